@@ -1,0 +1,1 @@
+"""Jobs: generators that loop over a data set, yield batches and write a result folder."""

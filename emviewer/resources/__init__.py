@@ -1,0 +1,1 @@
+"""Icons, colour maps, styles, help pages and the demo example, read with importlib.resources."""

@@ -1,0 +1,1 @@
+"""Panels: one visible idea each."""

@@ -1,0 +1,126 @@
+"""What is open, what is current and what is selected. Decides nothing about pixels; knows no threads."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PySide6.QtCore import QObject, Signal
+
+from emviewer.engine.types import ImageStack, Map3D
+
+_ids = itertools.count(1)
+
+
+@dataclass(eq=False)
+class Document:
+    """One open thing.
+
+    Parameters
+    ----------
+    kind : str
+        ``map``, ``images``, ``result``.
+    title : str
+        Shown in the tree.
+    path : Path or None
+        Where it is on disk.
+    volume : Map3D or None
+        For maps.
+    stack : ImageStack or None
+        For images and results that have images; grows while a job streams.
+    table : DataFrame or None
+        Columns by row id (index); for galleries ``rot_deg, tilt_deg, psi_deg`` and RELION's columns.
+    info : dict
+        Lines of the information box; ``info["job"]`` names the job of a result.
+    parent : int or None
+        Id of the document it was made from.
+    """
+
+    kind: str
+    title: str
+    path: Path | None = None
+    volume: Map3D | None = None
+    stack: ImageStack | None = None
+    table: pd.DataFrame | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    parent: int | None = None
+    streaming: bool = False
+    id: int = field(default_factory=_ids.__next__)
+
+
+class Workspace(QObject):
+    """The documents, the current one, the current row and the selected rows of each.
+
+    Signals
+    -------
+    added, removed, changed, current_changed : Document (``current_changed`` may carry None)
+    selection_changed, row_changed : int, the document's id
+    """
+
+    added = Signal(object)
+    removed = Signal(object)
+    changed = Signal(object)
+    current_changed = Signal(object)
+    selection_changed = Signal(object)
+    row_changed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.documents: dict[int, Document] = {}
+        self.current: Document | None = None
+        self._selection: dict[int, np.ndarray] = {}
+        self._row: dict[int, int | None] = {}
+
+    def add(self, document: Document, make_current: bool = True) -> Document:
+        """Add a document and, unless told otherwise, make it current."""
+        self.documents[document.id] = document
+        self.added.emit(document)
+        if make_current:
+            self.set_current(document)
+        return document
+
+    def remove(self, document: Document) -> None:
+        """Close a document (never touches its file)."""
+        if self.documents.pop(document.id, None) is None:
+            return
+        self._selection.pop(document.id, None)
+        self._row.pop(document.id, None)
+        if self.current is document:
+            self.set_current(next(reversed(self.documents.values()), None))
+        self.removed.emit(document)
+
+    def touch(self, document: Document) -> None:
+        """Say that a document's contents grew or changed."""
+        if document.id in self.documents:
+            self.changed.emit(document)
+
+    def set_current(self, document: Document | None) -> None:
+        """Make a document the one that panels without a choice of their own show."""
+        if document is not self.current:
+            self.current = document
+            self.current_changed.emit(document)
+
+    def selection(self, document: Document) -> np.ndarray:
+        """Return the selected row ids, sorted, int64."""
+        return self._selection.get(document.id, np.empty(0, np.int64))
+
+    def select(self, document: Document, rows: Any) -> None:
+        """Replace the selection by these row ids (never row numbers)."""
+        new = np.unique(np.asarray(rows, dtype=np.int64).ravel())
+        if not np.array_equal(new, self.selection(document)):
+            self._selection[document.id] = new
+            self.selection_changed.emit(document.id)
+
+    def row(self, document: Document) -> int | None:
+        """Return the current row id of a document."""
+        return self._row.get(document.id)
+
+    def set_row(self, document: Document, row: int | None) -> None:
+        """Make one row the current one; linked panels follow."""
+        if self._row.get(document.id) != row:
+            self._row[document.id] = row
+            self.row_changed.emit(document.id)
