@@ -1,4 +1,4 @@
-"""The one door between threads: a lane for jobs, a lane for views, and a mailbox to the GUI thread.
+"""The one door between threads: a lane for jobs, two for views, and a mailbox to the GUI thread.
 
 A lane is one ``QThread``. A worker puts ``(callback, payload)`` into the mailbox under a lock and emits the
 argument-less ``wake`` only when the mailbox was empty; the receiver lives on the GUI thread, takes the whole
@@ -8,6 +8,8 @@ mailbox and calls plain callbacks, once a job for all its batches.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import threading
 import time
 import traceback
@@ -25,6 +27,9 @@ from emviewer.engine.task import Batch, Cancelled, Check
 
 BACK_PRESSURE = 64
 """Batches that may wait in the mailbox before a job has to wait."""
+
+JOB_NICENESS = 5
+"""Added to the job lane's niceness, so that the window keeps its share when a job uses all cores (Linux)."""
 
 
 @dataclass
@@ -54,7 +59,7 @@ class JobHandle:
     stage: str = ""
     started: float = 0.0
     ended: float = 0.0
-    outcome: Outcome | None = None
+    outcome: Any = None
     error: EmviewerError | None = None
     traceback: str = ""
     id: int = field(default_factory=itertools.count(1).__next__)
@@ -79,15 +84,18 @@ class JobHandle:
 class _Lane(QThread):
     """A thread that runs callables from a queue until stopped."""
 
-    def __init__(self, name: str, parent: QObject) -> None:
+    def __init__(self, name: str, parent: QObject, niceness: int = 0) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.queue: deque[Callable[[], None]] = deque()
         self.condition = threading.Condition()
         self.stopping = False
+        self.niceness = niceness
 
     def put(self, work: Callable[[], None]) -> None:
         with self.condition:
+            if self.stopping:
+                return
             self.queue.append(work)
             self.condition.notify()
         if not self.isRunning():
@@ -100,6 +108,9 @@ class _Lane(QThread):
             self.condition.notify()
 
     def run(self) -> None:
+        if self.niceness and sys.platform == "linux":
+            # Niceness is a thread's own on Linux, and the pool's threads inherit it from the lane that starts them.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self.niceness)
         while True:
             with self.condition:
                 while not self.queue and not self.stopping:
@@ -110,8 +121,19 @@ class _Lane(QThread):
             work()
 
 
+@dataclass(frozen=True)
+class _View:
+    """A request of a view: its number, the work, and whom to tell."""
+
+    number: int
+    work: Callable[[Check], Any]
+    then: Callable[[Any], None]
+    fail: Callable[[Exception], None] | None
+    lane: _Lane
+
+
 class Runner(QObject):
-    """Runs jobs one at a time and views newest-first, and brings their results to the GUI thread.
+    """Runs jobs one at a time and views in the order asked, and brings their results to the GUI thread.
 
     Signals
     -------
@@ -128,11 +150,12 @@ class Runner(QObject):
         self._lock = threading.Lock()
         self._mail: list[tuple[str, Any, Any]] = []
         self._room = threading.Semaphore(BACK_PRESSURE)
-        self._views: dict[Hashable, tuple[int, Callable[[Check], Any], Callable[[Any], None]]] = {}
+        self._views: dict[Hashable, _View] = {}
         self._view_ids = itertools.count(1)
         self._latest: dict[Hashable, int] = {}
-        self._job_lane = _Lane("emviewer-jobs", self)
+        self._job_lane = _Lane("emviewer-jobs", self, JOB_NICENESS)
         self._view_lane = _Lane("emviewer-views", self)
+        self._slow_lane = _Lane("emviewer-files", self)
         self._wake.connect(self._drain)
         self.view_failed: Callable[[Hashable, Exception], None] = lambda key, error: None
         self._closed = False
@@ -150,6 +173,12 @@ class Runner(QObject):
         job._cancel.set()
         self.jobs_changed.emit()
 
+    def forget(self, job: JobHandle) -> None:
+        """Take an ended job off the list."""
+        if not job.active and job in self.jobs:
+            self.jobs.remove(job)
+            self.jobs_changed.emit()
+
     @property
     def active(self) -> list[JobHandle]:
         """Jobs that wait or run."""
@@ -160,19 +189,10 @@ class Runner(QObject):
             self._post("end", job, ("cancelled", None, None, ""))
             return
         self._post("start", job, time.monotonic())
-        end: tuple[str, Outcome | None, EmviewerError | None, str]
+        engine_threads.set_threads(0)
+        end: tuple[str, Any, EmviewerError | None, str]
         try:
-            generator = job.make(job.check)
-            while True:
-                try:
-                    batch = next(generator)
-                except StopIteration as stop:
-                    outcome = stop.value
-                    break
-                while not self._room.acquire(timeout=0.1):
-                    if job._cancel.is_set():
-                        break
-                self._post("batch", job, batch)
+            outcome = self._exhaust(job, job.make(job.check))
             partial = isinstance(outcome, Outcome) and outcome.status == "partial"
             state = ("cancelled" if job._cancel.is_set() else "partial") if partial else "complete"
             end = (state, outcome, outcome.error if isinstance(outcome, Outcome) else None, "")
@@ -180,26 +200,58 @@ class Runner(QObject):
             end = ("cancelled", None, None, "")
         except EmviewerError as err:
             end = ("failed", None, err, "")
-        except Exception as err:
+        except BaseException as err:  # a bug in a job ends the job, never the lane
             end = ("failed", None, EmviewerError(f"{type(err).__name__}: {err}"), traceback.format_exc())
         self._post("end", job, end)
 
+    def _exhaust(self, job: JobHandle, generator: Generator[Batch, None, Any]) -> Any:
+        """Post every batch of a job and return what the generator returned."""
+        while True:
+            try:
+                batch = next(generator)
+            except StopIteration as stop:
+                return stop.value
+            # A job that is being cancelled, or whose window is closing, must not wait for a reader.
+            room = self._room.acquire(timeout=0.1)
+            while not room and not job._cancel.is_set():
+                room = self._room.acquire(timeout=0.1)
+            self._post("batch", job, (batch, room))
+
     # views ----------------------------------------------------------------------------------------------------------
-    def view(self, key: Hashable, work: Callable[[Check], Any], then: Callable[[Any], None]) -> None:
+    def view(
+        self,
+        key: Hashable,
+        work: Callable[[Check], Any],
+        then: Callable[[Any], None],
+        *,
+        fail: Callable[[Exception], None] | None = None,
+        slow: bool = False,
+    ) -> None:
         """Compute something to show. ``work(check)`` runs on the view lane, ``then(result)`` on the GUI thread.
 
         A later request with the same key replaces an earlier one that has not been answered; stale answers are
         dropped, and ``check()`` raises :class:`Cancelled` in work that became stale.
+
+        Parameters
+        ----------
+        key : hashable
+            What the answer is for; begin a tuple with the owner's ``id`` so that :meth:`drop_views` finds it.
+        work, then : callable
+            The work, and who wants the answer.
+        fail : callable, optional
+            Told of an exception on the GUI thread; without it ``view_failed(key, error)`` is.
+        slow : bool
+            Use the lane of file opening and estimates, which may take seconds, so that pictures do not wait.
         """
         if self._closed:
             return
-        number = next(self._view_ids)
+        request = _View(next(self._view_ids), work, then, fail, self._slow_lane if slow else self._view_lane)
         with self._lock:
             waiting = key in self._views
-            self._views[key] = (number, work, then)
-            self._latest[key] = number
+            self._views[key] = request
+            self._latest[key] = request.number
         if not waiting:
-            self._view_lane.put(lambda: self._run_view(key))
+            request.lane.put(lambda: self._run_view(key))
 
     def drop_views(self, owner: Hashable) -> None:
         """Forget all requests whose key is ``owner`` or a tuple that begins with it (a panel that closes)."""
@@ -214,21 +266,20 @@ class Runner(QObject):
             request = self._views.pop(key, None)
         if request is None:
             return
-        number, work, then = request
 
         def check() -> None:
-            if self._latest.get(key) != number or self._view_lane.stopping:
+            if self._latest.get(key) != request.number or request.lane.stopping:
                 raise Cancelled
 
         engine_threads.set_threads(1)
         try:
-            result = work(check)
+            result = request.work(check)
         except Cancelled:
             return
         except Exception as err:
-            self._post("view-error", (key, number), err)
+            self._post("view-error", (key, request), err)
             return
-        self._post("view", (key, number, then), result)
+        self._post("view", (key, request), result)
 
     # mailbox --------------------------------------------------------------------------------------------------------
     def _post(self, kind: str, about: Any, payload: Any) -> None:
@@ -247,39 +298,57 @@ class Runner(QObject):
         changed = False
         for kind, about, payload in mail:
             if kind == "batch":
-                self._room.release()
-                batches.setdefault(about.id, (about, []))[1].append(payload)
+                batch, room = payload
+                if room:
+                    self._room.release()
+                batches.setdefault(about.id, (about, []))[1].append(batch)
             elif kind == "start":
                 about.state, about.started, changed = "running", payload, True
             elif kind == "end":
                 about.state, about.outcome, about.error, about.traceback = payload
                 about.ended, changed = time.monotonic(), True
                 ended.append(about)
-            elif kind == "view":
-                key, number, then = about
-                if self._latest.get(key) == number:
-                    then(payload)
-            elif self._latest.get(about[0]) == about[1]:
-                self.view_failed(about[0], payload)
+            else:
+                self._answer(kind, *about, payload)
         for job, list_of in batches.values():
             last = list_of[-1]
             job.done, job.total, job.stage, changed = last.done, last.total, last.stage, True
-            job.on_batches(list_of)
+            _call(job.on_batches, list_of)
         for job in ended:
-            job.on_end(job)
+            _call(job.on_end, job)
         if changed:
             self.jobs_changed.emit()
 
+    def _answer(self, kind: str, key: Hashable, request: _View, payload: Any) -> None:
+        with self._lock:
+            if self._latest.get(key) != request.number:
+                return
+            del self._latest[key]
+        if kind == "view":
+            _call(request.then, payload)
+        elif request.fail is not None:
+            _call(request.fail, payload)
+        else:
+            _call(self.view_failed, key, payload)
+
     def close(self, timeout_ms: int = 5000) -> bool:
-        """Cancel everything, end both lanes and return whether they ended in time."""
+        """Cancel everything, end all lanes and return whether they ended in time."""
         for job in self.active:
             job._cancel.set()
         self._closed = True
-        ok = True
-        for lane in (self._job_lane, self._view_lane):
+        lanes = (self._job_lane, self._view_lane, self._slow_lane)
+        for lane in lanes:
             lane.stop()
-        for lane in (self._job_lane, self._view_lane):
-            if lane.isRunning():
-                ok &= lane.wait(timeout_ms)
-        engine_threads.shutdown()
-        return ok
+        deadline = time.monotonic() + timeout_ms / 1000
+        ended = [lane.wait(max(1, int((deadline - time.monotonic()) * 1000))) for lane in lanes]
+        if all(ended):
+            engine_threads.shutdown()
+        return all(ended)
+
+
+def _call(callback: Callable[..., None], *args: Any) -> None:
+    """Call back; a mistake in one callback is reported like any other and the rest of the mail is still delivered."""
+    try:
+        callback(*args)
+    except Exception:
+        sys.excepthook(*sys.exc_info())

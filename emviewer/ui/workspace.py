@@ -51,6 +51,20 @@ class Document:
     streaming: bool = False
     id: int = field(default_factory=_ids.__next__)
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that can be selected: those of the table, else the images."""
+        if self.table is not None:
+            return len(self.table)
+        return 0 if self.stack is None else len(self.stack)
+
+    @property
+    def row_ids(self) -> np.ndarray:
+        """All row ids, int64, in the order of the table."""
+        if self.table is not None:
+            return self.table.index.to_numpy(np.int64)
+        return np.arange(self.n_rows, dtype=np.int64)
+
 
 class Workspace(QObject):
     """The documents, the current one, the current row and the selected rows of each.
@@ -59,6 +73,7 @@ class Workspace(QObject):
     -------
     added, removed, changed, current_changed : Document (``current_changed`` may carry None)
     selection_changed, row_changed : int, the document's id
+    selection_edited : Document, rows before, rows after; the undo stack listens
     """
 
     added = Signal(object)
@@ -67,6 +82,7 @@ class Workspace(QObject):
     current_changed = Signal(object)
     selection_changed = Signal(object)
     row_changed = Signal(object)
+    selection_edited = Signal(object, object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -108,12 +124,16 @@ class Workspace(QObject):
         """Return the selected row ids, sorted, int64."""
         return self._selection.get(document.id, np.empty(0, np.int64))
 
-    def select(self, document: Document, rows: Any) -> None:
-        """Replace the selection by these row ids (never row numbers)."""
+    def select(self, document: Document, rows: Any, *, record: bool = True) -> None:
+        """Replace the selection by these row ids (never row numbers); ``record=False`` keeps it off the undo stack."""
         new = np.unique(np.asarray(rows, dtype=np.int64).ravel())
-        if not np.array_equal(new, self.selection(document)):
-            self._selection[document.id] = new
-            self.selection_changed.emit(document.id)
+        old = self.selection(document)
+        if np.array_equal(new, old):
+            return
+        self._selection[document.id] = new
+        if record:
+            self.selection_edited.emit(document, old, new)
+        self.selection_changed.emit(document.id)
 
     def row(self, document: Document) -> int | None:
         """Return the current row id of a document."""

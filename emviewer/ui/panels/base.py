@@ -56,6 +56,10 @@ class Panel(QWidget):
         handler()
         return True
 
+    def can(self, action: str) -> bool:
+        """Return whether this panel knows an action of the action table; menus and keys follow."""
+        return hasattr(self, f"do_{action}")
+
     def figure_spec(self) -> dict[str, Any] | None:
         """Return the spec of the figure that this panel shows, for export; None if it has none."""
         return None

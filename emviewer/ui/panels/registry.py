@@ -1,0 +1,55 @@
+"""Which panels there are, in the order in which they are offered. A panel that cannot be imported costs only itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Literal
+
+from emviewer.ui.panels.base import Panel
+
+
+@dataclass(frozen=True)
+class PanelEntry:
+    """A panel as the window knows it before it is imported.
+
+    Parameters
+    ----------
+    where : str
+        ``module:Class``.
+    place : str
+        ``main`` among the tabs, ``side`` split off to the right of them.
+    for_kinds : tuple of str
+        Kinds of document that open this panel by themselves when they are opened.
+    """
+
+    where: str
+    place: Literal["main", "side"] = "main"
+    for_kinds: tuple[str, ...] = ()
+
+    def load(self) -> type[Panel]:
+        """Import the panel's class."""
+        module, _, name = self.where.partition(":")
+        found: type[Panel] = getattr(importlib.import_module(module), name)
+        return found
+
+
+PANELS = (
+    PanelEntry("emviewer.ui.panels.slices:SlicesPanel", for_kinds=("map",)),
+    PanelEntry("emviewer.ui.panels.explorer:ExplorerPanel", for_kinds=("map",)),
+    PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
+    PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),
+)
+
+
+@functools.cache
+def load_panels() -> tuple[list[tuple[PanelEntry, type[Panel]]], list[str]]:
+    """Import all panels; return those that came, and a sentence for each that did not."""
+    found, problems = [], []
+    for entry in PANELS:
+        try:
+            found.append((entry, entry.load()))
+        except Exception as err:  # one broken panel must not take the others with it
+            problems.append(f"The panel {entry.where} could not be loaded: {type(err).__name__}: {err}")
+    return found, problems
