@@ -1,0 +1,54 @@
+# From a fresh clone: `make demo` shows the program on its example, `make test` runs the tests. Nothing to prepare.
+PY := .venv/bin/python
+APP := .venv/installed-app
+DEV := .venv/installed-dev
+QT := .venv/qt-libraries
+
+.PHONY: help demo test test-slow lint format bench screenshots clean
+
+help:
+	@echo "make demo         the window on a ready example (without a display: the same, headless, into demo-out/)"
+	@echo "make test         the tests, except the slow ones (make test-slow: only those)"
+	@echo "make lint         ruff and mypy (make format mends what can be mended)"
+	@echo "make bench        the benchmarks, into benchmarks/"
+	@echo "make screenshots  the pictures in docs/, made by the program"
+
+$(APP): pyproject.toml scripts/python_env.sh
+	@sh scripts/python_env.sh .
+	@touch $@
+
+$(DEV): pyproject.toml $(APP)
+	@sh scripts/python_env.sh ".[test,lint]"
+	@touch $@
+
+$(QT): scripts/qt_libraries.py $(APP)
+	@$(PY) scripts/qt_libraries.py
+	@touch $@
+
+demo: $(APP)
+	@$(PY) scripts/qt_libraries.py
+	@$(PY) -m emviewer demo
+
+test: $(DEV) $(QT)
+	@$(PY) -m pytest -m "not slow"
+
+test-slow: $(DEV) $(QT)
+	@$(PY) -m pytest -m slow
+
+lint: $(DEV)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(DEV)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+bench: $(DEV) $(QT)
+	@sh benchmarks/run.sh $(PY)
+
+screenshots: $(APP) $(QT)
+	@$(PY) scripts/screenshots.py docs
+
+clean:
+	rm -rf .venv .cache demo-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

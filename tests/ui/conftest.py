@@ -1,0 +1,58 @@
+"""What every test of the window gets: settings of its own, and a check that no Qt thread, timer or window is left."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import pytest
+
+pytest.importorskip("PySide6")
+
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSettings, QStandardPaths, QThread, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
+
+
+def running() -> dict[int, QObject]:
+    """Return the running threads and active timers of this process that Python made, by identity."""
+    found = (o for o in gc.get_objects() if isinstance(o, (QThread, QTimer)) and isValid(o))
+    return {id(o): o for o in found if (o.isRunning() if isinstance(o, QThread) else o.isActive())}
+
+
+def windows() -> dict[int, QWidget]:
+    """Return the top-level widgets that nothing owns, by identity."""
+    return {id(w): w for w in QApplication.topLevelWidgets() if w.parent() is None}
+
+
+def describe(o: QObject) -> str:
+    return f"{type(o).__name__} {o.objectName()!r} of {type(o.parent()).__name__}"
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_in_qt(qapp):
+    """Fail a test that leaves a Qt thread, an active timer or a window behind."""
+    before = running() | windows()
+    yield
+    end = time.monotonic() + 2.0
+    while True:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        QCoreApplication.processEvents()
+        gc.collect()
+        left = [describe(o) for key, o in (running() | windows()).items() if key not in before]
+        if not left or time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    assert not left, f"left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory, leaves_nothing_in_qt):
+    """Give each test empty settings in a folder of its own."""
+    folder = str(tmp_path_factory.mktemp("settings"))
+    QStandardPaths.setTestModeEnabled(True)
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    for scope in (QSettings.Scope.UserScope, QSettings.Scope.SystemScope):
+        QSettings.setPath(QSettings.Format.IniFormat, scope, folder)
+        QSettings.setPath(QSettings.Format.NativeFormat, scope, folder)
+    yield
