@@ -1,0 +1,157 @@
+"""Which rows of a table are shown, and in which order: arrays of positions, never moved data.
+
+A *position* is the place of a row in the document's table (and of its image in the stack), a *row id* its label in
+the table's index, a *place* where it stands on the screen. Selections are row ids.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+SortKey = tuple[str, bool]
+"""Column name and whether it ascends."""
+ROW_NUMBER = "#"
+"""Pseudo-column: row id + 1, the number that users count images by."""
+MISSING_TEXT = {"", "nan", "none", "null", "<na>", "–", "-"}
+
+
+def sortable(values: pd.Series) -> NDArray[np.float64]:
+    """Return numbers that sort like the column; NaN where a value is missing.
+
+    Text that holds numbers (tables keep their text exactly) sorts as numbers, other text alphabetically.
+    """
+    if values.dtype.kind in "iufb":
+        return values.to_numpy(np.float64, na_value=np.nan)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    unread = values[np.isnan(numbers)].astype(str).str.strip()
+    if unread.str.lower().isin(MISSING_TEXT).all():
+        return numbers
+    text = values.astype(str)
+    codes, _ = pd.factorize(text, sort=True)
+    ranks = codes.astype(np.float64)
+    ranks[text.str.strip().str.lower().isin(MISSING_TEXT).to_numpy(bool) | values.isna().to_numpy(bool)] = np.nan
+    return ranks
+
+
+def sorted_positions(table: pd.DataFrame, keys: list[SortKey]) -> Ints:
+    """Return the positions in sorted order: stable, first key first, missing values last either way.
+
+    Safe to call in the view lane; 1 000 000 rows of numbers take about 0.15 s, of text about 1.5 s.
+    """
+    order = np.arange(len(table), dtype=np.int64)
+    for name, ascending in reversed(keys):
+        if name == ROW_NUMBER:
+            numbers = table.index.to_numpy(np.float64)
+        elif name in table.columns:
+            numbers = sortable(table[name])
+        else:
+            continue
+        key = numbers[order] if ascending else -numbers[order]
+        order = order[np.argsort(key, kind="stable")]
+    return order
+
+
+class RowOrder:
+    """Order and filter of the rows of one table, with fast ways between ids, positions and places.
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (n,)
+        Row ids by position.
+    """
+
+    def __init__(self, ids: Ints | None = None) -> None:
+        self.keys: list[SortKey] = []
+        self.reset(np.empty(0, np.int64) if ids is None else ids)
+
+    def reset(self, ids: Ints) -> None:
+        """Show these rows, all of them, as they come."""
+        self.ids = np.asarray(ids, np.int64)
+        self.order = np.arange(len(self.ids), dtype=np.int64)
+        self.mask: NDArray[np.bool_] | None = None
+        self.keys = []
+        self._update()
+
+    def grow(self, ids: Ints) -> int:
+        """Take over a longer list of ids that begins with the present ones; new rows stand last, whatever the order.
+
+        Returns
+        -------
+        int
+            How many rows were shown before.
+        """
+        before = len(self)
+        old, self.ids = len(self.ids), np.asarray(ids, np.int64)
+        fresh = np.arange(old, len(self.ids), dtype=np.int64)
+        self.order = np.concatenate([self.order, fresh])
+        if self.mask is not None:
+            self.mask = np.concatenate([self.mask, np.ones(len(fresh), bool)])
+        self._update()
+        return before
+
+    def set_order(self, positions: Ints, keys: list[SortKey]) -> None:
+        """Use this order; rows that were added since it was computed are put last."""
+        missing = np.arange(len(positions), len(self.ids), dtype=np.int64)
+        self.order = np.concatenate([positions, missing])
+        self.keys = list(keys)
+        self._update()
+
+    def set_mask(self, mask: NDArray[np.bool_] | None) -> None:
+        """Show only the positions where ``mask`` (n,) is true; None shows all."""
+        self.mask = mask
+        self._update()
+
+    def _update(self) -> None:
+        self.shown = self.order if self.mask is None else self.order[self.mask[self.order]]
+        plain = len(self.ids) == 0 or (self.ids[0] == 0 and self.ids[-1] == len(self.ids) - 1)
+        self._plain = bool(plain and np.array_equal(self.ids, np.arange(len(self.ids))))
+        self._places: Ints | None = None
+        self._by_id: tuple[Ints, Ints] | None = None
+
+    def __len__(self) -> int:
+        return len(self.shown)
+
+    def positions_of(self, ids: Ints) -> Ints:
+        """Return the positions of row ids, leaving out ids that are not there."""
+        ids = np.asarray(ids, np.int64)
+        if self._plain:
+            return ids[(ids >= 0) & (ids < len(self.ids))]
+        if self._by_id is None:
+            sorter = np.argsort(self.ids, kind="stable")
+            self._by_id = self.ids[sorter], sorter
+        known, sorter = self._by_id
+        at = np.searchsorted(known, ids)
+        good = at < len(known)
+        good[good] = known[at[good]] == ids[good]
+        return sorter[at[good]]
+
+    def place_of(self, row_id: int | None) -> int | None:
+        """Return where a row stands on the screen; None if it is not shown."""
+        if row_id is None:
+            return None
+        position = self.positions_of(np.array([row_id]))
+        if not len(position):
+            return None
+        if self._places is None:
+            self._places = np.full(len(self.ids), -1, np.int64)
+            self._places[self.shown] = np.arange(len(self.shown))
+        place = int(self._places[position[0]])
+        return place if place >= 0 else None
+
+    def ids_at(self, places: Ints | slice) -> Ints:
+        """Return the row ids that stand at these places."""
+        return self.ids[self.shown[places]]
+
+    def id_at(self, place: int) -> int:
+        """Return the row id at one place."""
+        return int(self.ids[self.shown[place]])
+
+
+def table_ids(table: pd.DataFrame | None, n_images: int | None) -> Ints:
+    """Return the row ids by position: the table's index, or 0 … n-1 without one; no more than there are images."""
+    if table is None:
+        return np.arange(n_images or 0, dtype=np.int64)
+    return table.index.to_numpy(np.int64)[:n_images]
