@@ -1,0 +1,63 @@
+"""Which jobs there are. Names and help cost nothing; a job's own modules are imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from emviewer.engine.errors import ParameterError
+
+if TYPE_CHECKING:
+    from emviewer.engine.jobs.run import JobSpec
+    from emviewer.engine.params import JobParams
+
+
+@dataclass(frozen=True)
+class _Entry:
+    line: str
+    params: str
+    spec: str
+
+
+_JOBS = {
+    "gallery": _Entry(
+        "project a map over orientation space",
+        "emviewer.engine.jobs.gallery_params:GalleryParams",
+        "emviewer.engine.jobs.gallery:SPEC",
+    ),
+}
+
+
+def names() -> list[tuple[str, str]]:
+    """Return (name, one line of help) of every job, in the order in which they are shown."""
+    return [(name, entry.line) for name, entry in _JOBS.items()]
+
+
+def params(name: str) -> type[JobParams]:
+    """Return the parameter model of a job; imports pydantic, not numpy."""
+    model: type[JobParams] = _load(_entry(name).params)
+    return model
+
+
+def spec(name: str) -> JobSpec:
+    """Return a job, ready for :func:`emviewer.engine.jobs.run.run_job`.
+
+    Raises
+    ------
+    ParameterError
+        There is no job of this name.
+    """
+    found: JobSpec = _load(_entry(name).spec)
+    return found
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _JOBS:
+        raise ParameterError("there is no such job", name, f"choose among {', '.join(_JOBS)}")
+    return _JOBS[name]
+
+
+def _load(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    return getattr(import_module(module), attribute)
