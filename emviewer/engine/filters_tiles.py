@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emviewer.engine.kernels_display import moments, paint, resize
+from emviewer.engine.kernels_tiles import moments, paint, resize
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64, ImageStack
 
