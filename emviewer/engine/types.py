@@ -6,12 +6,13 @@ rotation of a box of ``n`` voxels is voxel ``n // 2``, for even and odd ``n`` (R
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from emviewer.engine.errors import DataError, ParameterError
@@ -193,6 +194,64 @@ class Poses:
         """Return the poses of the given rows."""
         index = np.asarray(ids)
         return Poses(self.rotations[index], self.shifts_A[index], self.mirror[index])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with what is known of each: a table, and where it says so poses and contrast transfer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row an image, in the order of the file; the index is the stable row id ``0 … n-1``. Columns have the
+        names of the file; text columns keep their text exactly.
+    stack : ImageStack or None
+        Image ``i`` belongs to row ``i``; None if the table names no image, or none of them was found (see notes).
+    poses : Poses or None
+        Orientations and shifts, if the table has angles (in-plane only: rot and tilt are 0).
+    ctf : DataFrame or None
+        ``defocus_u_A, defocus_v_A, defocus_angle_deg, kv, cs_mm, q0, phase_shift_deg``, float64, as far as they are
+        told; same index as the table.
+    source : pathlib.Path or None
+        The file it came from.
+    format : str
+        ``relion``, ``cryosparc``, ``xmipp``, ``mrc``, ``spider``, ``npy``, ``tif``.
+    name : str
+        Name to show and to use in result folders.
+    blocks : mapping
+        Everything the file held, for writing it back: DataFrames by block name, or for cryoSPARC the structured
+        arrays ``particles`` and ``passthrough``.
+    members : DataFrame or None
+        For class averages: the particle table whose class column refers to the rows of this set.
+    pixel_size_A : float
+        Edge of a pixel in Å; 1.0 with ``pixel_size_known=False`` when nobody has told.
+    pixel_size_known : bool
+        Whether the pixel size is known.
+    notes : tuple of str
+        Doubts met while opening, one sentence each.
+    """
+
+    table: pd.DataFrame
+    stack: ImageStack | None = None
+    poses: Poses | None = None
+    ctf: pd.DataFrame | None = None
+    source: Path | None = None
+    format: str = ""
+    name: str = ""
+    blocks: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    members: pd.DataFrame | None = None
+    pixel_size_A: float = 1.0
+    pixel_size_known: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.table)
+        for what, part in (("images", self.stack), ("poses", self.poses), ("rows of CTF", self.ctf)):
+            if part is not None and len(part) != n:
+                raise DataError(f"{len(part)} {what} for a table of {n} rows", self.source or self.name)
+
+    def __len__(self) -> int:
+        return len(self.table)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,243 @@
+"""MRC/CCP4 maps and image stacks: memory-mapped, any axis order, byte order, mode 0, 1, 2, 6, 12, ``.gz``, ``.bz2``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from emviewer.engine import files_bytes
+from emviewer.engine.errors import FileError, ParameterError
+from emviewer.engine.mrc_header import SIZE, MrcHeader, in_order, parse, pixel_size
+from emviewer.engine.mrc_write import StackWriter, write_map
+from emviewer.engine.types import F32, ImageStack, Map3D
+
+__all__ = ["StackWriter", "holds_images", "read_header", "read_map", "read_raw", "read_stack", "write_map"]
+
+_STACK_SUFFIXES = (".mrcs", ".st", ".ali", ".preali")
+_MAP_SUFFIXES = (".map", ".ccp4")
+_IMAGES_NOT_MAP = 4.0
+
+
+def read_header(path: str | Path) -> MrcHeader:
+    """Read the header of an MRC file, and check that the file is as long as the header says.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, empty, no MRC file, or cut short.
+    """
+    found = files_bytes.existing(path)
+    header = parse(files_bytes.head(found, SIZE), found)
+    if not files_bytes.compression(found):
+        _check_length(header, found.stat().st_size, found)
+    return header
+
+
+def read_raw(path: str | Path) -> tuple[MrcHeader, NDArray[Any]]:
+    """Read the header and the numbers as they are in the file.
+
+    Returns
+    -------
+    header : MrcHeader
+        What the header says.
+    data : ndarray, shape (sections, rows, columns)
+        A read-only memory map, or an array in memory if the file is compressed; dtype and axes are the file's.
+    """
+    found = files_bytes.existing(path)
+    if files_bytes.compression(found):
+        content = files_bytes.whole(found)
+        header = parse(content[:SIZE], found)
+        _check_length(header, len(content), found)
+        count = header.sections * header.rows * header.columns
+        return header, np.frombuffer(content, header.dtype, count, header.offset).reshape(header.file_shape)
+    header = read_header(found)
+    return header, np.asarray(np.memmap(found, header.dtype, "r", header.offset, header.file_shape))
+
+
+def _check_length(header: MrcHeader, length: int, path: Path) -> None:
+    missing = header.offset + header.data_bytes - length
+    if missing > 0:
+        size = " x ".join(str(n) for n in reversed(header.file_shape))
+        raise FileError(
+            f"the file is cut short: {size} voxels of mode {header.mode} need {header.offset + header.data_bytes} "
+            f"bytes, it has {length}",
+            path,
+            "copy or make it again",
+        )
+
+
+def holds_images(header: MrcHeader, path: str | Path) -> tuple[bool, bool]:
+    """Tell a stack of images from a map.
+
+    Returns
+    -------
+    images : bool
+        Whether the sections are images.
+    sure : bool
+        False where the header and the name leave room for doubt.
+
+    Notes
+    -----
+    The name counts first (``.mrcs``, ``.st``: images; ``.map``, ``.ccp4``: a map), unless it contradicts the header.
+    Then MRC2014: ISPG 0 with MZ 1 is a stack, ISPG 1 a map. Programs that do not know MRC2014 write ISPG 0 and
+    MZ = NZ for both: then square sections, far more or far fewer of them than they are wide, are taken as images.
+    """
+    nz, ny, nx = header.file_shape
+    suffix, _ = files_bytes.suffixes(path)
+    if suffix in _STACK_SUFFIXES:
+        return True, True
+    if nz == 1:
+        return True, True
+    if suffix in _MAP_SUFFIXES:
+        return False, True
+    if header.is_surely_stack:
+        return True, True
+    if header.ispg >= 1 or header.axes != (1, 2, 3) or nx == ny == nz:
+        return False, True
+    many = nx == ny and not nx / _IMAGES_NOT_MAP < nz < nx * _IMAGES_NOT_MAP
+    return many, nx != ny
+
+
+def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
+    """Open a 3D map.
+
+    Parameters
+    ----------
+    path : path
+        ``.mrc``, ``.map``, ``.ccp4``, compressed or not.
+    pixel_size_A : float, optional
+        Overrules the header; voxels are then taken as cubes of this edge.
+
+    Returns
+    -------
+    Map3D
+        ``data`` is float32 ``[z, y, x]``: a read-only memory map when the file holds just that in this machine's byte
+        order, else an array in memory. ``origin_A`` is the origin field, or else nstart times the voxel.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, cut short, not MRC, a Fourier transform, or a stack of images.
+
+    Notes
+    -----
+    Anisotropic voxels are resampled to the smallest edge by cubic B-splines, which a note says. A stack of volumes
+    (ISPG 401 and above) gives its first volume.
+    """
+    _check_pixel(pixel_size_A, path)
+    header, raw = read_raw(path)
+    found = Path(path).expanduser()
+    images, sure = holds_images(header, path)
+    if images and sure:
+        what = f"a stack of {header.sections} images" if header.sections > 1 else "a single image"
+        raise FileError(f"this is {what}, not a 3D map", found, "give a map")
+    notes = list(header.problems)
+    if images:
+        notes.append("the header leaves open whether this is a stack of images; it is read as a map")
+    data = in_order(raw, header)
+    if header.ispg >= 401 and 0 < header.sampling[2] < header.sections and header.sections % header.sampling[2] == 0:
+        notes.append(f"{header.sections // header.sampling[2]} volumes in the file: the first is opened")
+        data = data[: header.sampling[2]]
+    edge, edges, doubts = pixel_size(header)
+    voxels = _native(data)
+    if pixel_size_A is not None:
+        edge, edges = pixel_size_A, (pixel_size_A,) * 3
+    else:
+        notes += doubts
+        if edge and max(edges) != min(edges):
+            voxels, edges = _isotropic(voxels, edges, edge, notes)
+    known = edge > 0
+    return Map3D(
+        data=voxels,
+        pixel_size_A=edge if known else 1.0,
+        origin_A=_origin(header, edges, pixel_size_A if pixel_size_A is not None else None),
+        source=found,
+        name=files_bytes.suffixes(found)[1],
+        pixel_size_known=known,
+        notes=tuple(notes),
+    )
+
+
+def _native(data: NDArray[Any]) -> F32:
+    """Return float32 in this machine's byte order and in rows; the same memory map if it is so already."""
+    if data.dtype == np.float32 and data.dtype.isnative and data.flags.c_contiguous and data.flags.aligned:
+        return data
+    return np.ascontiguousarray(data, dtype=np.float32)
+
+
+def _isotropic(
+    data: F32, edges: tuple[float, float, float], edge: float, notes: list[str]
+) -> tuple[F32, tuple[float, float, float]]:
+    """Resample to cubic voxels of the smallest edge; the first voxel keeps its place."""
+    factors = [e / edge for e in reversed(edges)]
+    shape = [max(1, round((n - 1) * f) + 1) for n, f in zip(data.shape, factors, strict=True)]
+    said = " x ".join(f"{e:.4g}" for e in edges)
+    old = " x ".join(str(n) for n in reversed(data.shape))
+    new = " x ".join(str(n) for n in reversed(shape))
+    notes.append(f"voxels of {said} Å were resampled to cubes of {edge:.4g} Å ({old} to {new} voxels)")
+    matrix = [1 / f for f in factors]
+    out = ndimage.affine_transform(
+        np.nan_to_num(data), matrix, output_shape=tuple(shape), output=np.float32, order=3, mode="nearest"
+    )
+    return np.asarray(out, np.float32), (edge, edge, edge)
+
+
+def _origin(
+    header: MrcHeader, edges: tuple[float, float, float], overruled: float | None
+) -> tuple[float, float, float]:
+    """Return the place of the first voxel: the origin field, else nstart times the voxel edge of the file."""
+    field = header.origin_field_A
+    if any(field):
+        said = header.voxel_A
+        scale = [overruled / v if overruled and v > 0 else 1.0 for v in said]
+        return field[0] * scale[0], field[1] * scale[1], field[2] * scale[2]
+    voxel = (overruled,) * 3 if overruled else (header.voxel_A if min(header.voxel_A) > 0 else edges)
+    x, y, z = (float(s * v) for s, v in zip(header.nstart_xyz, voxel, strict=True))
+    return x, y, z
+
+
+def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
+    """Open an image, or a stack of images; the sections of a map are read as images too.
+
+    Parameters
+    ----------
+    path : path
+        ``.mrcs``, ``.mrc``, ``.st``, compressed or not.
+    pixel_size_A : float, optional
+        Overrules the header.
+
+    Returns
+    -------
+    ImageStack
+        Lazy: nothing but the header is read until images are asked for (compressed files are unpacked into memory).
+
+    Raises
+    ------
+    FileError
+        If the file is missing, cut short, not MRC, or a Fourier transform.
+    """
+    _check_pixel(pixel_size_A, path)
+    header, data = read_raw(path)
+    found = Path(path).expanduser()
+    if header.axes[2] == 3:
+        data = in_order(data, header)
+    edge, _, doubts = pixel_size(header, image=True)
+    if pixel_size_A is not None:
+        edge, doubts = pixel_size_A, ()
+    return ImageStack.from_array(
+        data,
+        edge or 1.0,
+        source=found,
+        name=files_bytes.suffixes(found)[1],
+        pixel_size_known=edge > 0,
+        notes=(*header.problems, *doubts),
+    )
+
+
+def _check_pixel(pixel_size_A: float | None, path: str | Path) -> None:
+    if pixel_size_A is not None and not (np.isfinite(pixel_size_A) and pixel_size_A > 0):
+        raise ParameterError(f"pixel size {pixel_size_A} Å is not positive", path, "give the edge of a pixel in Å")
