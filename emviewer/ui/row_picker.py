@@ -73,7 +73,7 @@ class RowPicker(QObject):
         """Click: only this one; Ctrl: toggle it; Shift: from the last clicked to here (Ctrl+Shift: added)."""
         if modifiers & _SHIFT and self.anchor is not None and self.anchor < len(self.rows):
             run = self._run(self.anchor, place)
-            self._select(np.union1d(self._selection(), run) if modifiers & _CTRL else run)
+            self._select(np.union1d(self.selection(), run) if modifiers & _CTRL else run)
         elif modifiers & _CTRL:
             self.toggle(place)
             self.anchor = place
@@ -84,7 +84,7 @@ class RowPicker(QObject):
 
     def toggle(self, place: int) -> None:
         """Select the row if it is not, and the other way round."""
-        self._select(np.setxor1d(self._selection(), [self.rows.id_at(place)]))
+        self._select(np.setxor1d(self.selection(), [self.rows.id_at(place)]))
 
     def make_current(self, place: int) -> None:
         """Make the row at a place the current one, without selecting it."""
@@ -126,15 +126,24 @@ class RowPicker(QObject):
     def begin_band(self, modifiers: Qt.KeyboardModifier) -> None:
         """Begin a rubber band; with Ctrl or Shift it adds to the present selection."""
         keep = bool(modifiers & (_CTRL | _SHIFT))
-        self._before_band = self._selection() if keep else np.empty(0, np.int64)
+        self._before_band = self.selection() if keep else np.empty(0, np.int64)
 
     def band(self, places: Ints) -> None:
-        """Select what the rubber band touches now."""
-        if self._before_band is not None:
-            self._select(np.union1d(self._before_band, self.rows.ids_at(places)))
+        """Select what the rubber band touches now; kept off the undo stack until :meth:`end_band`."""
+        if self._before_band is not None and self.document is not None:
+            ids = np.union1d(self._before_band, self.rows.ids_at(places))
+            self.workspace.select(self.document, ids, record=False)
+
+    def end_band(self, selection_at_press: Ints) -> None:
+        """End the rubber band; the whole gesture is one step for undo, from what was selected when it began."""
+        self._before_band = None
+        now = self.selection()
+        if self.document is not None and not np.array_equal(selection_at_press, now):
+            self.workspace.selection_edited.emit(self.document, selection_at_press, now)
 
     # workspace ------------------------------------------------------------------------------------------------------
-    def _selection(self) -> Ints:
+    def selection(self) -> Ints:
+        """Return the selected row ids."""
         return np.empty(0, np.int64) if self.document is None else self.workspace.selection(self.document)
 
     def _run(self, a: int, b: int) -> Ints:

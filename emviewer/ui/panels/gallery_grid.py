@@ -1,0 +1,407 @@
+"""The grid of tiles: a scroll area that knows only the visible cells, so that a million cost as much as a hundred.
+
+``QListView`` in icon mode lays every item out again whenever rows are appended; here the place of a tile is arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QBasicTimer, QEvent, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
+
+from emviewer.ui.row_order import Ints
+from emviewer.ui.row_picker import RowPicker
+from emviewer.ui.thumbnails import Thumbnails
+
+MIN_TILE, MAX_TILE = 24, 640
+PAD = 6
+"""Pixels between the picture and the edge of its cell, where the selection frame is drawn."""
+CAPTION_FROM = 40
+"""Tile size from which captions are shown; smaller tiles have no room for a word."""
+_NO_MODIFIER = Qt.KeyboardModifier.NoModifier
+
+
+class TileGrid(QAbstractScrollArea):
+    """A virtual grid of pictures with captions, keyboard, mouse and rubber band.
+
+    Parameters
+    ----------
+    picker : RowPicker
+        Rows, selection and current row.
+    thumbnails : Thumbnails
+        The pictures.
+
+    Signals
+    -------
+    activated : int
+        Double click or Enter on the tile at this place.
+    menu_wanted : int, QPoint
+        Right click at a place (-1: beside the tiles), global position.
+    tile_size_changed : int
+        Ctrl+wheel or keys changed the size.
+    hovered : int
+        The pointer is over this place (-1: none).
+    """
+
+    activated = Signal(int)
+    menu_wanted = Signal(int, QPoint)
+    tile_size_changed = Signal(int)
+    hovered = Signal(int)
+
+    def __init__(self, picker: RowPicker, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.picker = picker
+        self.rows = picker.rows
+        self.thumbnails = thumbnails
+        self.tile = 112
+        self.caption_lines = 1
+        self.caption: Callable[[int], tuple[str, ...]] = lambda position: ()
+        self.aspect = 1.0
+        self.columns = 1
+        self._origin_x = 0
+        self._press: QPoint | None = None
+        self._band: QRect | None = None
+        self._at_press: Ints = np.empty(0, np.int64)
+        self._pan: tuple[QPoint, int] | None = None
+        self._scroller = QBasicTimer()
+        self._measure()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setAccessibleName("Grid of images")
+        self.viewport().setMouseTracking(True)
+        self.viewport().setBackgroundRole(QPalette.ColorRole.Base)
+        self.viewport().setAutoFillBackground(True)
+        thumbnails.ready.connect(self._on_ready)
+        picker.changed.connect(self.viewport().update)
+
+    # layout ---------------------------------------------------------------------------------------------------------
+    @property
+    def lines(self) -> int:
+        """Caption lines that are drawn at this tile size."""
+        return self.caption_lines if self.tile >= CAPTION_FROM else 0
+
+    @property
+    def pad(self) -> int:
+        """Room around a picture: less around small ones."""
+        return PAD if self.tile >= CAPTION_FROM else 3
+
+    @property
+    def page(self) -> int:
+        """Rows of tiles that fit on the screen, at least one."""
+        return max(1, self.viewport().height() // self.cell.height())
+
+    def relayout(self, keep_place: int | None = None) -> None:
+        """Lay out again; the tile at ``keep_place`` (default: the first visible) stays where it is on the screen."""
+        bar = self.verticalScrollBar()
+        place = self.visible()[0] if keep_place is None else keep_place
+        height_on_screen = self.rect_of(place).top()
+        at_top = bar.value() == 0 and keep_place is None
+        self._fit()
+        bar.setValue(0 if at_top else (place // self.columns) * self.cell.height() - height_on_screen)
+        self.request()
+        self.viewport().update()
+
+    def grown(self) -> None:
+        """Take over rows that were added at the end; nothing on the screen moves."""
+        self._fit()
+        self.request()
+        self.viewport().update()
+
+    def _measure(self) -> None:
+        edges = (self.tile, self.tile / self.aspect) if self.aspect >= 1 else (self.tile * self.aspect, self.tile)
+        self.picture = QSize(max(1, round(edges[0])), max(1, round(edges[1])))
+        text = self.lines * QFontMetrics(self.font()).height() + (2 if self.lines else 0)
+        self.cell = self.picture + QSize(2 * self.pad, 2 * self.pad + text)
+
+    def _fit(self) -> None:
+        self._measure()
+        cell, view = self.cell, self.viewport().size()
+        self.columns = max(1, view.width() // cell.width())
+        self._origin_x = max(0, (view.width() - self.columns * cell.width()) // 2)
+        n_lines = -(-len(self.rows) // self.columns)
+        bar = self.verticalScrollBar()
+        bar.setSingleStep(max(1, cell.height() // 2))
+        bar.setPageStep(view.height())
+        bar.setRange(0, max(0, n_lines * cell.height() - view.height()))
+
+    def visible(self) -> tuple[int, int]:
+        """Return the places (first, past the last) that are on the screen."""
+        top, height = self.verticalScrollBar().value(), self.cell.height()
+        first = (top // height) * self.columns
+        last = -(-(top + self.viewport().height()) // height) * self.columns
+        return min(first, len(self.rows)), min(last, len(self.rows))
+
+    def rect_of(self, place: int) -> QRect:
+        """Return the cell of a place in viewport coordinates."""
+        cell = self.cell
+        line, column = divmod(place, self.columns)
+        x = self._origin_x + column * cell.width()
+        return QRect(QPoint(x, line * cell.height() - self.verticalScrollBar().value()), cell)
+
+    def place_at(self, point: QPoint) -> int | None:
+        """Return the place under a viewport point, None beside the tiles."""
+        cell = self.cell
+        column = (point.x() - self._origin_x) // cell.width()
+        line = (point.y() + self.verticalScrollBar().value()) // cell.height()
+        place = line * self.columns + column
+        return place if 0 <= column < self.columns and 0 <= place < len(self.rows) else None
+
+    def places_in(self, rect: QRect) -> Ints:
+        """Return the places whose cells touch a rectangle in content coordinates."""
+        cell = self.cell
+        columns = np.arange(
+            max(0, (rect.left() - self._origin_x) // cell.width()),
+            min(self.columns - 1, (rect.right() - self._origin_x) // cell.width()) + 1,
+        )
+        lines = np.arange(max(0, rect.top() // cell.height()), rect.bottom() // cell.height() + 1)
+        places = (lines[:, None] * self.columns + columns).ravel()
+        return places[places < len(self.rows)].astype(np.int64)
+
+    def scroll_to(self, place: int) -> None:
+        """Scroll as little as needed to show the tile at a place."""
+        rect, bar = self.rect_of(place), self.verticalScrollBar()
+        if rect.top() < 0:
+            bar.setValue(bar.value() + rect.top())
+        elif rect.bottom() >= self.viewport().height():
+            bar.setValue(bar.value() + rect.bottom() - self.viewport().height() + 1)
+
+    def set_tile(self, size: int, keep_place: int | None = None) -> None:
+        """Set the longer edge of the pictures in logical pixels."""
+        size = int(np.clip(size, MIN_TILE, MAX_TILE))
+        if size != self.tile:
+            if keep_place is None:
+                current, (first, last) = self.picker.current, self.visible()
+                keep_place = current if current is not None and first <= current < last else None
+            self.tile = size
+            self.relayout(keep_place)
+            self.tile_size_changed.emit(size)
+
+    # pictures -------------------------------------------------------------------------------------------------------
+    def request(self) -> None:
+        """Ask for the pictures of the visible tiles, then of a page below and a page above."""
+        first, last = self.visible()
+        page = last - first
+        shown = self.rows.shown
+        near = np.concatenate([shown[first:last], shown[last : last + page], shown[max(0, first - page) : first]])
+        self.thumbnails.want(near.tolist())
+
+    def _on_ready(self, positions: list[int]) -> None:
+        self.viewport().update()
+
+    # painting -------------------------------------------------------------------------------------------------------
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        dirty = event.rect()
+        palette = self.palette()
+        first, last = self.visible()
+        cell = self.cell
+        top = first + self.columns * max(0, (dirty.top() - self.rect_of(first).top()) // cell.height())
+        current = self.picker.current
+        look = _Look(palette, QFontMetrics(self.font()), self.pad, self.picture, self.lines, self.hasFocus())
+        shown, selected = self.rows.shown, self.picker.selected
+        for place in range(top, last):
+            rect = self.rect_of(place)
+            if rect.top() > dirty.bottom():
+                break
+            position = int(shown[place])
+            look.draw_cell(painter, rect, bool(selected[position]), place == current)
+            look.draw_picture(painter, rect, self.thumbnails.get(position), bool(selected[position]))
+            if look.lines:
+                look.draw_caption(painter, rect, self.caption(position), bool(selected[position]))
+        if self._band is not None:
+            look.draw_band(painter, self._band.translated(0, -self.verticalScrollBar().value()))
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        self.viewport().scroll(0, dy)
+        self.request()
+
+    def resizeEvent(self, event: object) -> None:
+        self.relayout()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.relayout()
+
+    # mouse ----------------------------------------------------------------------------------------------------------
+    def _content(self, event: QMouseEvent) -> QPoint:
+        return event.position().toPoint() + QPoint(0, self.verticalScrollBar().value())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.MiddleButton:
+            self._pan = event.position().toPoint(), self.verticalScrollBar().value()
+            return
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._press = self._content(event)
+        self._at_press = self.picker.selection()
+        place = self.place_at(event.position().toPoint())
+        self.picker.begin_band(event.modifiers())
+        if place is not None:
+            self.picker.click(place, event.modifiers())
+        elif event.modifiers() == _NO_MODIFIER:
+            self.picker.clear()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        point = event.position().toPoint()
+        if self._pan is not None:
+            self.verticalScrollBar().setValue(self._pan[1] + self._pan[0].y() - point.y())
+            return
+        if self._press is None:
+            place = self.place_at(point)
+            self.hovered.emit(-1 if place is None else place)
+            return
+        far = (self._content(event) - self._press).manhattanLength() >= QApplication.startDragDistance()
+        if self._band is None and not far:
+            return
+        self._stretch(self._content(event))
+        outside = point.y() < 0 or point.y() >= self.viewport().height()
+        if outside and not self._scroller.isActive():
+            self._scroller.start(30, self)
+        elif not outside:
+            self._scroller.stop()
+
+    def _stretch(self, to: QPoint) -> None:
+        assert self._press is not None
+        self._band = QRect(self._press, to).normalized()
+        self.picker.band(self.places_in(self._band))
+        self.viewport().update()
+
+    def timerEvent(self, event: object) -> None:
+        point = self.viewport().mapFromGlobal(self.cursor().pos())
+        overshoot = min(0, point.y()) + max(0, point.y() - self.viewport().height() + 1)
+        self.verticalScrollBar().setValue(self.verticalScrollBar().value() + overshoot // 2)
+        if self._press is not None:
+            self._stretch(point + QPoint(0, self.verticalScrollBar().value()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._pan = None
+        self._scroller.stop()
+        if event.button() == Qt.MouseButton.LeftButton:
+            if self._band is not None:
+                self._band = None
+                self.picker.end_band(self._at_press)
+            self._press = None
+            self.viewport().update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        place = self.place_at(event.position().toPoint())
+        if place is not None and event.button() == Qt.MouseButton.LeftButton:
+            self.activated.emit(place)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.hovered.emit(-1)
+
+    def contextMenuEvent(self, event: object) -> None:
+        point = event.pos()  # type: ignore[attr-defined]
+        place = self.place_at(point)
+        self.menu_wanted.emit(-1 if place is None else place, event.globalPos())  # type: ignore[attr-defined]
+
+    def wheelEvent(self, event: object) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:  # type: ignore[attr-defined]
+            notches = event.angleDelta().y() / 120  # type: ignore[attr-defined]
+            step = 1.12**notches
+            place = self.place_at(event.position().toPoint())  # type: ignore[attr-defined]
+            wanted = round(self.tile * step)
+            self.set_tile(wanted + (wanted == self.tile) * (1 if notches > 0 else -1), place)
+            event.accept()  # type: ignore[attr-defined]
+        else:
+            super().wheelEvent(event)
+
+    # keyboard -------------------------------------------------------------------------------------------------------
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        n = len(self.rows)
+        keys = Qt.Key
+        step = {
+            keys.Key_Left: -1,
+            keys.Key_Right: 1,
+            keys.Key_Up: -self.columns,
+            keys.Key_Down: self.columns,
+            keys.Key_PageUp: -self.columns * self.page,
+            keys.Key_PageDown: self.columns * self.page,
+            keys.Key_Home: -n,
+            keys.Key_End: n,
+        }.get(keys(event.key()))
+        current = self.picker.current
+        if step is not None and n and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            place = 0 if current is None else int(np.clip(current + step, 0, n - 1))
+            self.picker.step(place, event.modifiers())
+            self.scroll_to(place)
+        elif event.key() == keys.Key_Space and current is not None:
+            self.picker.toggle(current)
+        elif event.key() in (keys.Key_Return, keys.Key_Enter) and current is not None:
+            self.activated.emit(current)
+        else:
+            event.ignore()
+
+
+class _Look:
+    """Colours and measures of one repaint, looked up once."""
+
+    def __init__(
+        self, palette: QPalette, metrics: QFontMetrics, pad: int, picture: QSize, lines: int, focus: bool
+    ) -> None:
+        self.pad, self.picture, self.lines, self.metrics = pad, picture, lines, metrics
+        self.accent = palette.color(QPalette.ColorRole.Highlight)
+        self.text = palette.color(QPalette.ColorRole.Text)
+        self.dim = QColor(self.text)
+        self.dim.setAlphaF(0.72)
+        self.soft = QColor(self.accent)
+        self.soft.setAlphaF(0.30)
+        self.empty = QColor(self.text)
+        self.empty.setAlphaF(0.10)
+        self.current_pen = QPen(self.text, 2 if focus else 1, Qt.PenStyle.SolidLine if focus else Qt.PenStyle.DashLine)
+        self.accent_pen = QPen(self.accent, 2)
+
+    def draw_cell(self, painter: QPainter, rect: QRect, selected: bool, current: bool) -> None:
+        """Draw what says selected (filled cell) and current (outline)."""
+        if selected:
+            painter.fillRect(rect.adjusted(1, 1, -1, -1), self.soft)
+            painter.setPen(self.accent_pen)
+            painter.drawRect(rect.adjusted(2, 2, -2, -2))
+        if current:
+            painter.setPen(self.current_pen)
+            painter.drawRect(rect.adjusted(1, 1, -2, -2))
+
+    def draw_picture(self, painter: QPainter, rect: QRect, picture: object, selected: bool) -> None:
+        """Draw the picture, or a flat field until it has been read; a tick in the corner if selected."""
+        target = QRect(rect.topLeft() + QPoint(self.pad, self.pad), self.picture)
+        if picture is None:
+            painter.fillRect(target, self.empty)
+        else:
+            painter.drawImage(target, picture)
+        if selected:
+            side = max(10, min(18, self.picture.width() // 4))
+            badge = QRect(target.right() - side + 1, target.top(), side, side)
+            painter.fillRect(badge, self.accent)
+            painter.setPen(QPen(Qt.GlobalColor.white, max(1.5, side / 8)))
+            a, b = badge.topLeft(), side
+            painter.drawPolyline(
+                [
+                    a + QPoint(round(0.22 * b), round(0.52 * b)),
+                    a + QPoint(round(0.42 * b), round(0.72 * b)),
+                    a + QPoint(round(0.78 * b), round(0.28 * b)),
+                ]
+            )
+
+    def draw_caption(self, painter: QPainter, rect: QRect, words: tuple[str, ...], selected: bool) -> None:
+        """Draw the caption lines, elided in the middle where they are too long."""
+        height = self.metrics.height()
+        y = rect.top() + self.pad + self.picture.height() + 2
+        for i, line in enumerate(words[: self.lines]):
+            painter.setPen(self.text if i == 0 or selected else self.dim)
+            box = QRect(rect.left() + 2, y + i * height, rect.width() - 4, height)
+            if self.metrics.horizontalAdvance(line) > box.width():
+                line = self.metrics.elidedText(line, Qt.TextElideMode.ElideMiddle, box.width())
+            painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter, line)
+
+    def draw_band(self, painter: QPainter, band: QRect) -> None:
+        """Draw the rubber band."""
+        painter.fillRect(band, self.soft)
+        painter.setPen(self.accent_pen)
+        painter.drawRect(band)
