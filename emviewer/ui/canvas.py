@@ -126,7 +126,7 @@ class ImageCanvas(QWidget):
         self.show_scale_bar = True
         self.crosshair: Crosshair | None = None
         self.overlays: list[Callable[[QPainter, ImageCanvas], None]] = []
-        self.minimum_scale_is_fit = False
+        self.auto_fit = True
         self._image: np.ndarray | None = None
         self._contrast = Contrast(0.0, 1.0)
         self._scale = 1.0
@@ -186,7 +186,7 @@ class ImageCanvas(QWidget):
         self._painted = None
         if image is not None:
             self.message = ""
-            if before != self.world_size() or self._fitted:
+            if self.auto_fit and (before != self.world_size() or self._fitted):
                 self.fit(tell=False)
         self.update()
 
@@ -245,7 +245,7 @@ class ImageCanvas(QWidget):
         """Zoom by a factor; the image point under ``at`` (widget units; the middle) stays where it is."""
         at = at if at is not None else QPointF(self.width() / 2, self.height() / 2)
         fixed = self.to_image(at)
-        least = min(self.fit_scale(), 1.0) * (1.0 if self.minimum_scale_is_fit else 0.25)
+        least = min(self.fit_scale(), 1.0) * 0.25
         scale = min(64.0, max(least, self._scale * factor))
         middle = QPointF(self.width() / 2, self.height() / 2)
         self.set_view(scale, fixed - (at - middle) / scale)
