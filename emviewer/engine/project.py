@@ -1,0 +1,117 @@
+"""Projections of a map: the line sums that an electron microscope would see along any direction."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emviewer.engine.errors import ParameterError
+from emviewer.engine.project_fourier import FourierSlices
+from emviewer.engine.project_gridding import Interp
+from emviewer.engine.task import Check, never
+from emviewer.engine.types import F32, Map3D
+
+Method = Literal["fourier", "real", "shears"]
+
+
+class Projector:
+    """A map prepared once, projected along any number of directions.
+
+    A projection is the line sum in voxel units (a map of ones in a box of n gives n), on the map's pixel size and
+    with the map's sign; the centre of rotation is voxel and pixel ``n // 2`` (RELION's, even and odd boxes).
+
+    Parameters
+    ----------
+    volume : Map3D
+        The map, of any shape; it stands centred in a cube of its longest edge.
+    method : {"fourier", "real", "shears"}
+        Central slice of the padded Fourier transform, integration along rays, or shears.
+    interp : {"best", "nearest", "linear", "cubic"}
+        Interpolation.
+    pad : float or None
+        Padding factor of the Fourier method; None takes what is quickest for the interpolation.
+    max_res_A : float or None
+        Finest resolution in the projections, with a soft edge; None is Nyquist.
+    box : int or None
+        Edge of the images in pixels; None is the map's longest edge. Smaller boxes are cut, larger ones zero-filled.
+    check : callable
+        Called at least every 100 ms while preparing; raises to cancel.
+
+    Attributes
+    ----------
+    box : int
+        Edge of the images in pixels.
+    pixel_size_A : float
+        Pixel size of the images in Å.
+
+    Raises
+    ------
+    ParameterError
+        An option outside its bounds.
+    """
+
+    def __init__(
+        self,
+        volume: Map3D,
+        *,
+        method: Method = "fourier",
+        interp: Interp = "best",
+        pad: float | None = None,
+        max_res_A: float | None = None,
+        box: int | None = None,
+        check: Check = never,
+    ) -> None:
+        self.box = int(box) if box else volume.box
+        self.pixel_size_A = volume.pixel_size_A
+        if self.box < 1:
+            raise ParameterError(f"box {box} is not positive", "--box")
+        pad = default_pad(interp) if pad is None else float(pad)
+        if not 1 <= pad <= 8:
+            raise ParameterError(f"padding {pad} is outside 1…8", "--pad")
+        cut = min(0.5, volume.pixel_size_A / max_res_A) if max_res_A else 0.5
+        self._inner = max(self.box, volume.box)
+        if method != "fourier":
+            raise ParameterError(f"unknown projection method {method!r}", "--method", "use fourier, real or shears")
+        self._engine = FourierSlices(volume.data, self._inner, interp, pad, cut, check)
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        return self._engine.bytes
+
+    def project(self, rotations: ArrayLike, shifts_px: ArrayLike | None = None, out: F32 | None = None) -> F32:
+        """Return projections.
+
+        Parameters
+        ----------
+        rotations : array_like, shape (n, 3, 3)
+            ``A`` of :class:`~emviewer.engine.types.Poses`.
+        shifts_px : array_like, shape (n, 2), optional
+            ``(x, y)`` in pixels to be added to the image to centre it: the particle stands at ``-shift``.
+        out : ndarray of float32, shape (n, box, box), optional
+            Where to write.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, box, box)
+            The projections.
+        """
+        matrices = np.ascontiguousarray(np.asarray(rotations, np.float64).reshape(-1, 3, 3))
+        n = len(matrices)
+        shifts = np.zeros((n, 2)) if shifts_px is None else np.ascontiguousarray(shifts_px, np.float64).reshape(n, 2)
+        result = np.empty((n, self.box, self.box), np.float32) if out is None else out
+        if self._inner == self.box:
+            self._engine.project(matrices, shifts, None, result)
+            return result
+        whole = np.empty((n, self._inner, self._inner), np.float32)
+        self._engine.project(matrices, shifts, None, whole)
+        first = self._inner // 2 - self.box // 2
+        result[:] = whole[:, first : first + self.box, first : first + self.box]
+        return result
+
+
+def default_pad(interp: Interp) -> float:
+    """Return the padding that is quickest for an interpolation at its accuracy."""
+    return 1.25 if interp == "best" else 2.0
