@@ -133,6 +133,10 @@ class JobParams(BaseModel):
     )
     report: Literal["both", "png", "pdf", "none"] = option("both", "figures to make", flag="--report", group="Run")
 
+    def resolved(self) -> dict[str, Any]:
+        """Return the parameters as job.json keeps them, defaults resolved to what is used."""
+        return self.model_dump(mode="json")
+
     def input_paths(self) -> list[Path]:
         """Return the files among the parameters that are data of the job, in order."""
         found: list[Path] = []

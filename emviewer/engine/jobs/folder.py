@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import resource
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emviewer.engine.errors import OutputError
+from emviewer.engine.errors import EmviewerError, FileError, OutputError
+
+RESERVE_BYTES = 1 << 18
+"""Room kept while a job runs, so that job.json and summary.json can be written on a disk that has become full."""
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
@@ -26,10 +31,38 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"path": str(path.resolve()), "size": stat.st_size, "mtime": stat.st_mtime, "sha256_first_mib": digest}
 
 
+def changed(inputs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the paths of inputs that are gone or differ in size or time from their fingerprints."""
+    found = []
+    for kept in inputs:
+        path = Path(kept["path"])
+        if not path.exists() or (path.stat().st_size, path.stat().st_mtime) != (kept["size"], kept["mtime"]):
+            found.append(str(path))
+    return found
+
+
 def peak_memory_mb() -> float:
-    """Return the largest resident size of this process so far, in MB."""
+    """Return the largest resident size of this process so far, in MB.
+
+    On Linux from ``VmHWM``: ``ru_maxrss`` there keeps the size of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next((text for text in status.read_text().splitlines() if text.startswith("VmHWM:")), "")
+        if line:
+            return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def as_error(err: OSError, folder: ResultFolder) -> EmviewerError:
+    """Turn an operating-system error met in a job into one sentence: about the result, or about a file it read."""
+    name = err.filename
+    if name is not None and err.errno not in (errno.ENOSPC, errno.EDQUOT):
+        path = Path(os.fsdecode(name)).absolute()
+        if not path.is_relative_to(folder.path):
+            return FileError(f"{err.strerror or err}", path, "check that the file is there and may be read")
+    return as_output_error(err, folder.out)
 
 
 def as_output_error(err: OSError, where: object) -> OutputError:
@@ -38,6 +71,8 @@ def as_output_error(err: OSError, where: object) -> OutputError:
         return OutputError("the disk is full", where, "free some space or choose another --out folder and run again")
     if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError("the folder cannot be written", where, "choose an --out folder that you may write to")
+    if err.errno in (errno.ENOTDIR, errno.EEXIST):
+        return OutputError("a part of the path is a file, not a folder", where, "choose another --out")
     return OutputError(f"writing failed: {err.strerror or err}", where, "check the disk and run again")
 
 
@@ -59,17 +94,18 @@ class ResultFolder:
 
     def __init__(self, out: str | Path, overwrite: bool = False) -> None:
         self.out = Path(out).absolute()
+        self.overwrite = overwrite
         if self.out.exists() and not self.out.is_dir():
             raise OutputError("the output folder is a file", self.out, "choose another --out")
         try:
-            if self.out.exists() and any(self.out.iterdir()) and not overwrite:
-                raise OutputError(
-                    "the output folder exists and is not empty", self.out, "choose another, or --overwrite"
-                )
+            self._refuse_existing()
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self.path = self.out.with_name(f"{self.out.name}.partial-{os.getpid()}-{time.time_ns() % 1_000_000:06d}")
             self.path.mkdir()
+            self._reserve = self.path / ".reserve"
+            self._reserve.write_bytes(bytes(RESERVE_BYTES))
         except OSError as err:
+            self.discard()
             raise as_output_error(err, self.out) from err
         self.summary: dict[str, Any] = {}
         self.record: dict[str, Any] = {}
@@ -94,7 +130,15 @@ class ResultFolder:
         self._stage = (name, now) if name else None
 
     def close(self, status: str) -> Path:
-        """Write job.json and summary.json, rename to the final folder, and return it."""
+        """Write job.json and summary.json, rename to the final folder, and return it.
+
+        An earlier result is moved aside, and deleted only when the new one stands in its place.
+
+        Raises
+        ------
+        OutputError
+            Writing failed, or somebody else has put a result there meanwhile; the ``.partial-…`` folder remains.
+        """
         self.stage("")
         self.record |= {
             "status": status,
@@ -103,21 +147,52 @@ class ResultFolder:
             "warnings": self.warnings,
         }
         try:
+            self._reserve.unlink(missing_ok=True)
             for name, content in (("job.json", self.record), ("summary.json", self.summary)):
-                (self.path / name).write_text(json.dumps(content, indent=1, default=_plain, allow_nan=False) + "\n")
-            if self.out.exists():
-                old = self.path.with_name(self.path.name + "-old")
-                self.out.rename(old)
-                self.path.rename(self.out)
-                shutil.rmtree(old)
-            else:
-                self.path.rename(self.out)
+                text = json.dumps(plain(content), indent=1, allow_nan=False, ensure_ascii=False)
+                (self.path / name).write_text(text + "\n", encoding="utf-8")
+            self._refuse_existing(f"another result was put there meanwhile; this one is in {self.path.name}")
+            self._put_in_place()
         except OSError as err:
             raise as_output_error(err, self.out) from err
         return self.out
 
+    def discard(self) -> None:
+        """Delete what was written; the final folder is not touched."""
+        if hasattr(self, "path"):
+            shutil.rmtree(self.path, ignore_errors=True)
 
-def _plain(value: Any) -> Any:
+    @property
+    def replaces(self) -> bool:
+        """Whether closing would replace an earlier result."""
+        return self.out.is_dir() and any(self.out.iterdir())
+
+    def _refuse_existing(self, why: str = "the output folder exists and is not empty") -> None:
+        if self.replaces and not self.overwrite:
+            raise OutputError(why, self.out, "choose another, or --overwrite")
+
+    def _put_in_place(self) -> None:
+        if not self.out.exists():
+            self.path.rename(self.out)
+            return
+        old = self.path.with_name(self.path.name + "-old")
+        self.out.rename(old)
+        try:
+            self.path.rename(self.out)
+        except OSError:
+            old.rename(self.out)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: arrays as lists, NaN and infinity as None, everything strange as text."""
     if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
@@ -27,7 +27,8 @@ class GalleryParams(JobParams):
     Which views: ``grid`` at ``step`` over the sphere unless ``angles``, ``view``, ``tilt_series`` or ``random``
     says otherwise. ``rot`` and ``tilt`` are ranges; a step written in a range goes before ``step``. The grid is laid
     into the ranges, taking symmetry equivalents into them. An even grid has one step and some width: with two
-    different steps, or a range narrower than its step, every rot is combined with every tilt (``product``).
+    different steps, a range narrower than its step, or negative tilts, every rot is combined with every tilt
+    (``product``).
     """
 
     map: Path = option(
@@ -175,7 +176,12 @@ class GalleryParams(JobParams):
         """The grid that is really used: ``even`` becomes ``product`` where no even grid can be laid."""
         steps = self.steps
         narrow = any(r is not None and r[1] - r[0] < s for r, s in zip((self.rot, self.tilt), steps, strict=True))
-        return "product" if self.grid == "even" and (steps[0] != steps[1] or narrow) else self.grid
+        signed = self.tilt is not None and self.tilt[0] < 0
+        return "product" if self.grid == "even" and (steps[0] != steps[1] or narrow or signed) else self.grid
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the parameters as used; the step is the one that counts."""
+        return super().resolved() | {"step": self.steps[0], "grid": self.lattice}
 
     @model_validator(mode="after")
     def _one_choice_of_views(self) -> GalleryParams:
@@ -206,7 +212,7 @@ def _check_range(flag: str, limits: tuple[float, ...]) -> None:
         raise ValueError(f"{flag} {text} ends before it begins: write A:B:STEP with A ≤ B")
     if len(limits) == 3 and limits[2] <= 0:
         raise ValueError(f"{flag} {text} has no positive step: write A:B:STEP")
-    if flag == "--tilt" and (low < 0 or high > 180):
-        raise ValueError(f"{flag} {text} leaves 0 to 180: tilt is the angle from the z axis")
+    if flag == "--tilt" and (low < -180 or high > 180):
+        raise ValueError(f"{flag} {text} leaves -180 to 180: tilt is the angle from the z axis")
     if flag == "--rot" and high - low > 360:
         raise ValueError(f"{flag} {text} goes round more than once: give at most 360°")

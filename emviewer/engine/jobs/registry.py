@@ -40,6 +40,12 @@ def params(name: str) -> type[JobParams]:
     return model
 
 
+def help_of(name: str) -> str:
+    """Return the paragraph of help of a job."""
+    text: str = _load(_entry(name).params.partition(":")[0] + ":HELP")
+    return text
+
+
 def spec(name: str) -> JobSpec:
     """Return a job, ready for :func:`emviewer.engine.jobs.run.run_job`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from emviewer import __version__
-from emviewer.engine.errors import EmviewerError
-from emviewer.engine.jobs.folder import ResultFolder, as_output_error, fingerprint
-from emviewer.engine.params import JobParams
+from emviewer.engine.errors import DataError, EmviewerError, OutputError
+from emviewer.engine.jobs.folder import ResultFolder, as_error, changed, fingerprint
+from emviewer.engine.params import JobParams, command_line
 from emviewer.engine.task import Batch, Cancelled, Check, never
 from emviewer.engine.threads import set_threads
 
@@ -90,59 +89,83 @@ def run_job(
     """Run a job; yield its batches and return its :class:`Outcome`.
 
     An error before anything was finished is raised and leaves no folder. Once a batch has rows, what is finished
-    is kept, closed and renamed with status ``partial``, and the reason is in ``Outcome.error``.
+    is kept, closed and renamed with status ``partial``, and the reason is in ``Outcome.error``. A job that is
+    cancelled is kept too, even with nothing finished, unless it would replace an earlier result by nothing.
 
     Raises
     ------
     EmviewerError
         Wrong input or parameters, or an output folder that cannot be made.
+    Cancelled
+        Cancelled before anything was finished, and ``out`` holds an earlier result, which stays.
     """
-    inputs = [fingerprint(p) for p in params.input_paths() if p.exists()]
     folder = ResultFolder(out, overwrite)
-    used = set_threads(params.threads)
-    folder.record |= {
-        "job": spec.name,
-        "parameters": params.model_dump(mode="json") | {"threads": used},
-        "emviewer_version": __version__,
-        "python_version": sys.version.split()[0],
-        "inputs": inputs,
-        "seed": params.seed,
-        "threads": used,
-    }
+    try:
+        _describe(spec, params, folder)
+    except BaseException:
+        folder.discard()
+        raise
     finished, error, status = False, None, "complete"
     folder.stage("prepare")
     batches = spec.run(params, folder, check=check, rng=np.random.default_rng(params.seed))
     try:
-        for batch in batches:
-            finished |= len(batch.rows) > 0
-            yield batch
-            check()
+        try:
+            for batch in batches:
+                finished |= len(batch.rows) > 0
+                yield batch
+                check()
+        finally:
+            _close(batches)
     except Cancelled:
         status = "partial"
-        _close(batches)
-    except (KeyboardInterrupt, GeneratorExit):
-        _close(batches)
-        folder.close("partial")
-        raise
-    except EmviewerError as err:
-        if not finished:
-            _discard(folder)
+        if not finished and folder.replaces:
+            folder.discard()
             raise
-        status, error = "partial", err
-    except OSError as err:
-        error, status = as_output_error(err, folder.out), "partial"
-        _close(batches)
+    except (KeyboardInterrupt, GeneratorExit):
+        if finished or not folder.replaces:
+            folder.close("partial")
+        else:
+            folder.discard()
+        raise
+    except (EmviewerError, OSError, MemoryError) as err:
+        status, error = "partial", _sentence(err, folder)
         if not finished:
-            _discard(folder)
+            folder.discard()
             raise error from err
+    for path in changed(folder.record["inputs"]):
+        folder.warn(f"{path} was changed while the job ran: the result may mix its old and its new content")
     return Outcome(folder.close(status), status, folder.summary, folder.warnings, error)
+
+
+def _describe(spec: JobSpec, params: JobParams, folder: ResultFolder) -> None:
+    """Begin job.json: what is run, with what, on which inputs."""
+    paths = params.input_paths()
+    for path in paths:
+        if folder.replaces and path.absolute().is_relative_to(folder.out):
+            raise OutputError("the output folder holds an input of the job", path, "choose another --out")
+    used = set_threads(params.threads)
+    folder.record |= {
+        "job": spec.name,
+        "parameters": params.resolved() | {"threads": used},
+        "command": command_line(spec.name, params, folder.out),
+        "emviewer_version": __version__,
+        "python_version": sys.version.split()[0],
+        "inputs": [fingerprint(p) for p in paths if p.exists()],
+        "seed": params.seed,
+        "threads": used,
+    }
+
+
+def _sentence(err: Exception, folder: ResultFolder) -> EmviewerError:
+    if isinstance(err, OSError):
+        return as_error(err, folder)
+    if isinstance(err, MemoryError):
+        return DataError("there is not enough memory", err.args[0] if err.args else "", "use a smaller map, box or pad")
+    assert isinstance(err, EmviewerError)
+    return err
 
 
 def _close(batches: Iterator[Batch]) -> None:
     close = getattr(batches, "close", None)
     if close is not None:
         close()
-
-
-def _discard(folder: ResultFolder) -> None:
-    shutil.rmtree(folder.path, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""What a gallery leaves on disk: the growing stack with its table, and the figure."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.gallery_experiment import defocus
+from emviewer.engine.jobs.gallery_params import GalleryParams
+from emviewer.engine.mrc import StackWriter
+from emviewer.engine.star_stream import ParticleStream, Value
+from emviewer.engine.types import F32, F64
+
+STACK, TABLE = "projections.mrcs", "projections.star"
+PAGE_TILES = 120
+"""Tiles on the gallery's page; of a larger gallery the page shows this many, evenly spread."""
+
+_COLUMNS = (
+    ("rlnImageName", "%06d@" + STACK),
+    ("rlnAngleRot", "%12.6f"),
+    ("rlnAngleTilt", "%12.6f"),
+    ("rlnAnglePsi", "%12.6f"),
+    ("rlnOriginXAngst", "%12.6f"),
+    ("rlnOriginYAngst", "%12.6f"),
+    ("rlnOpticsGroup", "%2d"),
+)
+_CTF_COLUMNS = (("rlnDefocusU", "%12.3f"), ("rlnDefocusV", "%12.3f"), ("rlnDefocusAngle", "%11.4f"))
+
+
+class GalleryWriter:
+    """The stack and its table, which grow together: a row stands in the table once its image is whole on disk.
+
+    Parameters
+    ----------
+    folder : ResultFolder
+        Where they are written.
+    params : GalleryParams
+        For the CTF columns.
+    box : int
+        Edge of the images in pixels.
+    pixel_size_A : float
+        Edge of a pixel in Å.
+    """
+
+    def __init__(self, folder: ResultFolder, params: GalleryParams, box: int, pixel_size_A: float) -> None:
+        self.path = folder / STACK
+        self._table_path = folder / TABLE
+        self._optics_end = (1, *defocus(params)) if params.defocus is not None else (1,)
+        columns = _COLUMNS + (_CTF_COLUMNS if params.defocus is not None else ())
+        self.stack = StackWriter(self.path, (box, box), pixel_size_A)
+        self.table = ParticleStream(self._table_path, _optics(params, box, pixel_size_A), columns)
+
+    @property
+    def n(self) -> int:
+        """Number of views that are whole on disk, image and row."""
+        return min(self.stack.n, self.table.n)
+
+    def append(self, images: F32, angles: F64, shifts_A: F64) -> None:
+        """Add views: images (k, h, w), angles (k, 3) in degrees, origins (k, 2) in Å.
+
+        Raises
+        ------
+        OSError
+            The disk is full; the views of this call are lost, the earlier ones are safe.
+        """
+        first = self.stack.n + 1
+        self.stack.append(images)
+        numbers = np.concatenate([angles, shifts_A], axis=1).tolist()
+        self.table.append([(first + i, *row, *self._optics_end) for i, row in enumerate(numbers)])
+
+    def close(self) -> None:
+        """Close both files; a table and stack of no view at all are not left behind."""
+        self.stack.close()
+        self.table.close()
+        if self.n == 0:
+            self.path.unlink(missing_ok=True)
+            self._table_path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _optics(params: GalleryParams, box: int, pixel_size_A: float) -> dict[str, Value]:
+    optics: dict[str, Value] = {
+        "rlnOpticsGroup": 1,
+        "rlnOpticsGroupName": "opticsGroup1",
+        "rlnImagePixelSize": float(pixel_size_A),
+        "rlnImageSize": box,
+        "rlnImageDimensionality": 2,
+    }
+    if params.defocus is not None:
+        optics |= {
+            "rlnVoltage": params.kv,
+            "rlnSphericalAberration": params.cs,
+            "rlnAmplitudeContrast": params.q0,
+        }
+    return optics
+
+
+def figure_spec(params: GalleryParams, name: str, n: int, group: str) -> dict[str, Any]:
+    """Return the spec of the gallery's page; paths are relative to the result folder."""
+    rows = np.unique(np.linspace(0, n - 1, min(n, PAGE_TILES)).round().astype(int)).tolist()
+    shown = f"{n} views" if len(rows) == n else f"{len(rows)} of {n} views"
+    return {
+        "kind": "gallery",
+        "table": TABLE,
+        "rows": rows,
+        "captions": ["rot_deg", "tilt_deg", "psi_deg"],
+        "title": f"Projections of {name}",
+        "subtitle": f"{shown}, {group}",
+        "width_mm": 180,
+    }
+
+
+def write_figures(folder: ResultFolder, params: GalleryParams, spec: dict[str, Any]) -> None:
+    """Write gallery.json (the spec) and gallery.png and gallery.pdf as ``--report`` says."""
+    from emviewer.engine import figure
+
+    (folder / "gallery.json").write_text(json.dumps(spec, indent=1) + "\n")
+    kinds = ("png", "pdf") if params.report == "both" else (params.report,)
+    figure.render(spec, [folder / f"gallery.{kind}" for kind in kinds], base=folder.path)

@@ -1,0 +1,139 @@
+"""Which views a gallery has: angles, and the shifts that a table of angles brings with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine import sampling, symmetry
+from emviewer.engine.errors import DataError, FileError
+from emviewer.engine.jobs.gallery_params import GalleryParams
+
+F64 = NDArray[np.float64]
+_ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views to be made.
+
+    Parameters
+    ----------
+    angles : ndarray of float64, shape (n, 3)
+        rot, tilt, psi in degrees (RELION).
+    directions : ndarray of float64, shape (m, 3)
+        The different directions among them, as angles with psi 0.
+    group : PointGroup
+        The symmetry that the directions are judged by.
+    shifts_A, shifts_px : ndarray of float64, shape (n, 2), or None
+        Origins that a table of angles gave, in Å or (RELION up to 3.0) in pixels.
+    notes : tuple of str
+        Doubts, one sentence each.
+    """
+
+    angles: F64
+    directions: F64
+    group: symmetry.PointGroup
+    shifts_A: F64 | None = None
+    shifts_px: F64 | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.angles)
+
+
+def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
+    """Return the views that the parameters ask for, at least one.
+
+    Raises
+    ------
+    ParameterError
+        An unknown point group, or ranges that hold no view.
+    FileError, DataError
+        A table of angles that cannot be read or lacks a column.
+    """
+    group = symmetry.point_group(params.sym)
+    if params.angles is not None:
+        return _from_table(params.angles, group)
+    angles = _directions(params, group, rng)
+    if len(angles) == 0:
+        raise DataError("there is no view in these ranges", "--rot, --tilt", "make them wider or the step smaller")
+    directions = different_directions(angles)
+    if params.psi_step is not None:
+        angles = sampling.with_psi(angles, params.psi_step)
+    return Views(np.asarray(angles, float), directions, group)
+
+
+def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.random.Generator) -> F64:
+    if params.view:
+        return np.array(params.view, float)
+    if params.tilt_series is not None:
+        return sampling.tilt_series(*params.tilt_series)
+    if params.random is not None:
+        return sampling.random(params.random, rng)
+    if params.lattice == "product":
+        rot_step, tilt_step = params.steps
+        return sampling.grid_ranges((*rot_range(params), rot_step), (*tilt_range(params), tilt_step))
+    lay = {"even": sampling.even, "healpix": sampling.healpix, "xmipp": sampling.xmipp}[params.lattice]
+    return lay(params.steps[0], group, rot_range=rot_range(params), tilt_range=tilt_range(params))
+
+
+def rot_range(params: GalleryParams) -> tuple[float, float]:
+    """Return the range of rot in degrees; all round unless told."""
+    return params.rot[:2] if params.rot else (0.0, 360.0)  # type: ignore[return-value]
+
+
+def tilt_range(params: GalleryParams) -> tuple[float, float]:
+    """Return the range of tilt in degrees; the whole sphere unless told."""
+    return params.tilt[:2] if params.tilt else (0.0, 180.0)  # type: ignore[return-value]
+
+
+def different_directions(angles: F64) -> F64:
+    """Return the different directions among angles (n, 3), as angles (m, 3) with psi 0, in order of appearance."""
+    rot, tilt = np.deg2rad(angles[:, 0]), np.deg2rad(angles[:, 1])
+    vectors = np.stack([np.sin(tilt) * np.cos(rot), np.sin(tilt) * np.sin(rot), np.cos(tilt)], axis=1)
+    _, first = np.unique(np.round(vectors, 6), axis=0, return_index=True)
+    found: F64 = np.array(angles[np.sort(first)], float)
+    found[:, 2] = 0.0
+    return found
+
+
+def _from_table(path: Path, group: symmetry.PointGroup) -> Views:
+    """Read angles and origins of a RELION table."""
+    from emviewer.engine import star
+
+    if not path.exists():
+        raise FileError("there is no such file", path, "check --angles")
+    blocks = star.read_star(path)
+    table = next((t for t in blocks.values() if any(label in t.columns for label in _ANGLES)), None)
+    missing = [label for label in _ANGLES[:2] if table is None or label not in table.columns]
+    if table is None or missing:
+        raise DataError(
+            f"the table has no {' and no '.join(missing)}", path, "give --angles a table with these columns"
+        )
+    if len(table) == 0:
+        raise DataError("the table has no rows", path, "give --angles a table with at least one view")
+    notes: tuple[str, ...] = ()
+    if _ANGLES[2] not in table.columns:
+        notes = (f"{path} has no rlnAnglePsi: 0 is taken",)
+    columns = [star.numbers(table, c) if c in table.columns else np.zeros(len(table)) for c in _ANGLES]
+    angles = np.stack(columns, axis=1).astype(float)
+    bad = np.flatnonzero(~np.isfinite(angles).all(axis=1))
+    if len(bad):
+        raise DataError(f"row {bad[0] + 1} has an angle that is not a number", path, "mend the table")
+    shifts_A = _pair(table, "rlnOriginXAngst", "rlnOriginYAngst")
+    shifts_px = _pair(table, "rlnOriginX", "rlnOriginY") if shifts_A is None else None
+    return Views(angles, different_directions(angles), group, shifts_A, shifts_px, notes)
+
+
+def _pair(table: object, x: str, y: str) -> F64 | None:
+    from emviewer.engine import star
+
+    columns = getattr(table, "columns")  # noqa: B009  (a DataFrame; pandas is not imported here)
+    if x not in columns or y not in columns:
+        return None
+    pair: F64 = np.stack([star.numbers(table, x), star.numbers(table, y)], axis=1).astype(float)
+    return pair
