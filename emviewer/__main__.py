@@ -36,8 +36,10 @@ def _open(args: list[str]) -> int:
     """Show the window with the files and the session named in the arguments."""
     import click
 
-    from emviewer.engine.cli.main import no_such
     from emviewer.engine.errors import FileError
+
+    if args and not args[0].startswith("-"):
+        _must_exist(args[0])
 
     parser = click.Command(
         "emviewer",
@@ -47,15 +49,25 @@ def _open(args: list[str]) -> int:
     )
     given: dict[str, Any] = parser.main(args, prog_name="emviewer", standalone_mode=False)
     for name in given["files"]:
-        if not name.startswith("phantom:") and not Path(name).exists():
-            raise no_such(name)
+        _must_exist(name)
     session = given["session"]
     if session is not None and not Path(session).exists():
         raise FileError("there is no such session", session, "check the name and the folder")
     return _window(files=list(given["files"]), session=session)
 
 
+def _must_exist(name: str) -> None:
+    from emviewer.engine.cli.main import no_such
+
+    if not name.startswith("phantom:") and not Path(name).exists():
+        raise no_such(name)
+
+
 def _window(**what: Any) -> int:
+    from emviewer.engine.errors import EmviewerError
+
+    if not display():
+        raise EmviewerError("there is no display for the window", "", "work headless, see emviewer --help")
     from emviewer.ui import app
 
     return int(app.main(**what))

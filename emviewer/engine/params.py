@@ -148,6 +148,12 @@ class JobParams(BaseModel):
         return found
 
 
+def field_names(model: type[BaseModel]) -> list[str]:
+    """Return the fields of a model as help and forms list them: a job's own first, those that all jobs share last."""
+    shared = set(JobParams.model_fields)
+    return sorted(model.model_fields, key=lambda name: name in shared)
+
+
 def field_meta(model: type[BaseModel], name: str) -> FieldMeta:
     """Return the :class:`FieldMeta` of a field; the flag defaults to ``--name-with-dashes``."""
     stored = model.model_fields[name].json_schema_extra

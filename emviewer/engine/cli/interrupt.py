@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from emviewer.engine.task import Cancelled
-
 
 class Interrupt:
     """Whether the person has asked to stop; its :meth:`check` is what jobs call."""
@@ -18,8 +16,10 @@ class Interrupt:
         self.asked = False
 
     def check(self) -> None:
-        """Raise :class:`Cancelled` once Ctrl-C was pressed."""
+        """Raise :class:`~emviewer.engine.task.Cancelled` once Ctrl-C was pressed."""
         if self.asked:
+            from emviewer.engine.task import Cancelled
+
             raise Cancelled
 
     def __call__(self, number: int, frame: FrameType | None) -> None:

@@ -94,6 +94,10 @@ def _usage(err: click.ClickException) -> str:
     """Say click's complaint as what, where, what to do."""
     ctx = getattr(err, "ctx", None)
     path = ctx.command_path if ctx is not None else "emviewer"
+    if isinstance(err, click.NoSuchOption):
+        close = err.possibilities or ()
+        advice = f"did you mean {' or '.join(close)}?" if close else f"see {path} --help"
+        return f"there is no option {err.option_name} ({path}): {advice}"
     what = err.format_message().strip().rstrip(".")
     return f"{what[:1].lower()}{what[1:]} ({path}): see {path} --help"
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from emviewer.engine.params import JobParams, as_words, choices, field_meta, repeatable
+from emviewer.engine.params import JobParams, as_words, choices, field_meta, field_names, repeatable
 
 OUTPUT_GROUP = "Output"
 
@@ -41,16 +41,16 @@ class GroupedArgument(click.Argument):
 
     def __init__(self, *args: Any, group: str = "", help: str = "", **kw: Any) -> None:
         super().__init__(*args, **kw)
-        self.group, self.help = group, help
+        self.group, self.about = group, help
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return the input's name and help."""
-        return self.make_metavar(ctx), self.help
+        return self.metavar or self.human_readable_name, self.about
 
 
 def parameters_of(model: type[JobParams]) -> list[click.Parameter]:
     """Return the click parameters of a model, inputs first; values stay text for the model to validate."""
-    made = [_parameter(model, name) for name in model.model_fields]
+    made = [_parameter(model, name) for name in field_names(model)]
     return sorted(made, key=lambda p: isinstance(p, click.Option))
 
 
@@ -76,7 +76,14 @@ def job_command(name: str, help: str, model: type[JobParams], run: Callable[...,
         ),
     ]
     params = [*parameters_of(model), *output]
-    return GroupedCommand(name, callback=callback, params=params, help=help, add_help_option=False)
+    return GroupedCommand(
+        name,
+        callback=callback,
+        params=params,
+        help=help,
+        add_help_option=False,
+        context_settings={"max_content_width": 110},
+    )
 
 
 def _show_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
