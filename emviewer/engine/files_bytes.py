@@ -72,6 +72,10 @@ def whole(path: Path) -> bytes:
         ) from None
 
 
+def _damaged(path: Path, err: Exception) -> FileError:
+    return FileError(f"the file cannot be unpacked ({err})", path, "copy it again; it is cut short or damaged")
+
+
 def head(path: Path, n: int) -> bytes:
     """Return the first ``n`` bytes, decompressed (fewer if the file is shorter)."""
     packing = compression(path)
