@@ -38,7 +38,7 @@ def splat(
     radii : ndarray, shape (kinds,)
         Half edge in voxels of the cube in which a kind is written.
     """
-    nz, ny, nx = volume.shape
+    _, ny, nx = volume.shape
     terms = amplitudes.shape[1]
     longest = int(np.ceil(2 * radii.max())) + 2
     along_x = np.empty(longest)
