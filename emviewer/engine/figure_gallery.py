@@ -1,0 +1,126 @@
+"""The figure of a gallery: tiles in rows, captions beneath, one scale bar for all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emviewer.engine import mrc
+from emviewer.engine.errors import DataError
+from emviewer.engine.figure_page import GREY_INK, MARGIN, Page, limits, painted, text_width_mm
+from emviewer.engine.figure_spec import GallerySpec, ImageSpec
+from emviewer.engine.types import ImageStack
+
+GAP = 0.8
+CAPTION_POINTS = 5.0
+CAPTION_MM = 2.6
+_SHORT = {
+    "rot_deg": ("rlnAngleRot", "rot", "°"),
+    "tilt_deg": ("rlnAngleTilt", "tilt", "°"),
+    "psi_deg": ("rlnAnglePsi", "psi", "°"),
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """A stack and the columns that stand beside it."""
+
+    stack: ImageStack
+    columns: Any
+
+    def pixel_size_A(self, told: float | None) -> float | None:
+        """Return the pixel size: as told, as the file says, or None."""
+        return told or (self.stack.pixel_size_A if self.stack.pixel_size_known else None)
+
+
+def open_images(spec: GallerySpec | ImageSpec) -> Images:
+    """Open what a spec names: a table with its stack, or a stack alone."""
+    if spec.table is None:
+        assert spec.stack is not None
+        return Images(mrc.read_stack(spec.stack, spec.pixel_size_A), None)
+    from emviewer.engine import files
+
+    found = files.open_any(spec.table, pixel_size_A=spec.pixel_size_A, project_dir=spec.project_dir)
+    stack = mrc.read_stack(spec.stack) if spec.stack is not None else getattr(found, "stack", None)
+    if stack is None:
+        raise DataError("the table names no images", spec.table, "give a table with rlnImageName, or a stack")
+    return Images(stack, getattr(found, "table", None))
+
+
+def draw(spec: GallerySpec) -> Page:
+    """Return the page of a gallery."""
+    source = open_images(spec)
+    rows = _rows(spec, len(source.stack))
+    images = source.stack[rows]
+    captions, common = _captions(spec, source.columns, rows)
+    columns = spec.columns or columns_for(len(rows), spec.width_mm)
+    tile = (spec.width_mm - 2 * MARGIN - (columns - 1) * GAP) / columns
+    height, width = source.stack.shape
+    tile_height = tile * height / width
+    step_y = tile_height + GAP + (CAPTION_MM if any(captions) else 0.0)
+    lines = math.ceil(len(rows) / columns)
+    page = Page(spec, lines * step_y + 6.5)
+    low, high = limits(images, spec.contrast)
+    for i, image in enumerate(images):
+        x = MARGIN + (i % columns) * (tile + GAP)
+        y = page.top + (i // columns) * step_y
+        if spec.per_tile_contrast:
+            low, high = limits(image, spec.contrast)
+        page.image(painted(image, low, high, spec.contrast), x, y, tile, tile_height)
+        if captions[i]:
+            points = min(CAPTION_POINTS, CAPTION_POINTS * tile / text_width_mm(captions[i], CAPTION_POINTS))
+            page.text(x + tile / 2, y + tile_height + 2.1, captions[i], points, align="center")
+    foot = page.height - MARGIN - 0.5
+    if spec.scale_bar:
+        page.scale_bar(MARGIN, foot - 0.8, tile, width, source.pixel_size_A(spec.pixel_size_A))
+    if common:
+        page.text(page.width - MARGIN, foot, common, 6, colour=GREY_INK, align="right")
+    return page
+
+
+def columns_for(n: int, width_mm: float) -> int:
+    """Return how many tiles stand side by side: about 4 to 3 overall, no tile smaller than 11 mm or larger than 40."""
+    usable = width_mm - 2 * MARGIN
+    most, least = max(1, int(usable // 11)), max(1, math.ceil(usable / 40))
+    return max(1, min(most, max(min(least, n), math.ceil(math.sqrt(n * 4 / 3)))))
+
+
+def _rows(spec: GallerySpec, n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    rows = np.array(spec.rows if spec.rows else range(min(n, spec.limit)), np.int64)
+    if len(rows) == 0:
+        raise DataError("there are no images to draw", spec.table or spec.stack or "", "choose others")
+    wrong = rows[(rows < 0) | (rows >= n)]
+    if len(wrong):
+        raise DataError(f"there is no image {wrong[0]} among {n}", spec.table or spec.stack or "", "mend rows")
+    return rows
+
+
+def _captions(spec: GallerySpec, table: Any, rows: Any) -> tuple[list[str], str]:
+    """Return one caption a tile, and what is said once for all: names of the fields, and those that never change."""
+    if spec.texts:
+        return (spec.texts + [""] * len(rows))[: len(rows)], ""
+    fields: list[tuple[str, list[str], str]] = []
+    for name in spec.captions:
+        column, label, unit = _SHORT.get(name, (name, name.removeprefix("rln"), ""))
+        if name == "row":
+            fields.append(("row", [str(r) for r in rows], ""))
+        elif table is not None and column in table.columns:
+            fields.append((label, [_short(v) for v in table[column].iloc[rows]], unit))
+    same = [f for f in fields if len(set(f[1])) == 1 and len(rows) > 1]
+    vary = [f for f in fields if f not in same]
+    captions = [", ".join(f[1][i] + f[2] for f in vary) for i in range(len(rows))]
+    notes = [", ".join(f[0] for f in vary)] if vary else []
+    return captions, "; ".join(notes + [f"{f[0]} {f[1][0]}{f[2]} in all" for f in same])
+
+
+def _short(value: Any) -> str:
+    try:
+        number = float(value)
+    except ValueError:
+        return Path(str(value)).name
+    text = f"{number:.1f}" if abs(number) < 1e4 else f"{number:.4g}"
+    return (text.removesuffix(".0") or "0").replace("-", "−")

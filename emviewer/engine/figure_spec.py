@@ -1,0 +1,174 @@
+"""What a figure is told: plain JSON data that the window saves beside each figure, so that it can be made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from emviewer.engine.errors import ParameterError
+
+JOURNAL_WIDTHS_MM = (85.0, 120.0, 180.0)
+
+
+class ContrastSpec(BaseModel):
+    """Grey values of the first and last colour; None lets the figure choose (0.5 to 99.5 percentile)."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    low: float | None = None
+    high: float | None = None
+    colormap: str = "grey"
+    inverted: bool = False
+
+
+class FigureSpec(BaseModel):
+    """What all figures share.
+
+    Parameters
+    ----------
+    width_mm : float
+        Width on paper; journals take 85, 120 or 180.
+    dpi : int
+        Of PNG and TIFF, and of what is drawn as pixels in PDF and SVG.
+    title, subtitle, letter : str
+        Heading, a line beneath it, and a bold panel letter in the corner; each may be empty.
+    contrast : ContrastSpec
+        Shared by all images of the figure.
+    scale_bar : bool
+        Whether a scale bar of round length is drawn.
+    pixel_size_A : float or None
+        Overrules that of the file.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    width_mm: float = Field(180.0, ge=20, le=1000)
+    dpi: int = Field(300, ge=50, le=2400)
+    title: str = ""
+    subtitle: str = ""
+    letter: str = ""
+    contrast: ContrastSpec = ContrastSpec()
+    scale_bar: bool = True
+    pixel_size_A: float | None = Field(None, gt=0)
+
+
+class GallerySpec(FigureSpec):
+    """A page of tiles.
+
+    Parameters
+    ----------
+    table, stack : Path or None
+        Images: a RELION table that names them, or a stack alone. One of them.
+    rows : list of int
+        Row ids (from 0) in the order shown; empty for the first ``limit``.
+    captions : list of str
+        Caption fields: columns of the table (``rlnAngleRot``), or ``rot_deg, tilt_deg, psi_deg, row``.
+    texts : list of str
+        Captions as they are, one a row; they go before ``captions``.
+    columns : int or None
+        Tiles across; None chooses.
+    per_tile_contrast : bool
+        Whether each tile has its own range.
+    project_dir : Path or None
+        Folder that names in the table are relative to.
+    """
+
+    kind: Literal["gallery"] = "gallery"
+    table: Path | None = None
+    stack: Path | None = None
+    rows: list[int] = []
+    limit: int = Field(120, ge=1, le=2000)
+    captions: list[str] = []
+    texts: list[str] = []
+    columns: int | None = Field(None, ge=1, le=200)
+    per_tile_contrast: bool = False
+    project_dir: Path | None = None
+
+
+class SlicesSpec(FigureSpec):
+    """Three orthogonal cuts of a map.
+
+    Parameters
+    ----------
+    map : str
+        A map, or ``phantom:NAME``.
+    position : tuple of int or None
+        Voxel ``(x, y, z)`` that the cuts go through; None is the centre n // 2.
+    half_width : int
+        Planes averaged on either side of each cut.
+    cuts : list of str
+        Which cuts, in order.
+    crosshair : bool
+        Whether the place of the other cuts is drawn.
+    """
+
+    kind: Literal["slices"] = "slices"
+    map: str
+    position: tuple[int, int, int] | None = None
+    half_width: int = Field(0, ge=0)
+    cuts: list[Literal["XY", "XZ", "YZ"]] = Field(["XY", "XZ", "YZ"], min_length=1, max_length=3)
+    crosshair: bool = False
+
+
+class ImageSpec(FigureSpec):
+    """One image: of a stack or table (``row``), or the projection of a map at ``angles``.
+
+    Parameters
+    ----------
+    stack, table : Path or None
+        Images, of which ``row`` (from 0) is shown.
+    map : str or None
+        A map to project at ``angles`` (rot, tilt, psi; degrees).
+    caption : str
+        Beneath the image; the angles when empty and a map is projected.
+    """
+
+    kind: Literal["image"] = "image"
+    stack: Path | None = None
+    table: Path | None = None
+    row: int = Field(0, ge=0)
+    map: str | None = None
+    angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    caption: str = ""
+    project_dir: Path | None = None
+
+
+AnyFigure = GallerySpec | SlicesSpec | ImageSpec
+_ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
+
+
+def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") -> AnyFigure:
+    """Validate a spec and make its paths absolute.
+
+    Parameters
+    ----------
+    spec : dict
+        Plain data; ``kind`` is ``gallery``, ``slices`` or ``image``.
+    base : Path, optional
+        Folder that relative paths start from (that of the spec's file); the current folder unless given.
+    where : object
+        The file the spec came from, for error sentences.
+
+    Raises
+    ------
+    ParameterError
+        A field is missing, unknown or out of bounds.
+    """
+    try:
+        figure = _ADAPTER.validate_python(spec)
+    except ValidationError as err:
+        first = err.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"][1:]) or "kind"
+        raise ParameterError(
+            f"the figure's {place} is wrong: {first['msg'].removeprefix('Value error, ')}", where, "mend the spec"
+        ) from None
+    if isinstance(figure, (GallerySpec, ImageSpec)) and not any(
+        (figure.table, figure.stack, getattr(figure, "map", None))
+    ):
+        raise ParameterError("the figure names no images", where, "give stack or table in the spec")
+    root = (base or Path.cwd()).absolute()
+    moved = {name: root / value for name in ("table", "stack") if (value := getattr(figure, name, None)) is not None}
+    volume = getattr(figure, "map", None)
+    if volume is not None and not volume.startswith("phantom:"):
+        moved["map"] = str(root / volume)
+    return figure.model_copy(update=moved)
