@@ -103,14 +103,15 @@ class SlicesPanel(Panel):
         self._distribution = self._spectrum_distribution = None
         self._hover = None
         self._volume = document.volume if document is not None else None
-        self._stack.setCurrentIndex(0 if self._volume is None else 1)
         if document is None or self._volume is None:
+            self._stack.setCurrentIndex(0)
             self.levels.set_distribution(None)
             self.info.setText("")
             return
         volume = self._volume
         if document.id not in self._states or self._states[document.id].size != volume.shape[::-1]:
             self._states[document.id] = SliceState.of(volume.shape)
+        self._stack.setCurrentIndex(1)
         if self._restoring is not None:
             self._take(self._restoring)
         for canvas in self.area.canvases.values():

@@ -1,0 +1,426 @@
+"""The sphere of view directions, drawn without GL: graticule, asymmetric unit, symmetry axes, directions, the current.
+
+A direction is where the eye of a projection sits: the third row of the pose, ``(sin tilt cos rot, sin tilt sin rot,
+cos tilt)``. 100 000 directions are painted in about 15 ms, and repainted from the kept picture otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from emviewer.engine.conventions import angles_from_directions
+from emviewer.engine.symmetry import PointGroup
+from emviewer.ui import colormaps
+from emviewer.ui.sphere_projection import Mollweide, Orthographic, Projection, graticule, pieces
+
+CURRENT = QColor(230, 120, 60)
+SELECTED = QColor(240, 190, 40)
+DENSE = 20_000
+"""From this many directions on their density is drawn instead of dots."""
+NEAR = 14.0
+"""Widget units within which a click finds a direction or the marker."""
+RASTER = 300
+"""Pixels across at which the shading is evaluated."""
+
+
+class SphereView(QWidget):
+    """Shows and picks directions.
+
+    Signals
+    -------
+    direction_chosen : ndarray of float64, shape (3,)
+        A click on the sphere, or the current marker dragged.
+    picked : (int, modifiers)
+        Index of the direction nearest to a click.
+    pointed : int
+        Index of the direction under the mouse, -1 for none.
+    """
+
+    direction_chosen = Signal(object)
+    picked = Signal(int, object)
+    pointed = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(120, 120)
+        self.setAccessibleName("Sphere of view directions")
+        self.setToolTip("Click for a direction, drag the marker, drag elsewhere to turn the sphere")
+        self.projection: Orthographic | Mollweide = Orthographic()
+        self.group: PointGroup | None = None
+        self.directions = np.empty((0, 3))
+        self.current: np.ndarray | None = None
+        self.selected = np.empty(0, np.int64)
+        self.hovered = -1
+        self._values: np.ndarray | None = None
+        self._lines = graticule()
+        self._base: tuple[object, QImage] | None = None
+        self._dots: tuple[object, QImage] | None = None
+        self._version = 0
+        self._press: tuple[QPointF, QPointF, str] | None = None
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, 300)
+
+    # contents ---------------------------------------------------------------------------------------------------
+    def set_group(self, group: PointGroup | None) -> None:
+        """Shade this group's asymmetric unit and draw its axes."""
+        self.group = group
+        self._base = None
+        self.update()
+
+    def set_directions(self, directions: np.ndarray, values: np.ndarray | None = None) -> None:
+        """Draw these unit vectors (n, 3); ``values`` (n,) colours them (NaN: as without values)."""
+        self.directions = np.asarray(directions, np.float64).reshape(-1, 3)
+        self._values = values
+        self.selected = self.selected[self.selected < len(self.directions)]
+        self.hovered = -1
+        self._changed()
+
+    def set_selected(self, indices: np.ndarray) -> None:
+        """Highlight these directions."""
+        self.selected = np.asarray(indices, np.int64)
+        self._changed()
+
+    def set_current(self, direction: np.ndarray | None) -> None:
+        """Mark the current direction."""
+        self.current = None if direction is None else np.asarray(direction, np.float64)
+        if self.current is not None:
+            rot, tilt = (float(np.ravel(v)[0]) for v in angles_from_directions(self.current[None]))
+            self.setAccessibleDescription(f"rot {rot:.1f}, tilt {tilt:.1f} degrees")
+        self.update()
+
+    def set_mollweide(self, on: bool) -> None:
+        """Show the whole sphere as an equal-area map, or the sphere from outside."""
+        self.projection = Mollweide() if on else Orthographic()
+        self.update()
+
+    def look_from(self, direction: np.ndarray) -> None:
+        """Turn the sphere so that a direction faces the eye."""
+        x, y, z = np.asarray(direction, float)
+        azimuth = float(np.degrees(np.arctan2(y, x))) if x or y else self.projection.azimuth
+        elevation = float(np.degrees(np.arcsin(np.clip(z, -1, 1))))
+        self.projection = replace(self.projection, azimuth=azimuth, elevation=elevation)
+        self.update()
+
+    def _changed(self) -> None:
+        self._version += 1
+        self.update()
+
+    # geometry ---------------------------------------------------------------------------------------------------
+    def _radius(self) -> float:
+        """Return widget units a flat unit."""
+        margin = 18
+        return max(10.0, min(self.width() / 2 - margin, (self.height() / 2 - margin) / self.projection.half_height))
+
+    def to_widget(self, points: np.ndarray) -> np.ndarray:
+        """Convert flat points (n, 2) to widget units."""
+        radius = self._radius()
+        return np.column_stack([self.width() / 2 + radius * points[:, 0], self.height() / 2 - radius * points[:, 1]])
+
+    def direction_at(self, at: QPointF) -> tuple[np.ndarray, bool]:
+        """Return the direction under a widget point and whether the point lies on the sphere."""
+        radius = self._radius()
+        flat = np.array([[(at.x() - self.width() / 2) / radius, (self.height() / 2 - at.y()) / radius]])
+        directions, inside = self.projection.sphere(flat)
+        return directions[0], bool(inside[0])
+
+    def nearest(self, at: QPointF) -> int:
+        """Return the index of the visible direction nearest to a widget point, -1 if none is near."""
+        if not len(self.directions):
+            return -1
+        flat, visible = self.projection.flat(self.directions)
+        spot = self.to_widget(flat)
+        distance = np.where(visible, np.hypot(spot[:, 0] - at.x(), spot[:, 1] - at.y()), np.inf)
+        index = int(np.argmin(distance))
+        return index if distance[index] <= NEAR else -1
+
+    # painting ---------------------------------------------------------------------------------------------------
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(self._outline(), self._base_image())
+        ink = self.palette().text().color()
+        self._paint_lines(painter, ink)
+        if len(self.directions):
+            painter.drawImage(QRectF(self.rect()), self._dots_image())
+        self._paint_axes(painter, ink)
+        self._paint_current(painter)
+        if self.hasFocus():
+            painter.setPen(QPen(self.palette().highlight().color(), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+
+    def _outline(self) -> QRectF:
+        radius, middle = self._radius(), QPointF(self.width() / 2, self.height() / 2)
+        half = QPointF(radius, radius * self.projection.half_height)
+        return QRectF(middle - half, middle + half)
+
+    def _base_image(self) -> QImage:
+        light = self.palette().window().color().lightness() > 127
+        key = (self.projection, light)
+        if self._base is None or self._base[0] != key:
+            self._base = (key, shading(self.projection, self.group, light))
+        return self._base[1]
+
+    def _paint_lines(self, painter: QPainter, ink: QColor) -> None:
+        faint = QColor(ink)
+        faint.setAlpha(50)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(faint, 1))
+        painter.drawPath(self._path(self._lines))
+        if self.group is not None:
+            edge = QColor(self.palette().highlight().color())
+            painter.setPen(QPen(edge, 1.8))
+            painter.drawPath(self._path(self.group.asymmetric_unit_outline(2.0)))
+        painter.setPen(QPen(faint, 1.2))
+        painter.drawEllipse(self._outline())
+        painter.setPen(ink)
+        for name, axis in zip("xyz", np.eye(3), strict=True):
+            flat, visible = self.projection.flat(axis[None] * 1.0)
+            if visible[0]:
+                at = self.to_widget(flat * 1.0)[0]
+                painter.drawText(QRectF(at[0] + 3, at[1] - 16, 16, 16), Qt.AlignmentFlag.AlignCenter, name)
+
+    def _path(self, lines: list[np.ndarray]) -> QPainterPath:
+        path = QPainterPath()
+        if not lines:
+            return path
+        flat, visible = self.projection.flat(np.concatenate(lines))
+        spot = self.to_widget(flat)
+        start = 0
+        for line in lines:
+            part = slice(start, start + len(line))
+            start += len(line)
+            scale = self._radius()
+            for piece in pieces(spot[part] / scale, visible[part]):
+                path.addPolygon(QPolygonF([QPointF(x * scale, y * scale) for x, y in piece]))
+        return path
+
+    def _dots_image(self) -> QImage:
+        ratio = self.devicePixelRatioF()
+        key = (self.projection, self.size(), ratio, self._version)
+        if self._dots is None or self._dots[0] != key:
+            flat, visible = self.projection.flat(self.directions)
+            spot = self.to_widget(flat) * ratio
+            shape = (max(1, round(self.height() * ratio)), max(1, round(self.width() * ratio)))
+            image = density(spot[visible], shape) if len(spot) > DENSE else self._stamped(spot, visible, shape, ratio)
+            self._dots = (key, image)
+        return self._dots[1]
+
+    def _stamped(self, spot: np.ndarray, visible: np.ndarray, shape: tuple[int, int], ratio: float) -> QImage:
+        words = np.zeros(shape, np.uint32)
+        ink = self.palette().text().color().rgb() | 0xFF000000
+        colour = np.full(len(spot), ink, np.uint32)
+        if self._values is not None and len(self._values) == len(spot):
+            finite = np.isfinite(self._values)
+            if finite.any():
+                low, high = np.percentile(self._values[finite], (1, 99))
+                level = (self._values[finite] - low) / max(1e-12, high - low) * 255
+                colour[finite] = colormaps.table("viridis")[np.clip(level, 0, 255).astype(np.uint8)]
+        radius = float(np.clip(60.0 / np.sqrt(max(1, len(spot))), 1.2, 4.0)) * ratio
+        stamp(words, spot[visible], colour[visible], radius)
+        chosen = np.zeros(len(spot), bool)
+        chosen[self.selected] = True
+        show = visible & chosen
+        if show.any():
+            stamp(words, spot[show], np.full(int(show.sum()), ink, np.uint32), radius + 2.2 * ratio)
+            gold = np.full(int(show.sum()), SELECTED.rgb() | 0xFF000000, np.uint32)
+            stamp(words, spot[show], gold, radius + 1.2 * ratio)
+        return QImage(words.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32).copy()
+
+    def _paint_axes(self, painter: QPainter, ink: QColor) -> None:
+        if self.group is None:
+            return
+        both = [(fold, end) for fold, axis in self.group.axes for end in (axis, -axis)]
+        if not both:
+            return
+        flat, visible = self.projection.flat(np.array([end for _, end in both]))
+        spot = self.to_widget(flat)
+        size = float(np.clip(self._radius() * 0.05, 5.0, 9.0)) * (0.8 if len(both) > 20 else 1.0)
+        fill = self.palette().highlight().color()
+        for (fold, _), at, near in zip(both, spot, visible, strict=True):
+            if near:
+                painter.setPen(QPen(ink, 1))
+                painter.setBrush(fill)
+                paint_fold(painter, fold, QPointF(*at), size)
+
+    def _paint_current(self, painter: QPainter) -> None:
+        for direction, radius in ((self.current, 7.0), (self._hovered_direction(), 5.5)):
+            if direction is None:
+                continue
+            flat, visible = self.projection.flat(direction[None])
+            at = QPointF(*self.to_widget(flat)[0])
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            style = Qt.PenStyle.SolidLine if visible[0] else Qt.PenStyle.DotLine
+            painter.setPen(QPen(QColor(0, 0, 0, 150), 5.0 if visible[0] else 3.0, style))
+            painter.drawEllipse(at, radius, radius)
+            painter.setPen(QPen(CURRENT, 2.6, style))
+            painter.drawEllipse(at, radius, radius)
+            if visible[0] and radius > 6:
+                painter.setBrush(CURRENT)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.drawEllipse(at, 2.2, 2.2)
+
+    def _hovered_direction(self) -> np.ndarray | None:
+        return self.directions[self.hovered] if 0 <= self.hovered < len(self.directions) else None
+
+    # hands ------------------------------------------------------------------------------------------------------
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            return
+        at = event.position()
+        what = "turn"
+        if self.current is not None and event.button() == Qt.MouseButton.LeftButton:
+            flat, visible = self.projection.flat(self.current[None])
+            spot = self.to_widget(flat)[0]
+            if visible[0] and np.hypot(spot[0] - at.x(), spot[1] - at.y()) <= NEAR:
+                what = "marker"
+        self._press = (at, at, what)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = event.position()
+        if self._press is None:
+            index = self.nearest(at)
+            if index != self.hovered:
+                self.hovered = index
+                self.pointed.emit(index)
+                self.update()
+            return
+        start, last, what = self._press
+        self._press = (start, at, what)
+        if what == "marker":
+            self._choose(at)
+        elif (at - start).manhattanLength() > 4:
+            turn = 90.0 / self._radius()
+            delta = at - last
+            elevation = float(np.clip(self.projection.elevation + delta.y() * turn, -90, 90))
+            azimuth = (self.projection.azimuth - delta.x() * turn) % 360
+            self.projection = replace(self.projection, azimuth=azimuth, elevation=elevation)
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._press is None:
+            return
+        start, last, what = self._press
+        self._press = None
+        if what == "turn" and (last - start).manhattanLength() <= 4 and event.button() == Qt.MouseButton.LeftButton:
+            index = self.nearest(last)
+            if index >= 0:
+                self.picked.emit(index, event.modifiers())
+            else:
+                self._choose(last)
+
+    def leaveEvent(self, event: object) -> None:
+        if self.hovered >= 0:
+            self.hovered = -1
+            self.pointed.emit(-1)
+            self.update()
+
+    def _choose(self, at: QPointF) -> None:
+        direction, inside = self.direction_at(at)
+        if inside or (self._press is not None and self._press[2] == "marker"):
+            self.direction_chosen.emit(direction)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        keys = Qt.Key
+        steps = {keys.Key_Left: (-5, 0), keys.Key_Right: (5, 0), keys.Key_Up: (0, 5), keys.Key_Down: (0, -5)}
+        if event.key() in steps:
+            a, e = steps[event.key()]
+            elevation = float(np.clip(self.projection.elevation + e, -90, 90))
+            self.projection = replace(self.projection, azimuth=(self.projection.azimuth + a) % 360, elevation=elevation)
+            self.update()
+        elif event.key() in (keys.Key_Return, keys.Key_Enter, keys.Key_Space):
+            middle = QPointF(self.width() / 2, self.height() / 2)
+            index = self.nearest(middle)
+            if index >= 0:
+                self.picked.emit(index, event.modifiers())
+            else:
+                self._choose(middle)
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
+
+def shading(projection: Projection, group: PointGroup | None, light: bool) -> QImage:
+    """Return the sphere with the asymmetric unit tinted, transparent outside, :data:`RASTER` pixels wide."""
+    wide, high = RASTER, max(1, round(RASTER * projection.half_height))
+    x = (np.arange(wide) + 0.5) / wide * 2 - 1
+    y = (1 - (np.arange(high) + 0.5) / high * 2) * projection.half_height
+    flat = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    directions, inside = projection.sphere(flat)
+    base, tint = ((236, 239, 243), (176, 211, 240)) if light else ((44, 48, 55), (36, 82, 122))
+    rgb = np.empty((len(flat), 3))
+    rgb[:] = base
+    if group is not None and group.order > 1:
+        rgb[group.in_asymmetric_unit(directions)] = tint
+    if isinstance(projection, Orthographic):
+        rgb *= (0.78 + 0.22 * (directions @ projection.camera[2]))[:, None]
+    words = np.zeros(len(flat), np.uint32)
+    c = rgb.astype(np.uint32)
+    words[inside] = (0xFF000000 | (c[:, 0] << 16) | (c[:, 1] << 8) | c[:, 2])[inside]
+    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32).copy()
+
+
+def stamp(words: np.ndarray, spots: np.ndarray, colours: np.ndarray, radius: float) -> None:
+    """Paint round dots into uint32 (h, w); ``spots`` (n, 2) are (x, y) in pixels."""
+    reach = int(np.ceil(radius))
+    x, y = np.floor(spots[:, 0]).astype(int), np.floor(spots[:, 1]).astype(int)
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            if dx * dx + dy * dy <= radius * radius + 0.3:
+                px, py = x + dx, y + dy
+                ok = (px >= 0) & (py >= 0) & (px < words.shape[1]) & (py < words.shape[0])
+                words[py[ok], px[ok]] = colours[ok]
+
+
+def density(spots: np.ndarray, shape: tuple[int, int], cell: int = 4) -> QImage:
+    """Return how many directions fall into each cell of ``cell`` pixels, square-root scaled, as a picture."""
+    high, wide = -(-shape[0] // cell), -(-shape[1] // cell)
+    x = np.clip((spots[:, 0] / cell).astype(int), 0, wide - 1)
+    y = np.clip((spots[:, 1] / cell).astype(int), 0, high - 1)
+    counts = np.bincount(y * wide + x, minlength=high * wide).reshape(high, wide)
+    level = np.sqrt(counts / max(1, counts.max()))
+    words = colormaps.table("viridis")[(level * 255).astype(np.uint8)]
+    words = np.ascontiguousarray(np.where(counts > 0, words, 0).astype(np.uint32))
+    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32).copy()
+
+
+def paint_fold(painter: QPainter, fold: int, at: QPointF, size: float) -> None:
+    """Draw the crystallographers' symbol of a rotation axis: lens, triangle, square, pentagon, hexagon … ."""
+    if fold == 2:
+        path = QPainterPath()
+        path.moveTo(at + QPointF(0, -size * 1.2))
+        path.quadTo(at + QPointF(size * 1.1, 0), at + QPointF(0, size * 1.2))
+        path.quadTo(at + QPointF(-size * 1.1, 0), at + QPointF(0, -size * 1.2))
+        painter.drawPath(path)
+        return
+    angles = -np.pi / 2 + 2 * np.pi * np.arange(fold) / fold + (np.pi / 4 if fold == 4 else 0.0)
+    grow = size * (1.15 if fold < 5 else 1.05)
+    painter.drawPolygon(QPolygonF([at + QPointF(grow * np.cos(a), grow * np.sin(a)) for a in angles]))
