@@ -41,18 +41,11 @@ def electron_factors(elements: Sequence[str]) -> tuple[F64, F64]:
     """
     import gemmi
 
-    rows = []
-    for symbol in elements:
-        factors = gemmi.Element(symbol).c4322
-        rows.append(np.array((factors if factors is not None and sum(factors.a) > 0 else _carbon()).get_coefs()))
-    table = np.array(rows).reshape(len(rows), 2, 5)
+    carbon = gemmi.Element("C").c4322
+    found = [gemmi.Element(symbol).c4322 for symbol in elements]
+    known = [factors if factors is not None and sum(factors.a) > 0 else carbon for factors in found]
+    table = np.array([factors.get_coefs() for factors in known]).reshape(len(known), 2, 5)
     return table[:, 0], table[:, 1]
-
-
-def _carbon():  # type: ignore[no-untyped-def]
-    import gemmi
-
-    return gemmi.Element("C").c4322
 
 
 def density_from_model(
