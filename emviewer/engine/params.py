@@ -228,6 +228,18 @@ def validated(model: type[P], values: dict[str, Any]) -> P:
     raise ParameterError(what, model.model_fields[name].description or "", _how_to_write(model, name))
 
 
+def problems(model: type[BaseModel], values: dict[str, Any]) -> dict[str, str]:
+    """Return what is wrong with each value, as the end of a clause (``must be more than 0``); "" for the whole set."""
+    try:
+        model.model_validate(values)
+    except ValidationError as err:
+        found: dict[str, str] = {}
+        for each in err.errors(include_url=False):
+            found.setdefault(str(each["loc"][0]) if each["loc"] else "", _problem(dict(each)))
+        return found
+    return {}
+
+
 def _how_to_write(model: type[BaseModel], name: str) -> str:
     meta, words = field_meta(model, name), choices(model, name)
     if words:
