@@ -29,7 +29,9 @@ def numbers(table: pd.DataFrame, column: str) -> F64:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.to_numpy(np.float64, na_value=np.nan)
     try:
-        return pa_compute.cast(pa.chunked_array(pa.array(values, pa.large_string())), pa.float64()).to_numpy()
+        return np.asarray(
+            pa_compute.cast(pa.array(values, pa.large_string()), pa.float64()).to_numpy(False), np.float64
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
         found = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(np.isnan(found) & ~values.astype(str).str.lower().isin(["nan", "-nan", "none", ""]))

@@ -1,7 +1,7 @@
 """Reading STAR text: every value stays the text it is, a million rows in a few seconds.
 
 Format: Hall, J. Chem. Inf. Comput. Sci. 31 (1991) 326–333, as far as RELION and Xmipp use it: ``data_`` blocks with
-one ``loop_`` or a list of pairs, comments with ``#``, values with blanks in quotes. No multi-line values, no save frames.
+one ``loop_`` or a list of pairs, comments with ``#``, values with blanks in quotes. No multi-line values.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _rows(content: bytes, place: int, stop: int, labels: list[str], name: str, p
     schema = pa.schema([(label, pa.large_string()) for label in labels])
     table = pa.concat_tables(parts).cast(schema) if parts else schema.empty_table()
     text = pd.StringDtype("pyarrow", na_value=np.nan)
-    frame = table.to_pandas(types_mapper={pa.large_string(): text}.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.large_string(): text}.get)
     frame.attrs["loop"] = True
     return frame
 

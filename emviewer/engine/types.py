@@ -208,10 +208,12 @@ class ImageSet:
     stack : ImageStack or None
         Image ``i`` belongs to row ``i``; None if the table names no image, or none of them was found (see notes).
     poses : Poses or None
-        Orientations and shifts, if the table has angles (in-plane only: rot and tilt are 0).
+        Orientations and shifts, if the table has angles.
+    in_plane_only : bool
+        Whether the angles turn in the plane only, as 2D classification leaves them: rot and tilt are 0 or untold.
     ctf : DataFrame or None
-        ``defocus_u_A, defocus_v_A, defocus_angle_deg, kv, cs_mm, q0, phase_shift_deg``, float64, as far as they are
-        told; same index as the table.
+        ``defocus_u_A, defocus_v_A, defocus_angle_deg, kv, cs_mm, q0, phase_shift_deg``, float64, nan where untold
+        (0 for the angle and the phase shift); same index as the table.
     source : pathlib.Path or None
         The file it came from.
     format : str
@@ -240,6 +242,7 @@ class ImageSet:
     name: str = ""
     blocks: Mapping[str, Any] = field(default_factory=dict, repr=False)
     members: pd.DataFrame | None = None
+    in_plane_only: bool = False
     pixel_size_A: float = 1.0
     pixel_size_known: bool = False
     notes: tuple[str, ...] = ()
