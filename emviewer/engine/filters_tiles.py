@@ -1,4 +1,4 @@
-"""What makes an image fit to be looked at: tile size, robust grey levels, amplitude spectrum.
+"""What makes many images fit to be looked at as tiles: size, grey levels, pixels of a screen.
 
 Nothing here changes data; it prepares pixels for a screen, and the window calls it in its view lane.
 """
@@ -101,27 +101,13 @@ def as_pixels(values: F32, low: ArrayLike, high: ArrayLike, table: NDArray[np.ui
     return out
 
 
-def shared_levels(
-    stack: ImageStack,
-    *,
-    percentiles: tuple[float, float] = (0.5, 99.5),
-    max_images: int = 64,
-    max_pixels: int = 200_000,
-    check: Check = never,
-) -> tuple[float, float]:
-    """Return the grey levels (low, high) that suit a whole stack.
+def sampled_values(stack: ImageStack, *, max_images: int = 64, max_pixels: int = 200_000, check: Check = never) -> F32:
+    """Return a regular subsample of the finite pixels of a stack, shape (m,).
 
-    Robust percentiles of a regular subsample: at most ``max_images`` images spread over the stack and
-    ``max_pixels`` of their pixels. Images of one value (masked, failed) do not count unless all are.
-
-    Returns
-    -------
-    tuple of float
-        ``low < high`` always; (0, 1) for a stack without finite pixels.
+    At most ``max_images`` images spread over the stack and ``max_pixels`` of their pixels. Images of one value
+    (masked, failed) do not count unless all are.
     """
-    if stack.n == 0:
-        return 0.0, 1.0
-    ids = np.unique(np.linspace(0, stack.n - 1, min(stack.n, max_images)).astype(np.int64))
+    ids = np.unique(np.linspace(0, max(0, stack.n - 1), min(stack.n, max_images)).astype(np.int64))
     step = max(1, int(np.ceil(stack.shape[0] * stack.shape[1] * len(ids) / max_pixels)))
     kept: list[F32] = []
     flat: list[F32] = []
@@ -133,17 +119,15 @@ def shared_levels(
             if len(values):
                 (kept if np.ptp(values) > 0 else flat).append(values)
     chosen = kept or flat
-    if not chosen:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(np.concatenate(chosen), percentiles))
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    return np.concatenate(chosen) if chosen else np.empty(0, np.float32)
 
 
-def amplitude_spectrum(images: F32) -> F32:
-    """Return log(1 + amplitude) of the Fourier transform of images (k, h, w), zero frequency at pixel n//2.
+def low_passed(images: F32, cutoff_px: float) -> F32:
+    """Return images (k, h, w) without detail finer than ``cutoff_px`` pixels (resolution in Å over pixel size).
 
-    Each image is first brought to mean 0, so that the origin does not outshine the rest.
+    A Gaussian in Fourier space that has fallen to one half at the cut-off: no rings around strong features.
     """
-    centred = images - images.mean((1, 2), keepdims=True)
-    spectrum = np.abs(np.fft.fftshift(np.fft.fft2(centred), axes=(1, 2)))
-    return np.log1p(spectrum).astype(np.float32)
+    height, width = images.shape[1:]
+    squares = np.fft.fftfreq(height)[:, None] ** 2 + np.fft.rfftfreq(width) ** 2
+    gain = np.exp2(-squares * cutoff_px**2)
+    return np.fft.irfft2(np.fft.rfft2(images) * gain, s=(height, width)).astype(np.float32)

@@ -8,7 +8,7 @@ that tiles keep coming. A picture made for another size or contrast is shown unt
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from emviewer.engine.errors import EmviewerError
-from emviewer.engine.filters_tiles import amplitude_spectrum, as_pixels, resized, tile_levels
+from emviewer.engine.filters_display import amplitude_spectrum
+from emviewer.engine.filters_tiles import as_pixels, low_passed, resized, tile_levels
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, ImageStack
 from emviewer.ui import colormaps
@@ -46,9 +47,8 @@ class TileStyle:
         Whether the display is inverted.
     spectrum : bool
         Show the log amplitude spectrum in place of the image, each scaled by itself.
-    prepare : callable or None
-        ``prepare(images (k, h, w), pixel_size_A) -> images``: a filter for display; must compare equal if it is the
-        same (a frozen dataclass or a partial kept by the caller).
+    low_pass_A : float
+        Resolution to which the display is filtered; 0 for none.
     """
 
     size_px: int = 128
@@ -56,15 +56,15 @@ class TileStyle:
     colormap: str = colormaps.GREY
     inverted: bool = False
     spectrum: bool = False
-    prepare: Callable[[F32, float], F32] | None = None
+    low_pass_A: float = 0.0
 
 
 def painted(images: F32, style: TileStyle, pixel_size_A: float) -> list[QImage]:
     """Return the pictures of images (k, h, w); any thread may call it."""
-    if style.prepare is not None:
-        images = style.prepare(images, pixel_size_A)
+    if style.low_pass_A > 0:
+        images = low_passed(images, style.low_pass_A / pixel_size_A)
     if style.spectrum:
-        images = amplitude_spectrum(images)
+        images = np.stack([amplitude_spectrum(image) for image in images])
     own = style.levels is None or style.spectrum
     low, high = tile_levels(images) if own else style.levels  # type: ignore[misc]
     pixels = as_pixels(resized(images, style.size_px), low, high, colormaps.table(style.colormap, style.inverted))

@@ -329,15 +329,35 @@ class TileGrid(QAbstractScrollArea):
         }.get(keys(event.key()))
         current = self.picker.current
         if step is not None and n and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            place = 0 if current is None else int(np.clip(current + step, 0, n - 1))
-            self.picker.step(place, event.modifiers())
-            self.scroll_to(place)
+            self.go(step, event.modifiers())
         elif event.key() == keys.Key_Space and current is not None:
             self.picker.toggle(current)
         elif event.key() in (keys.Key_Return, keys.Key_Enter) and current is not None:
             self.activated.emit(current)
         else:
             event.ignore()
+
+    def go(self, by: int, modifiers: Qt.KeyboardModifier = _NO_MODIFIER) -> None:
+        """Move the current tile by so many places; with Shift the selection follows."""
+        if len(self.rows):
+            current = self.picker.current
+            place = 0 if current is None else int(np.clip(current + by, 0, len(self.rows) - 1))
+            self.picker.step(place, modifiers)
+            self.scroll_to(place)
+
+    def fitting_tile(self) -> int:
+        """Return the largest tile size at which every tile is on the screen, or the smallest size there is."""
+        size, kept = MAX_TILE, self.tile
+        while size > MIN_TILE:
+            self.tile = size
+            self._measure()
+            across = max(1, self.viewport().width() // self.cell.width())
+            if -(-len(self.rows) // across) * self.cell.height() <= self.viewport().height():
+                break
+            size -= max(1, size // 24)
+        self.tile = kept
+        self._measure()
+        return max(size, MIN_TILE)
 
 
 class _Look:

@@ -1,0 +1,46 @@
+"""The right-click menu of the gallery: what relion_display taught everybody to look for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QMenu
+
+from emviewer.ui import columns
+
+if TYPE_CHECKING:
+    from emviewer.ui.panels.rows_panel import RowsPanel
+
+
+def build(panel: RowsPanel, place: int) -> QMenu:
+    """Return the menu for a right click at a place (-1: beside the images)."""
+    menu = QMenu(panel)
+    n = columns.grouped(max(1, panel.picker.count))
+    some = len(panel.selected_positions()) > 0
+    entries: list[tuple[str, str, bool] | None] = [
+        ("Open large\tEnter", "open_current", place >= 0),
+        ("Show metadata…", "metadata", place >= 0),
+        ("Original size\tCtrl+1", "zoom_actual", panel.can("zoom_actual")),
+        ("Amplitude spectrum\tF", "spectrum", panel.can("spectrum")),
+        None,
+        ("Select all\tCtrl+A", "select_all", True),
+        ("Invert selection\tCtrl+I", "select_inverse", True),
+        ("Clear selection\tEsc", "select_none", panel.picker.count > 0),
+        ("Select this and all above\t[", "select_above", place >= 0),
+        ("Select this and all below\t]", "select_below", place >= 0),
+        None,
+        (f"Average and standard deviation of {n}", "average", some),
+        (f"Save {n} selected as .mrcs and .star…\tCtrl+Shift+S", "save_selected", some),
+        None,
+        ("Copy rows\tCtrl+C", "copy", some),
+        ("Copy picture\tCtrl+Shift+C", "copy_picture", True),
+        ("Export page as a figure…\tCtrl+E", "export_figure", panel.can("export_figure")),
+    ]
+    for entry in entries:
+        if entry is None:
+            menu.addSeparator()
+        elif panel.can(entry[1]):
+            text, command, enabled = entry
+            action = menu.addAction(text, lambda c=command: panel.do(c))
+            action.setEnabled(enabled)
+    return menu
