@@ -16,6 +16,7 @@ from emviewer.engine.figure_spec import GallerySpec, ImageSpec
 from emviewer.engine.types import ImageStack
 
 GAP = 0.8
+LARGEST_TILE = 45.0
 CAPTION_POINTS = 5.0
 CAPTION_MM = 2.6
 _SHORT = {
@@ -58,18 +59,18 @@ def draw(spec: GallerySpec) -> Page:
     images = source.stack[rows]
     captions, common = _captions(spec, source.columns, rows)
     columns = spec.columns or columns_for(len(rows), spec.width_mm)
-    tile = (spec.width_mm - 2 * MARGIN - (columns - 1) * GAP) / columns
+    tile = min(LARGEST_TILE, (spec.width_mm - 2 * MARGIN - (columns - 1) * GAP) / columns)
     height, width = source.stack.shape
     tile_height = tile * height / width
     step_y = tile_height + GAP + (CAPTION_MM if any(captions) else 0.0)
     lines = math.ceil(len(rows) / columns)
     page = Page(spec, lines * step_y + 6.5)
-    low, high = limits(images, spec.contrast)
+    low, high = limits(images, spec.contrast, spec.percentiles)
     for i, image in enumerate(images):
         x = MARGIN + (i % columns) * (tile + GAP)
         y = page.top + (i // columns) * step_y
         if spec.per_tile_contrast:
-            low, high = limits(image, spec.contrast)
+            low, high = limits(image, spec.contrast, spec.percentiles)
         page.image(painted(image, low, high, spec.contrast), x, y, tile, tile_height)
         if captions[i]:
             points = min(CAPTION_POINTS, CAPTION_POINTS * tile / text_width_mm(captions[i], CAPTION_POINTS))
@@ -83,10 +84,12 @@ def draw(spec: GallerySpec) -> Page:
 
 
 def columns_for(n: int, width_mm: float) -> int:
-    """Return how many tiles stand side by side: about 4 to 3 overall, no tile smaller than 11 mm or larger than 40."""
+    """Return how many tiles stand side by side: about 4 to 3 overall, tiles of 11 mm or more, the last row full."""
     usable = width_mm - 2 * MARGIN
-    most, least = max(1, int(usable // 11)), max(1, math.ceil(usable / 40))
-    return max(1, min(most, max(min(least, n), math.ceil(math.sqrt(n * 4 / 3)))))
+    most, least = max(1, int(usable // 11)), max(1, math.ceil(usable / LARGEST_TILE))
+    wanted = max(1, min(most, max(min(least, n), math.ceil(math.sqrt(n * 4 / 3)))))
+    near = range(max(1, math.ceil(0.85 * wanted)), min(most, n, math.floor(1.2 * wanted)) + 1)
+    return min(near, key=lambda c: (-n % c / c, abs(c - wanted)), default=wanted)
 
 
 def _rows(spec: GallerySpec, n: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emviewer.engine.figure_spec import ContrastSpec, FigureSpec
-from emviewer.engine.filters_display import distribution
+from emviewer.engine.filters_display import AUTO_PERCENTILES, subsample
 
 matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["svg.hashsalt"] = "emviewer"
@@ -43,11 +43,16 @@ def colours(name: str) -> NDArray[np.uint8]:
     return np.array([[int(row[i : i + 2], 16) for i in (0, 2, 4)] for row in rows], np.uint8)
 
 
-def limits(images: NDArray[np.float32], contrast: ContrastSpec) -> tuple[float, float]:
-    """Return the values of the first and last colour: those given, the robust range where none are."""
-    found = distribution(images)
-    low = found.auto_low if contrast.low is None else contrast.low
-    high = found.auto_high if contrast.high is None else contrast.high
+def limits(
+    images: NDArray[np.float32], contrast: ContrastSpec, percentiles: tuple[float, float] = AUTO_PERCENTILES
+) -> tuple[float, float]:
+    """Return the values of the first and last colour: those given, and the percentiles where none are."""
+    sample = subsample(images)
+    low, high = (float(v) for v in np.percentile(sample, percentiles)) if sample.size else (0.0, 1.0)
+    if not high > low and sample.size:
+        low, high = float(sample.min()), float(sample.max())
+    low = low if contrast.low is None else contrast.low
+    high = high if contrast.high is None else contrast.high
     return low, high if high > low else low + 1.0
 
 

@@ -69,6 +69,8 @@ class GallerySpec(FigureSpec):
         Tiles across; None chooses.
     per_tile_contrast : bool
         Whether each tile has its own range.
+    percentiles : tuple of float
+        Percentiles that become the limits where ``contrast`` gives none.
     project_dir : Path or None
         Folder that names in the table are relative to.
     """
@@ -82,6 +84,7 @@ class GallerySpec(FigureSpec):
     texts: list[str] = []
     columns: int | None = Field(None, ge=1, le=200)
     per_tile_contrast: bool = False
+    percentiles: tuple[float, float] = (0.5, 99.5)
     project_dir: Path | None = None
 
 

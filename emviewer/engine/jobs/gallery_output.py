@@ -114,6 +114,7 @@ def figure_spec(params: GalleryParams, name: str, n: int, group: str) -> dict[st
         "kind": "gallery",
         "table": TABLE,
         "rows": rows,
+        "percentiles": [0.05, 99.95],
         "captions": ["rot_deg", "tilt_deg", "psi_deg"],
         "title": f"Projections of {name}",
         "subtitle": f"{shown}, {group}",
