@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 
 from emviewer.engine import kernels_splat, threads
 from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.model import Model
 from emviewer.engine.simulate_phantom import PHANTOMS, GaussianPhantom, phantom, phantom_blobs
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64, Map3D
-
-if TYPE_CHECKING:
-    from emviewer.engine.model import Model
 
 __all__ = ["PHANTOMS", "GaussianPhantom", "add_noise", "density_from_model", "phantom", "phantom_blobs"]
 
@@ -125,9 +122,7 @@ def density_from_model(
     threads.each_chunk(work, edge, 8)
     notes = () if box is None or 2 * extent <= edge * pixel else (f"the model reaches beyond a box of {edge} voxels",)
     x, y, z = (centre - pixel * (edge // 2)).tolist()
-    source = model.source
-    name = source.name.split(".")[0] if source else "model"
-    return Map3D(data, pixel, (x, y, z), source=source, name=name, notes=notes)
+    return Map3D(data, pixel, (x, y, z), source=model.source, name=model.name, notes=(*model.notes, *notes))
 
 
 def _check_model(model: Model, resolution_A: float, pixel: float) -> None:

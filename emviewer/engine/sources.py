@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emviewer.engine import files_array, files_bytes, files_stack, mrc, simulate
-from emviewer.engine.errors import DataError, FileError, ParameterError
+from emviewer.engine import files, files_bytes, simulate
+from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.model import read_model
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, Map3D
 
 PHANTOM = "phantom:"
 """What the name of a built-in phantom begins with."""
 
-MODEL_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
 _SLAB_BYTES = 1 << 20
 
 
@@ -64,26 +64,16 @@ def open_map(
     if text.lower().startswith(PHANTOM):
         return simulate.phantom(text[len(PHANTOM) :], pixel_size_A=pixel_size_A or 3.0)
     path = files_bytes.existing(text)
-    if is_model(path):
+    if files.kind_of(path) == "model":
         return _from_model(path, pixel_size_A, resolution_A, check)
-    if path.is_dir():
-        raise FileError("this is a folder, not a map", path, "give the map file in it")
-    array = files_stack.image_format(path) == "npy"
-    volume = files_array.read_npy_map(path, pixel_size_A) if array else mrc.read_map(path, pixel_size_A)
+    volume = files.read_map(path, pixel_size_A)
     return verified(volume, check) if verify else volume
 
 
-def is_model(path: str | Path) -> bool:
-    """Return whether the name is that of a file of atoms."""
-    return files_bytes.suffixes(path)[0] in MODEL_SUFFIXES
-
-
 def _from_model(path: Path, pixel_size_A: float | None, resolution_A: float | None, check: Check) -> Map3D:
-    from emviewer.engine import model
-
     if resolution_A is None:
         raise ParameterError("a model becomes a map only at a resolution", path, "give one, such as --resolution 6")
-    return simulate.density_from_model(model.read_model(path), resolution_A, pixel_size_A, check=check)
+    return simulate.density_from_model(read_model(path), resolution_A, pixel_size_A, check=check)
 
 
 def verified(volume: Map3D, check: Check = never) -> Map3D:
