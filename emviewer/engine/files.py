@@ -18,6 +18,7 @@ Kind = Literal["map", "images", "star", "cryosparc", "xmipp", "model", "table"]
 READABLE = (
     "maps .mrc .map .ccp4 .npy .spi .vol, images .mrcs .mrc .stk .tif, tables .star .cs .xmd .csv, models .pdb .cif"
 )
+_MRC_SUFFIXES = (".mrc", ".mrcs", ".map", ".ccp4", ".st", ".rec", ".ali")
 _PICTURES = {b"\xff\xd8\xff": "a JPEG picture", b"\x89PNG": "a PNG picture", b"GIF8": "a GIF picture"}
 _OTHERS = {b"%PDF": "a PDF document", b"PK\x03\x04": "a zip archive", b"\x89HDF": "an HDF5 file"}
 
@@ -52,22 +53,28 @@ def kind_of(path: str | Path) -> Kind:
         return "table"
     if b"\0" not in start and image_format(found) == "mrc":
         raise FileError("this is text that emviewer does not read", found, f"give one of: {READABLE}")
-    return _kind_of_images(found)
+    return _kind_of_images(found, suffix)
 
 
 def _kind_of_npy(path: Path, suffix: str, start: bytes) -> Kind:
     if suffix == ".cs" or b"'descr': [(" in start[:200]:
         return "cryosparc"
-    return "images" if files_array.npy_holds_images(files_array.read_npy(path).shape) else "map"
+    return "images" if files_array.npy_holds_images(files_array.read_npy(path)) else "map"
 
 
-def _kind_of_images(path: Path) -> Kind:
+def _kind_of_images(path: Path, suffix: str) -> Kind:
     form = image_format(path)
     if form == "tif":
         return "images"
     if form == "spider":
         return "images" if spider.read_header(path).slices == 1 else "map"
-    return "images" if mrc.holds_images(mrc.read_header(path), path)[0] else "map"
+    try:
+        header = mrc.read_header(path)
+    except FileError as err:
+        if suffix in _MRC_SUFFIXES or not err.what.startswith("this is no MRC file"):
+            raise
+        raise FileError("this is nothing that emviewer reads", path, f"give one of: {READABLE}") from None
+    return "images" if mrc.holds_images(header, path)[0] else "map"
 
 
 def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
@@ -199,7 +206,7 @@ def open_any(
         return read_map(path, pixel_size_A)
     images = read_images(path, pixel_size_A=pixel_size_A, project_dir=project_dir, passthrough=passthrough)
     if kind is None and found_kind == "images" and _in_doubt(Path(path).expanduser()):
-        note = "this could be a map as well: the header leaves it open"
+        note = "the header leaves open whether this is a map; it looks like a stack of images"
         images = replace(images, notes=(*images.notes, note))
     return images
 

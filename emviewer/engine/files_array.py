@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from emviewer.engine import files_bytes
 from emviewer.engine.errors import FileError
+from emviewer.engine.files_guess import sections_are_images
 from emviewer.engine.types import F32, ImageStack, Map3D
-
-_MANY = 4.0
 
 
 def read_npy(path: str | Path) -> NDArray[Any]:
@@ -39,11 +38,11 @@ def read_npy(path: str | Path) -> NDArray[Any]:
     return np.asarray(data)
 
 
-def npy_holds_images(shape: tuple[int, ...]) -> bool:
-    """Whether an array of this shape is taken as images: two axes, or square sections of a very different number."""
-    if len(shape) == 2 or shape[0] == 1:
+def npy_holds_images(data: NDArray[Any]) -> bool:
+    """Whether an array is taken as images: two axes, or sections that do not follow from each other and are no cube."""
+    if data.ndim == 2 or data.shape[0] == 1:
         return True
-    return shape[1] == shape[2] and not shape[2] / _MANY < shape[0] < shape[2] * _MANY
+    return len(set(data.shape)) > 1 and sections_are_images(data)
 
 
 def read_npy_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:

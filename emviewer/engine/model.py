@@ -117,8 +117,7 @@ def read_model(path: str | Path, *, hydrogens: bool = True, waters: bool = False
                 elif atom.is_hydrogen() and not hydrogens:
                     n_hydrogen += 1
                 else:
-                    x, y, z = atom.pos.tolist()
-                    rows.append((atom.element.name, x, y, z, atom.b_iso, atom.occ, chain.name, residue.name))
+                    rows.append((atom.element.name, *atom.pos.tolist(), atom.b_iso, atom.occ, chain.name, residue.name))
     notes += [f"{n} {what} left out" for n, what in ((n_water, "waters"), (n_hydrogen, "hydrogens")) if n]
     if not rows:
         raise FileError("the file has no atoms", found, "give a PDB or mmCIF file with atoms")

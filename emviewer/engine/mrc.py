@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from emviewer.engine import files_bytes
 from emviewer.engine.errors import FileError, ParameterError
+from emviewer.engine.files_guess import sections_are_images
 from emviewer.engine.mrc_header import SIZE, MrcHeader, in_order, parse, pixel_size
 from emviewer.engine.mrc_write import StackWriter, write_map
 from emviewer.engine.types import F32, ImageStack, Map3D
@@ -19,7 +20,6 @@ __all__ = ["StackWriter", "holds_images", "read_header", "read_map", "read_raw",
 
 _STACK_SUFFIXES = (".mrcs", ".st", ".ali", ".preali")
 _MAP_SUFFIXES = (".map", ".ccp4")
-_IMAGES_NOT_MAP = 4.0
 
 
 def read_header(path: str | Path) -> MrcHeader:
@@ -78,19 +78,17 @@ def holds_images(header: MrcHeader, path: str | Path) -> tuple[bool, bool]:
     images : bool
         Whether the sections are images.
     sure : bool
-        False where the header and the name leave room for doubt.
+        False where name and header leave it open and the numbers had to tell.
 
     Notes
     -----
-    The name counts first (``.mrcs``, ``.st``: images; ``.map``, ``.ccp4``: a map), unless it contradicts the header.
-    Then MRC2014: ISPG 0 with MZ 1 is a stack, ISPG 1 a map. Programs that do not know MRC2014 write ISPG 0 and
-    MZ = NZ for both: then square sections, far more or far fewer of them than they are wide, are taken as images.
+    The name counts first (``.mrcs``, ``.st``: images; ``.map``, ``.ccp4``: a map). Then MRC2014: ISPG 0 with MZ 1 is
+    a stack, ISPG 1 a map. Programs that do not know MRC2014 write ISPG 0 and MZ = NZ for both: a cube is a map, and
+    of the others `sections_are_images` looks at a few sections.
     """
     nz, ny, nx = header.file_shape
     suffix, _ = files_bytes.suffixes(path)
-    if suffix in _STACK_SUFFIXES:
-        return True, True
-    if nz == 1:
+    if suffix in _STACK_SUFFIXES or nz == 1:
         return True, True
     if suffix in _MAP_SUFFIXES:
         return False, True
@@ -98,8 +96,7 @@ def holds_images(header: MrcHeader, path: str | Path) -> tuple[bool, bool]:
         return True, True
     if header.ispg >= 1 or header.axes != (1, 2, 3) or nx == ny == nz:
         return False, True
-    many = nx == ny and not nx / _IMAGES_NOT_MAP < nz < nx * _IMAGES_NOT_MAP
-    return many, nx != ny
+    return sections_are_images(read_raw(path)[1]), False
 
 
 def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
@@ -137,7 +134,7 @@ def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
         raise FileError(f"this is {what}, not a 3D map", found, "give a map")
     notes = list(header.problems)
     if images:
-        notes.append("the header leaves open whether this is a stack of images; it is read as a map")
+        notes.append("the header leaves open whether this is a map, and it looks like a stack of images")
     data = in_order(raw, header)
     if header.ispg >= 401 and 0 < header.sampling[2] < header.sections and header.sections % header.sampling[2] == 0:
         notes.append(f"{header.sections // header.sampling[2]} volumes in the file: the first is opened")
