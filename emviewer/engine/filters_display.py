@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
 
 SAMPLE_LIMIT = 200_000
@@ -110,6 +111,28 @@ def distribution(values: NDArray[Any], bins: int = 256) -> Distribution:
     return Distribution(counts, low, high, auto_low, auto_high, int(values.size))
 
 
+def map_distribution(data: NDArray[Any]) -> Distribution:
+    """Return the distribution of a map for looking at its cuts.
+
+    A particle fills a few percent of its box, so the percentiles of the whole box would leave most of the particle
+    white. The robust range is therefore the union of that of a sample of the whole map and that of a sample of the
+    middle half of each axis (the whole alone serves hollow particles, the middle compact ones).
+
+    Parameters
+    ----------
+    data : ndarray, shape (nz, ny, nx)
+        May be a memory map.
+    """
+    middle = tuple(slice(n // 4, max(n // 4 + 1, n - n // 4)) for n in data.shape)
+    whole, inner = subsample(data, SAMPLE_LIMIT // 2), subsample(data[middle], SAMPLE_LIMIT // 2)
+    both = distribution(np.concatenate([whole, inner]))
+    if whole.size == 0 or inner.size == 0:
+        return both
+    ranges = [distribution(values) for values in (whole, inner)]
+    low, high = min(r.auto_low for r in ranges), max(r.auto_high for r in ranges)
+    return replace(both, auto_low=low, auto_high=high)
+
+
 def cut(data: NDArray[Any], axis: int, index: int, half_width: int = 0) -> F32:
     """Return one cut of a map, averaged over a slab.
 
@@ -155,6 +178,59 @@ def bin_by(image: NDArray[Any], factor: int) -> F32:
             out += image[y : h * factor : factor, x : w * factor : factor]
     out *= np.float32(1.0 / factor**2)
     return out
+
+
+def bin_volume(data: NDArray[Any], factor: int, check: Check = never) -> F32:
+    """Return a map averaged over blocks of ``factor``³ voxels, for a quick look.
+
+    Parameters
+    ----------
+    data : ndarray, shape (nz, ny, nx)
+        May be a memory map; read once, in order.
+    factor : int
+        Voxels a block edge. Blocks that stick out of the map count what is missing as 0.
+    check : callable
+        Called once a layer of blocks.
+
+    Returns
+    -------
+    ndarray of float32, shape ceil(n / factor) an axis
+    """
+    nz, ny, nx = (-(-n // factor) for n in data.shape)
+    out = np.empty((nz, ny, nx), np.float32)
+    layer = np.zeros((ny * factor, nx * factor), np.float32)
+    for k in range(nz):
+        check()
+        np.sum(data[k * factor : (k + 1) * factor], axis=0, out=layer[: data.shape[1], : data.shape[2]])
+        out[k] = layer.reshape(ny, factor, nx, factor).sum(axis=(1, 3))
+    out *= np.float32(1.0 / factor**3)
+    return out
+
+
+def soft_lowpass(image: NDArray[Any], resolution_px: float, edge: float = 0.1) -> F32:
+    """Return an image without what is finer than ``resolution_px``.
+
+    Parameters
+    ----------
+    image : ndarray, shape (h, w)
+    resolution_px : float
+        Finest period kept, in pixels; 2 (Nyquist) or less returns the image as it is.
+    edge : float
+        The cosine edge reaches from the cut-off down by this fraction of it.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+    """
+    values = np.asarray(image, np.float32)
+    if resolution_px <= 2.0:
+        return values
+    h, w = values.shape
+    radius = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None, :])
+    cutoff = 1.0 / resolution_px
+    t = np.clip((radius - cutoff * (1.0 - edge)) / (cutoff * edge), 0.0, 1.0)
+    filtered = np.fft.irfft2(np.fft.rfft2(values) * (0.5 + 0.5 * np.cos(np.pi * t)), s=(h, w))
+    return filtered.astype(np.float32)
 
 
 def amplitude_spectrum(image: NDArray[Any]) -> F32:

@@ -133,6 +133,7 @@ class ImageCanvas(QWidget):
         self._centre = QPointF(0.5, 0.5)
         self._fitted = True
         self._world: tuple[float, float] | None = None
+        self._unit = 1.0
         self._reduced: dict[int, np.ndarray] = {}
         self._painted: tuple[int, np.ndarray] | None = None
         self._press: tuple[Qt.MouseButton, QPointF] | None = None
@@ -170,18 +171,20 @@ class ImageCanvas(QWidget):
             return (1.0, 1.0)
         return float(self._image.shape[1]), float(self._image.shape[0])
 
-    def set_image(self, image: np.ndarray | None, world: tuple[float, float] | None = None) -> None:
+    def set_image(self, image: np.ndarray | None, world: tuple[float, float] | None = None, unit: float = 1.0) -> None:
         """Show an image; zoom and place are kept while the size stays the same.
 
         Parameters
         ----------
         image : ndarray of float32, shape (h, w), or None
         world : tuple of float, optional
-            Width and height that the image stands for, in pixels of the full-size image, so that a half-resolution
-            image takes the place of the full one while something moves.
+            Width and height of the full-size image that this one stands for, so that a coarse image takes the place
+            of the full one while something moves.
+        unit : float
+            Full-size pixels a pixel of ``image``.
         """
         before = self.world_size() if self._image is not None else None
-        self._image, self._world = image, world
+        self._image, self._world, self._unit = image, world, unit
         self._reduced.clear()
         self._painted = None
         if image is not None:
@@ -289,9 +292,8 @@ class ImageCanvas(QWidget):
         """Return the value of a pixel (of the image that is shown, if that is a half-resolution one)."""
         if self._image is None:
             return math.nan
-        w, h = self.world_size()
         rows, columns = self._image.shape
-        return float(self._image[min(rows - 1, int(y * rows / h)), min(columns - 1, int(x * columns / w))])
+        return float(self._image[min(rows - 1, int(y / self._unit)), min(columns - 1, int(x / self._unit))])
 
     # painting ---------------------------------------------------------------------------------------------------
     def image_rect(self) -> QRectF:
@@ -326,16 +328,14 @@ class ImageCanvas(QWidget):
 
     def _paint_image(self, painter: QPainter) -> None:
         assert self._image is not None
-        w, h = self.world_size()
-        per_pixel = self._scale * self.devicePixelRatioF() * w / self._image.shape[1]
+        per_pixel = self._scale * self.devicePixelRatioF() * self._unit
         factor = 1
         while per_pixel * factor * 2 <= 1.0 and min(self._image.shape) >= factor * 8:
             factor *= 2
         source = self._reduced.get(factor)
         if source is None:
             source = self._reduced[factor] = bin_by(self._image, factor)
-        # a binned image leaves out an incomplete last block: it covers `covered` of the image's coordinates
-        unit_x, unit_y = w * factor / self._image.shape[1], h * factor / self._image.shape[0]
+        unit = self._unit * factor
         x0 = y0 = 0
         if source.size <= WHOLE:
             if self._painted is None or self._painted[0] != factor:
@@ -343,15 +343,15 @@ class ImageCanvas(QWidget):
             words = self._painted[1]
         else:
             a, b = self.to_image(QPointF(0, 0)), self.to_image(QPointF(self.width(), self.height()))
-            x0, y0 = max(0, int(a.x() / unit_x) - 1), max(0, int(a.y() / unit_y) - 1)
-            x1, y1 = min(source.shape[1], int(b.x() / unit_x) + 2), min(source.shape[0], int(b.y() / unit_y) + 2)
+            x0, y0 = max(0, int(a.x() / unit) - 1), max(0, int(a.y() / unit) - 1)
+            x1, y1 = min(source.shape[1], int(b.x() / unit) + 2), min(source.shape[0], int(b.y() / unit) + 2)
             if x1 <= x0 or y1 <= y0:
                 return
             words = to_words(source[y0:y1, x0:x1], self._contrast)
         picture = QImage(words.data, words.shape[1], words.shape[0], words.strides[0], QImage.Format.Format_RGB32)
         target = QRectF(
-            self.to_widget(x0 * unit_x, y0 * unit_y),
-            self.to_widget((x0 + words.shape[1]) * unit_x, (y0 + words.shape[0]) * unit_y),
+            self.to_widget(x0 * unit, y0 * unit),
+            self.to_widget((x0 + words.shape[1]) * unit, (y0 + words.shape[0]) * unit),
         )
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, per_pixel * factor < 1.0 - 1e-6)
         painter.drawImage(target, picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from emviewer.engine.filters_display import Distribution, distribution, subsample
+from emviewer.engine.filters_display import Distribution, distribution, map_distribution, subsample
 from emviewer.engine.types import Contrast, Map3D
 from emviewer.ui.canvas import Crosshair
 from emviewer.ui.latest import Latest
@@ -38,9 +37,6 @@ class SlicesPanel(Panel):
         self.area = CutsArea()
         self.controls = CutControls()
         self.levels = LevelsWidget()
-        self.info = QLabel()
-        self.info.setWordWrap(True)
-        self.info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._states: dict[int, SliceState] = {}
         self._contrasts: dict[tuple[int, bool], Contrast] = {}
         self._volume: Map3D | None = None
@@ -106,7 +102,6 @@ class SlicesPanel(Panel):
         if document is None or self._volume is None:
             self._stack.setCurrentIndex(0)
             self.levels.set_distribution(None)
-            self.info.setText("")
             return
         volume = self._volume
         if document.id not in self._states or self._states[document.id].size != volume.shape[::-1]:
@@ -117,11 +112,10 @@ class SlicesPanel(Panel):
         for canvas in self.area.canvases.values():
             canvas.set_image(None)
             canvas.message = "Reading…"
-        self.info.setText(describe(volume))
         self._show_state(read=False)
         self.runner.view(
             (id(self), "levels"),
-            lambda check: distribution(subsample(volume.data)),
+            lambda check: map_distribution(volume.data),
             self._got_distribution,
             fail=self._failed,
         )
@@ -412,7 +406,29 @@ class SlicesPanel(Panel):
 
     # window -----------------------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
-        return [("Levels", self.levels), ("Map", self.info)]
+        return [("Levels", self.levels)]
+
+    def picture_widget(self) -> QWidget:
+        """Return what a picture of the panel shows."""
+        return self.area
+
+    def figure_spec(self) -> dict[str, Any] | None:
+        volume, state, c = self._volume, self.current, self.contrast
+        if volume is None or volume.source is None or state.spectrum:
+            return None
+        spec: dict[str, Any] = {
+            "kind": "slices",
+            "map": str(volume.source),
+            "position": list(state.voxel),
+            "half_width": state.half_width,
+            "cuts": [plane.name for plane in self.area.shown()],
+            "crosshair": self.controls.crosshair_button.isChecked(),
+            "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},
+        }
+        resampled = any("resampled" in note for note in volume.notes)
+        if volume.pixel_size_known and not resampled:
+            spec["pixel_size_A"] = volume.pixel_size_A
+        return spec
 
     def state(self) -> dict[str, Any]:
         if self.document is None:
@@ -454,24 +470,3 @@ def spectrum_text(plane: Plane, state: SliceState, x: int, y: int, value: float,
         return f"frequency 0  {value:.3g}"
     unit = "Å" if size else "px"
     return f"1/{1 / frequency:.2f} {unit} ({frequency:.4f} 1/{unit})  {value:.3g}"
-
-
-def describe(volume: Map3D) -> str:
-    """Return what the inspector says of a map, as rich text."""
-    nx, ny, nz = volume.shape[::-1]
-    size = volume.pixel_size_A
-    rows = [
-        ("Size", f"{nx} × {ny} × {nz} voxels"),
-        ("Voxel", f"{size:.4g} Å" if volume.pixel_size_known else "not known (taken as 1 Å)"),
-    ]
-    if volume.pixel_size_known:
-        rows.append(("Extent", f"{nx * size:.1f} × {ny * size:.1f} × {nz * size:.1f} Å"))
-    if any(volume.origin_A):
-        rows.append(("Origin", ", ".join(f"{v:.1f}" for v in volume.origin_A) + " Å"))
-    if volume.symmetry != "C1":
-        rows.append(("Symmetry", volume.symmetry))
-    if volume.source is not None:
-        rows.append(("File", volume.source.name))
-    text = "".join(f"<tr><td>{a}&nbsp;&nbsp;</td><td>{html.escape(b)}</td></tr>" for a, b in rows)
-    notes = "".join(f"<p>⚠ {html.escape(note)}</p>" for note in volume.notes)
-    return f"<table>{text}</table>{notes}"

@@ -73,6 +73,7 @@ class CutControls(QWidget):
 
     def _second_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(6)
         group = QButtonGroup(self)
         for layout, text, tip in LAYOUTS:
             button = QToolButton()
