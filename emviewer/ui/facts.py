@@ -1,0 +1,61 @@
+"""What the information box says about a document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from emviewer.ui.workspace import Document
+
+
+def size_text(n_bytes: float) -> str:
+    """Return a file size as a person says it (``1.4 GB``)."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(n_bytes) < 1000 or unit == "GB":
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return ""
+
+
+def count_text(n: int) -> str:
+    """Return a number with thin groups of three (``5 000``)."""
+    return f"{n:,}".replace(",", "\u202f")
+
+
+def facts_of(document: Document) -> list[tuple[str, str]]:
+    """Return (name, value) lines: name, size, pixel size, what it was made from, notes, where it is."""
+    lines: list[tuple[str, str]] = [("Name", document.title)]
+    volume, stack = document.volume, document.stack
+    if volume is not None:
+        nz, ny, nx = volume.shape
+        p = volume.pixel_size_A
+        lines.append(("Size", f"{nx} × {ny} × {nz} voxels"))
+        lines.append(("", f"{nx * p:.4g} × {ny * p:.4g} × {nz * p:.4g} Å"))
+        lines.append(("Pixel size", f"{p:.4g} Å" + ("" if volume.pixel_size_known else " (not in the file)")))
+        if any(volume.origin_A):
+            lines.append(("Origin", ", ".join(f"{v:.4g}" for v in volume.origin_A) + " Å"))
+        if volume.symmetry != "C1":
+            lines.append(("Symmetry", volume.symmetry))
+    if stack is not None:
+        h, w = stack.shape
+        lines.append(("Images", f"{count_text(len(stack))} of {w} × {h} pixels"))
+        p = stack.pixel_size_A
+        lines.append(("Pixel size", f"{p:.4g} Å" + ("" if stack.pixel_size_known else " (not in the file)")))
+    if document.table is not None:
+        lines.append(("Table", f"{count_text(len(document.table))} rows, {len(document.table.columns)} columns"))
+    lines += [(name, str(value)) for name, value in document.info.items() if not name.startswith("_")]
+    for note in (*(volume.notes if volume is not None else ()), *(stack.notes if stack is not None else ())):
+        lines.append(("Note", note))
+    if document.path is not None:
+        lines += _file_lines(document)
+    return lines
+
+
+def _file_lines(document: Document) -> list[tuple[str, str]]:
+    path = document.path
+    assert path is not None
+    lines = [("Folder", str(path.parent))]
+    stat = document.info.get("_stat")
+    if stat is not None:
+        when = datetime.fromtimestamp(stat.st_mtime)
+        lines.append(("File", f"{path.name}, {size_text(stat.st_size)}, {when:%Y-%m-%d %H:%M}"))
+    return lines

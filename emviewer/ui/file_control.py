@@ -1,0 +1,176 @@
+"""Opening, reloading and watching files; the strip that asks for a doubtful pixel size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer
+from PySide6.QtWidgets import QDoubleSpinBox, QInputDialog
+
+from emviewer.engine.types import Map3D
+from emviewer.ui.notices import Notice
+from emviewer.ui.opening import read_documents
+from emviewer.ui.workspace import Document
+
+SETTLE_MS = 600
+"""A file that changes is asked about once it has been quiet for this long."""
+
+
+class FileControl(QObject):
+    """Everything between a path and the workspace.
+
+    Parameters
+    ----------
+    window : MainWindow
+        Has ``workspace, runner, notices, log, settings`` and ``open_document, show_error``.
+    """
+
+    def __init__(self, window: Any) -> None:
+        super().__init__(window)
+        self.window = window
+        self.opening: set[Path] = set()
+        self._watch = QFileSystemWatcher(self)
+        self._watch.fileChanged.connect(self._stirred)
+        self._stirring: set[Path] = set()
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._ask_reload)
+        window.workspace.removed.connect(self._unwatch)
+
+    # opening --------------------------------------------------------------------------------------------------------
+    def open(self, paths: list[Path], then: Any = None) -> None:
+        """Open files in a lane; each shows when it is there. ``then(document)`` is called for each."""
+        for path in paths:
+            path = Path(path).absolute()
+            known = next((d for d in self.window.workspace.documents.values() if d.path == path), None)
+            if known is not None:
+                self.window.workspace.set_current(known)
+                self.window.arrange(known)
+                continue
+            if path in self.opening:
+                continue
+            self.opening.add(path)
+            self.window.runner.view(
+                ("open", path),
+                lambda check, p=path: read_documents(p),
+                lambda document, p=path: self._opened(p, document, then),
+                fail=lambda error, p=path: self._failed(p, error),
+                slow=True,
+            )
+        self.window.show_opening(self.opening)
+
+    def _opened(self, path: Path, document: Document, then: Any) -> None:
+        self.opening.discard(path)
+        self.window.show_opening(self.opening)
+        self.window.settings.add_recent(path)
+        self.window.settings.folder = str(path.parent)
+        self.window.open_document(document)
+        self.window.refresh_recent()
+        if path.is_file():
+            self._watch.addPath(str(path))
+        self.doubts(document)
+        if then is not None:
+            then(document)
+
+    def _failed(self, path: Path, error: Exception) -> None:
+        self.opening.discard(path)
+        self.window.show_opening(self.opening)
+        self.window.show_error(error, f"{path.name} could not be opened")
+
+    # pixel size -----------------------------------------------------------------------------------------------------
+    def doubts(self, document: Document) -> None:
+        """Log what is doubtful about a document, and ask for the pixel size if the file does not say it."""
+        data = document.volume or document.stack
+        if data is None:
+            return
+        for note in data.notes:
+            self.window.log.warn(f"{document.title}: {note}", document)
+        if not data.pixel_size_known:
+            self._ask_pixel_size(document)
+
+    def _ask_pixel_size(self, document: Document) -> None:
+        data = document.volume or document.stack
+        field = QDoubleSpinBox()
+        field.setRange(0.01, 1000.0)
+        field.setDecimals(4)
+        field.setSingleStep(0.01)
+        field.setSuffix(" Å")
+        field.setValue(data.pixel_size_A)
+        field.setAccessibleName(f"Pixel size of {document.title}")
+        notice = Notice(
+            "warn",
+            f"{document.title} does not say its pixel size; {data.pixel_size_A:g} Å is assumed.",
+            buttons=(("Use this", lambda: self.set_pixel_size(document, field.value())),),
+            widget=field,
+            key=("pixel-size", document.id),
+        )
+        self.window.notices.show_notice(notice)
+
+    def set_pixel_size(self, document: Document, pixel_size_A: float) -> None:
+        """Give a document the pixel size that a person says; its file stays as it is."""
+        if document.volume is not None:
+            document.volume = document.volume.with_pixel_size(pixel_size_A)
+        self.window.log.note(f"{document.title}: pixel size set to {pixel_size_A:g} Å")
+        self.window.workspace.touch(document)
+
+    def edit_pixel_size(self, document: Document) -> None:
+        """Ask for the pixel size of a map."""
+        volume: Map3D | None = document.volume
+        if volume is None:
+            return
+        value, said = QInputDialog.getDouble(
+            self.window, "Pixel size", f"Pixel size of {document.title} in Å:", volume.pixel_size_A, 0.01, 1000.0, 4
+        )
+        if said:
+            self.window.notices.dismiss(("pixel-size", document.id))
+            self.set_pixel_size(document, value)
+
+    # watching -------------------------------------------------------------------------------------------------------
+    def _stirred(self, name: str) -> None:
+        self._stirring.add(Path(name))
+        self._settle.start()
+
+    def _ask_reload(self) -> None:
+        stirring, self._stirring = self._stirring, set()
+        for document in list(self.window.workspace.documents.values()):
+            if document.path not in stirring:
+                continue
+            there = document.path.exists()
+            if there:
+                self._watch.addPath(str(document.path))  # a file that was replaced is no longer watched
+            text = f"{document.title} changed on disk." if there else f"{document.title} is no longer on disk."
+            buttons = (("Reload", lambda d=document: self.reload(d)),) if there else ()
+            self.window.notices.show_notice(Notice("warn", text, buttons=buttons, key=("changed", document.id)))
+
+    def reload(self, document: Document) -> None:
+        """Read a document again from its file; views and selection stay where they can."""
+        if document.path is None:
+            return
+        self.window.notices.dismiss(("changed", document.id))
+        self.window.runner.view(
+            ("reload", document.id),
+            lambda check, p=document.path: read_documents(p),
+            lambda fresh: self._reloaded(document, fresh),
+            fail=lambda error: self.window.show_error(error, f"{document.title} could not be read again"),
+            slow=True,
+        )
+
+    def _reloaded(self, document: Document, fresh: Document) -> None:
+        document.volume, document.stack, document.table = fresh.volume, fresh.stack, fresh.table
+        document.info = fresh.info
+        self.window.workspace.touch(document)
+        self.doubts(document)
+
+    def _unwatch(self, document: Document) -> None:
+        if document.path is not None and str(document.path) in self._watch.files():
+            self._watch.removePath(str(document.path))
+        for key in ("pixel-size", "changed"):
+            self.window.notices.dismiss((key, document.id))
+
+    # recent files ---------------------------------------------------------------------------------------------------
+    def look_for_recent(self, then: Any) -> None:
+        """Find out, in a lane, which recent files are missing; ``then(set of Path)``."""
+        paths = [path for path, _ in self.window.settings.recent()]
+        self.window.runner.view("recent files", lambda check: {p for p in paths if not p.exists()}, then, slow=True)

@@ -1,0 +1,112 @@
+"""From a path to documents. Runs in a lane, never on the GUI thread; imports the engine's doors when first used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emviewer.engine.errors import FileError
+from emviewer.engine.types import ImageSet, ImageStack, Map3D
+from emviewer.ui.workspace import Document
+
+ANGLES = {"rlnAngleRot": "rot_deg", "rlnAngleTilt": "tilt_deg", "rlnAnglePsi": "psi_deg"}
+ORIGINS = {"rlnOriginXAngst": "shift_x_A", "rlnOriginYAngst": "shift_y_A"}
+
+
+def read_documents(path: Path, pixel_size_A: float | None = None) -> Document:
+    """Open a file or a result folder.
+
+    Parameters
+    ----------
+    path : path
+        A map, an image set, an atomic model, or a folder with ``job.json``.
+    pixel_size_A : float, optional
+        Takes the place of what the header says.
+
+    Raises
+    ------
+    EmviewerError
+        It cannot be opened: one sentence says why.
+    """
+    if not path.exists():
+        raise FileError("the file is not there", path, "check the name, or whether the disk is mounted")
+    if path.is_dir():
+        return _result(path)
+    from emviewer.engine import files
+
+    opened = files.open_any(path, pixel_size_A=pixel_size_A)
+    document = _document(opened, path)
+    document.info["_stat"] = path.stat()
+    return document
+
+
+def _document(opened: Any, path: Path) -> Document:
+    if isinstance(opened, Map3D):
+        return Document("map", opened.name or path.stem, path, volume=opened)
+    if isinstance(opened, ImageStack):
+        return Document("images", opened.name or path.stem, path, stack=opened)
+    if isinstance(opened, ImageSet):
+        return Document("images", path.stem, path, stack=opened.stack, table=with_angles(opened.table))
+    if type(opened).__name__ == "Model":
+        return _model(opened, path)
+    raise FileError("the file holds a table without images", path, "open the stack or a table that names images")
+
+
+def _model(model: Any, path: Path) -> Document:
+    from emviewer.engine import sources
+
+    volume = sources.open_map(path, resolution_A=MODEL_RESOLUTION_A)
+    document = Document("map", f"{path.name.split('.')[0]} at {MODEL_RESOLUTION_A:g} Å", path, volume=volume)
+    document.info["Made from"] = f"{len(model.elements)} atoms, {MODEL_RESOLUTION_A:g} Å resolution"
+    return document
+
+
+MODEL_RESOLUTION_A = 4.0
+"""Resolution at which an atomic model is shown as a density."""
+
+
+def _result(folder: Path) -> Document:
+    record = folder / "job.json"
+    if not record.is_file():
+        raise FileError("the folder holds no result", folder, "open a folder that a job wrote (it has job.json)")
+    try:
+        job = json.loads(record.read_text())
+    except ValueError as err:
+        raise FileError(f"job.json is damaged ({err})", folder, "run the job again") from err
+    from emviewer.engine import files
+
+    document = Document("result", folder.name, folder, info=result_info(job))
+    tables = sorted(folder.glob("projections.star")) or sorted(folder.glob("*.star"))
+    stacks = sorted(folder.glob("projections.mrcs")) or sorted(folder.glob("*.mrcs"))
+    if tables:
+        images = files.open_any(tables[0])
+        document.stack, document.table = images.stack, with_angles(images.table)
+    elif stacks:
+        document.stack = files.open_any(stacks[0])
+    summary = folder / "summary.json"
+    if summary.is_file():
+        document.info |= {name.replace("_", " "): value for name, value in json.loads(summary.read_text()).items()}
+    return document
+
+
+def result_info(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the lines of the information box that ``job.json`` gives."""
+    info: dict[str, Any] = {"job": job.get("job", "?"), "Status": job.get("status", "?")}
+    inputs = [Path(entry["path"]).name for entry in job.get("inputs", []) if "path" in entry]
+    if inputs:
+        info["Made from"] = ", ".join(inputs)
+    seconds = sum(job.get("seconds", {}).values())
+    if seconds:
+        info["Took"] = f"{seconds:.1f} s"
+    info["_parameters"] = job.get("parameters", {})
+    return info
+
+
+def with_angles(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A`` beside RELION's columns of text."""
+    found = {ours: pd.to_numeric(table[theirs], errors="coerce") for theirs, ours in (ANGLES | ORIGINS).items()
+             if theirs in table.columns and ours not in table.columns}  # fmt: skip
+    return table.assign(**found) if found else table

@@ -1,0 +1,339 @@
+"""The centre of the window: panels in docks that can be tabbed, split, floated and closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
+    QWidget,
+)
+
+from emviewer.ui import theme
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.registry import PanelEntry
+from emviewer.ui.runner import Runner
+from emviewer.ui.workspace import Document, Workspace
+
+_AREA = Qt.DockWidgetArea.TopDockWidgetArea
+
+
+class PanelDock(QDockWidget):
+    """A dock that holds one panel; its title names the document and can change it.
+
+    Parameters
+    ----------
+    panel : Panel
+        The panel.
+    pinned : bool
+        Keep the document that it shows; otherwise it follows the current document.
+    """
+
+    closing = Signal(object)
+
+    def __init__(self, panel: Panel, pinned: bool, workspace: Workspace) -> None:
+        super().__init__(panel.heading)
+        self.panel, self.pinned, self.workspace = panel, pinned, workspace
+        self.setWidget(panel)
+        self.setAllowedAreas(Qt.DockWidgetArea.AllDockWidgetAreas)
+        self.choice = self._tool("", "Choose what this panel shows", "documentButton")
+        self.choice.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.choice.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        self.choice.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self)
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self.choice.setMenu(self.menu)
+        self.float_button = self._tool("", "Take this panel out of the window, or put it back")
+        self.float_button.clicked.connect(lambda: self.setFloating(not self.isFloating()))
+        self.close_button = self._tool("", "Close this panel")
+        self.close_button.clicked.connect(self.close)
+        bar = QWidget()
+        bar.setObjectName("panelTitle")
+        bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(4, 1, 4, 1)
+        row.setSpacing(2)
+        row.addWidget(self.choice)
+        row.addStretch(1)
+        row.addWidget(self.float_button)
+        row.addWidget(self.close_button)
+        self.setTitleBarWidget(bar)
+        self.recolour()
+        self.retitle()
+
+    def _tool(self, text: str, tip: str, name: str = "") -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setObjectName(name)
+        button.setMinimumSize(24, 24)
+        button.setIconSize(QSize(14, 14))
+        button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        return button
+
+    def recolour(self) -> None:
+        """Draw the icons again in the theme's colours."""
+        dim = theme.current().dim
+        self.choice.setIcon(theme.icon("chevron-down", dim))
+        self.float_button.setIcon(theme.icon("float", dim))
+        self.close_button.setIcon(theme.icon("close", dim))
+
+    def retitle(self) -> None:
+        """Write the name of the document into the title."""
+        document = self.panel.document
+        name = document.title if document is not None else "nothing to show"
+        self.choice.setText(f"{name}  (pinned)" if self.pinned else name)
+        self.setWindowTitle(self.panel.heading)
+
+    def show_document(self, document: Document | None) -> None:
+        """Show a document in the panel and name it in the title."""
+        if document is not self.panel.document:
+            self.panel.show_document(document)
+        self.retitle()
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        for document in self.workspace.documents.values():
+            if self.panel.accepts(document):
+                action = self.menu.addAction(document.title)
+                action.setCheckable(True)
+                action.setChecked(document is self.panel.document)
+                action.triggered.connect(lambda _=False, d=document: self._choose(d))
+        self.menu.addSeparator()
+        pin = self.menu.addAction("Keep this document")
+        pin.setToolTip("Do not follow the current document")
+        pin.setCheckable(True)
+        pin.setChecked(self.pinned)
+        pin.triggered.connect(self._pin)
+
+    def _choose(self, document: Document) -> None:
+        if self.pinned:
+            self.show_document(document)
+        else:
+            self.workspace.set_current(document)
+
+    def _pin(self, pinned: bool) -> None:
+        self.pinned = pinned
+        current = self.workspace.current
+        if not pinned and current is not None and self.panel.accepts(current):
+            self.show_document(current)
+        self.retitle()
+
+    def closeEvent(self, event: Any) -> None:
+        """Let the area forget the panel."""
+        self.panel.close()
+        super().closeEvent(event)
+        self.closing.emit(self)
+
+
+class PanelArea(QMainWindow):
+    """Panels over the documents of the workspace.
+
+    Signals
+    -------
+    front_changed : Panel or None
+        Another panel is in front (its inspector, actions and read-out count).
+    emptied
+        The last panel was closed.
+    status : str
+        Read-out of the panel in front.
+    """
+
+    front_changed = Signal(object)
+    count_changed = Signal()
+    status = Signal(str)
+
+    def __init__(self, workspace: Workspace, runner: Runner, kinds: list[tuple[PanelEntry, type[Panel]]]) -> None:
+        super().__init__()
+        self.setWindowFlags(Qt.WindowType.Widget)
+        self.workspace, self.runner = workspace, runner
+        self.kinds = {cls.kind: (entry, cls) for entry, cls in kinds}
+        self.docks: list[PanelDock] = []
+        self.actions_of_panels: list[QAction] = []
+        self._front: Panel | None = None
+        self.setDockNestingEnabled(True)
+        self.setDockOptions(
+            QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.GroupedDragging
+        )
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        QApplication.instance().focusChanged.connect(self._focus_changed)
+        workspace.current_changed.connect(self._follow)
+        workspace.removed.connect(self._removed)
+        workspace.changed.connect(self._changed)
+
+    # what there is --------------------------------------------------------------------------------------------------
+    def panels(self) -> list[Panel]:
+        """Return all open panels."""
+        return [dock.panel for dock in self.docks]
+
+    def front(self) -> Panel | None:
+        """Return the panel in front: the one used last that still shows."""
+        return self._front
+
+    def dock_of(self, panel: Panel) -> PanelDock | None:
+        """Return the dock that holds a panel."""
+        return next((dock for dock in self.docks if dock.panel is panel), None)
+
+    def kinds_for(self, document: Document) -> list[type[Panel]]:
+        """Return the kinds of panel that can show a document."""
+        return [cls for _, cls in self.kinds.values() if cls.accepts(document)]
+
+    # opening and closing --------------------------------------------------------------------------------------------
+    def open_panel(
+        self, kind: str, document: Document | None = None, *, pinned: bool = False, front: bool = True
+    ) -> Panel:
+        """Open a panel of a kind, or bring the one that follows the current document to the front."""
+        dock = None if pinned else next((d for d in self.docks if d.panel.kind == kind and not d.pinned), None)
+        if dock is None:
+            dock = self._make(kind, pinned)
+        if document is not None:
+            dock.show_document(document)
+        if front:
+            self.bring(dock.panel)
+        return dock.panel
+
+    def arrange(self, document: Document) -> None:
+        """Open the panels that belong to a kind of document, and bring the first of them to the front."""
+        first: Panel | None = None
+        for kind, (entry, cls) in self.kinds.items():
+            if document.kind in entry.for_kinds and cls.accepts(document):
+                panel = self.open_panel(kind, document, front=False)
+                if first is None and entry.place == "main":
+                    first = panel
+        if first is None:
+            first = next((self.open_panel(cls.kind, document, front=False) for cls in self.kinds_for(document)), None)
+        if first is not None:
+            self.bring(first)
+
+    def bring(self, panel: Panel) -> None:
+        """Bring a panel to the front and give it the keyboard."""
+        dock = self.dock_of(panel)
+        if dock is None:
+            return
+        dock.show()
+        dock.raise_()
+        self._set_front(panel)
+        panel.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def close_panel(self, panel: Panel) -> None:
+        """Close a panel."""
+        dock = self.dock_of(panel)
+        if dock is not None:
+            dock.close()
+
+    def _make(self, kind: str, pinned: bool) -> PanelDock:
+        entry, cls = self.kinds[kind]
+        panel = cls(self.workspace, self.runner)
+        dock = PanelDock(panel, pinned, self.workspace)
+        same = sum(d.panel.kind == kind for d in self.docks)
+        dock.setObjectName(f"{kind}-{same + 1}")
+        dock.closing.connect(self._closed)
+        dock.visibilityChanged.connect(lambda seen, p=panel: self._seen(p, seen))
+        panel.status.connect(lambda text, p=panel: self.status.emit(text) if p is self._front else None)
+        for action in self.actions_of_panels:
+            dock.addAction(action)
+        self._place(dock, entry)
+        self.docks.append(dock)
+        self.count_changed.emit()
+        return dock
+
+    def _place(self, dock: PanelDock, entry: PanelEntry) -> None:
+        docked = [d for d in self.docks if not d.isFloating()]
+        places = {d: self.kinds[d.panel.kind][0].place for d in docked}
+        alike = [d for d in docked if places[d] == entry.place]
+        if alike:
+            self.addDockWidget(_AREA, dock)
+            self.tabifyDockWidget(alike[-1], dock)
+        elif docked and entry.place == "side":
+            self.addDockWidget(_AREA, dock)
+            self.splitDockWidget(docked[0], dock, Qt.Orientation.Horizontal)
+            self.resizeDocks([docked[0], dock], [70, 30], Qt.Orientation.Horizontal)
+        else:
+            self.addDockWidget(_AREA, dock)
+
+    def _closed(self, dock: PanelDock) -> None:
+        if dock in self.docks:
+            self.docks.remove(dock)
+        self.removeDockWidget(dock)
+        if dock.panel is self._front:
+            shown = [d.panel for d in self.docks if d.panel.isVisible()] or self.panels()
+            self._set_front(shown[0] if shown else None)
+        dock.deleteLater()
+        self.count_changed.emit()
+
+    # following ------------------------------------------------------------------------------------------------------
+    def _follow(self, document: Document | None) -> None:
+        for dock in self.docks:
+            if not dock.pinned and document is not None and dock.panel.accepts(document):
+                dock.show_document(document)
+        if document is None or self._front is None or self._front.document is document:
+            return
+        shows = [d.panel for d in self.docks if d.panel.document is document]
+        if shows:
+            self.bring(shows[0])
+
+    def _removed(self, document: Document) -> None:
+        for dock in [d for d in self.docks if d.panel.document is document]:
+            others = [d for d in self.workspace.documents.values() if dock.panel.accepts(d)]
+            if others and not dock.pinned:
+                dock.show_document(others[-1])
+            else:
+                dock.close()
+
+    def _changed(self, document: Document) -> None:
+        for dock in self.docks:
+            if dock.panel.document is document:
+                dock.retitle()
+
+    def _seen(self, panel: Panel, seen: bool) -> None:
+        # A tab that comes to the front shows itself; one that leaves does so just before.
+        if seen and self.dock_of(panel) is not None and (self._front is None or not self._front.isVisible()):
+            self._set_front(panel)
+
+    def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        panel = next((p for p in self.panels() if new is p or (new is not None and p.isAncestorOf(new))), None)
+        if panel is not None:
+            self._set_front(panel)
+
+    def _set_front(self, panel: Panel | None) -> None:
+        if panel is not self._front:
+            self._front = panel
+            self.status.emit("")
+            self.front_changed.emit(panel)
+
+    # theme and session ----------------------------------------------------------------------------------------------
+    def recolour(self) -> None:
+        """Follow a new theme."""
+        for dock in self.docks:
+            dock.recolour()
+
+    def save_layout(self) -> dict[str, Any]:
+        """Return where every panel stands, as plain data."""
+        return {
+            "docks": [
+                {"kind": d.panel.kind, "name": d.objectName(), "pinned": d.pinned, "floating": d.isFloating()}
+                for d in self.docks
+            ],
+            "state": bytes(self.saveState().toBase64()).decode(),
+        }
+
+    def restore_layout(self, layout: dict[str, Any]) -> None:
+        """Open the panels of a saved layout and put them where they stood; unknown kinds are passed over."""
+        for entry in layout.get("docks", []):
+            if entry.get("kind") in self.kinds and not any(d.objectName() == entry.get("name") for d in self.docks):
+                self._make(entry["kind"], bool(entry.get("pinned"))).setObjectName(str(entry.get("name")))
+        state = layout.get("state")
+        if isinstance(state, str):
+            self.restoreState(QByteArray.fromBase64(state.encode()))

@@ -1,0 +1,206 @@
+"""The form of a job: its parameters, where the result goes, what it will make, and *Run*."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.jobs import registry
+from emviewer.engine.params import JobParams
+from emviewer.ui.forms import PathEdit
+from emviewer.ui.params_form import ParamsForm
+from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.workspace import Document
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is said before a job runs.
+
+    Parameters
+    ----------
+    estimate : str
+        What it will make.
+    out : str
+        A free folder beside the input; empty without input.
+    taken : bool
+        Whether the chosen folder exists and is not empty.
+    """
+
+    estimate: str
+    out: str
+    taken: bool
+
+
+def free_folder(source: str, job: str) -> Path:
+    """Return ``<map>_<job>`` beside the input, numbered until it is free; in the home folder if that is read-only."""
+    path = Path(source)
+    name = source.replace(":", "_") if source.startswith("phantom:") else path.name.split(".")[0]
+    parent = path.absolute().parent
+    if source.startswith("phantom:") or not os.access(parent, os.W_OK):
+        parent = Path.home()
+    number = 1
+    while True:
+        candidate = parent / (f"{name}_{job}" if number == 1 else f"{name}_{job}_{number}")
+        if not candidate.exists():
+            return candidate
+        number += 1
+
+
+def preview(job: str, params: JobParams | None, source: str, out: str) -> Preview:
+    """Return what the form says beforehand; runs in a lane because it looks at disks and counts views."""
+    estimate = ""
+    if params is not None:
+        spec = registry.spec(job)
+        if spec.estimate is not None:
+            try:
+                estimate = spec.estimate(params)
+            except EmviewerError as err:
+                estimate = f"!{err}"
+    folder = Path(out) if out else None
+    taken = folder is not None and folder.is_dir() and any(folder.iterdir())
+    return Preview(estimate, str(free_folder(source, job)) if source else "", taken)
+
+
+class TaskForm(QWidget):
+    """A job's form.
+
+    Parameters
+    ----------
+    job : str
+        Name in the job registry.
+    runner : Runner
+        Counts the views in a lane.
+    run : callable
+        ``run(name, params, out, overwrite) -> JobHandle``.
+    """
+
+    def __init__(self, job: str, runner: Runner, run: Callable[..., JobHandle]) -> None:
+        super().__init__()
+        self.job, self.runner, self._run = job, runner, run
+        self.model = registry.params(job)
+        self.form = ParamsForm(self.model)
+        self.input_name = next(n for n, f in self.form.fields.items() if f.meta.kind == "input")
+        self.out = PathEdit(folder=True)
+        self.out.line.setAccessibleName("Output folder")
+        self._suggested = ""
+        self.overwrite = QCheckBox("Replace the folder that is there")
+        self.overwrite.hide()
+        self.estimate = QLabel()
+        self.estimate.setWordWrap(True)
+        self.button = QPushButton("Run")
+        self.button.setProperty("primary", True)
+        self.button.setMinimumHeight(32)
+        self.button.clicked.connect(lambda: self.run())
+        self._lay_out()
+        self.form.changed.connect(self._changed)
+        self.out.edited.connect(self._changed)
+        self.overwrite.toggled.connect(lambda _: self._allow())
+        self._preview = Preview("", "", False)
+        self._changed()
+
+    def _lay_out(self) -> None:
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        holder = QWidget()
+        holder.setObjectName("formArea")
+        inner = QVBoxLayout(holder)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.form)
+        scroll.setWidget(holder)
+        foot = QWidget()
+        foot.setObjectName("formFoot")
+        bottom = QVBoxLayout(foot)
+        bottom.setContentsMargins(12, 8, 12, 10)
+        bottom.setSpacing(6)
+        label = QLabel("Output folder")
+        label.setProperty("role", "dim")
+        label.setBuddy(self.out.line)
+        for widget in (label, self.out, self.overwrite, self.estimate, self.button):
+            bottom.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(foot)
+
+    def focus_first(self) -> None:
+        """Give the keyboard to the first field that a person would change."""
+        names = [n for n, f in self.form.fields.items() if f.meta.group == "Views"]
+        self.form.fields[names[0] if names else self.input_name].edit.setFocus()
+
+    def set_input(self, document: Document) -> None:
+        """Take a document as the job's input, with what a person said about it."""
+        given = {name[1:]: document.info[name] for name in ("_pixel_size", "_resolution") if name in document.info}
+        source = document.info.get("_source", document.path)
+        self.form.set_values({self.input_name: source, "pixel_size": None, "resolution": None} | given)
+
+    def params(self) -> JobParams | None:
+        """Return the validated parameters, None while something is wrong."""
+        return None if self.form.problems() else self.model.model_validate(self.form.values())
+
+    def _changed(self) -> None:
+        params, source, out = self.params(), str(self.form.fields[self.input_name].value() or ""), self.out.text()
+        self._allow()
+        self.runner.view(
+            (id(self), "preview"),
+            lambda check: preview(self.job, params, source, out),
+            self._show,
+            fail=lambda error: self.estimate.setText(str(error)),
+            slow=True,
+        )
+
+    def _show(self, new: Preview) -> None:
+        self._preview = new
+        wrong = new.estimate.startswith("!")
+        self.estimate.setText(new.estimate.removeprefix("!"))
+        self.estimate.setProperty("role", "wrong" if wrong else "dim")
+        self.estimate.style().unpolish(self.estimate)
+        self.estimate.style().polish(self.estimate)
+        if new.out and self.out.text() in ("", self._suggested) and self.out.text() != new.out:
+            self._suggested = new.out
+            self.out.line.setText(new.out)
+        self.overwrite.setVisible(new.taken)
+        self._allow()
+
+    def _allow(self) -> None:
+        problems = self.form.problems()
+        source = self.form.fields[self.input_name].value()
+        blocked = bool(problems) or not self.out.text()
+        if hasattr(self, "_preview") and self._preview.taken and not self.overwrite.isChecked():
+            blocked = True
+        self.button.setEnabled(not blocked)
+        self.button.setToolTip(
+            "Choose the input first" if not source
+            else "Mend what is marked first" if problems
+            else "Choose another output folder, or replace it" if blocked
+            else "Run the job"
+        )  # fmt: skip
+
+    def run(self) -> JobHandle | None:
+        """Queue the job as the form says; None while something is wrong."""
+        params = self.params()
+        if params is None or not self.button.isEnabled():
+            return None
+        job: Any = self._run(self.job, params, Path(self.out.text()), self.overwrite.isChecked())
+        self.overwrite.setChecked(False)
+        self._suggested = self.out.text()
+        self._changed()
+        return job
+
+    def recolour(self) -> None:
+        """Follow a new theme."""
+        self.form.recolour()
+        self.out.recolour()
+
+    def closeEvent(self, event: Any) -> None:
+        """Forget what was asked of the lane."""
+        self.runner.drop_views(id(self))
+        super().closeEvent(event)

@@ -1,0 +1,63 @@
+"""The questions people come with. A question is offered once the job that answers it exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emviewer.engine.jobs import registry
+from emviewer.ui.workspace import Document
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question and the job that answers it.
+
+    Parameters
+    ----------
+    job : str
+        Name in the job registry.
+    title : str
+        On buttons.
+    question : str
+        What a person asks.
+    answer : str
+        What they get.
+    icon : str
+        Name of an icon.
+    needs : tuple of str
+        Kinds of document that it starts from.
+    """
+
+    job: str
+    title: str
+    question: str
+    answer: str
+    icon: str
+    needs: tuple[str, ...]
+
+    def fits(self, document: Document) -> bool:
+        """Return whether the task can start from a document."""
+        return document.kind in self.needs
+
+
+_KNOWN = (
+    Task(
+        "gallery",
+        "Gallery",
+        "What does my map look like from every side?",
+        "Open a map: see its slices, turn it with the mouse, and project it over all orientations.",
+        "gallery",
+        ("map",),
+    ),
+)
+
+
+def tasks() -> list[Task]:
+    """Return the tasks whose jobs are there."""
+    there = {name for name, _ in registry.names()}
+    return [task for task in _KNOWN if task.job in there]
+
+
+def task(job: str) -> Task:
+    """Return the task of a job."""
+    return next(t for t in _KNOWN if t.job == job)

@@ -1,0 +1,499 @@
+"""The main window: it puts the parts together and carries out what no part can do alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.params import JobParams
+from emviewer.ui import dialogs, menus, sessions, theme
+from emviewer.ui.action_set import ActionSet
+from emviewer.ui.bug_report import BugDialog, is_bug, report_text
+from emviewer.ui.documents import DocumentsTree
+from emviewer.ui.example import build_example
+from emviewer.ui.facts import count_text
+from emviewer.ui.file_control import FileControl
+from emviewer.ui.inspector import Inspector
+from emviewer.ui.job_control import JobControl
+from emviewer.ui.jobs_dock import JobsView
+from emviewer.ui.log_dock import LogView
+from emviewer.ui.notices import Notice, NoticeArea
+from emviewer.ui.panel_area import PanelArea
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.registry import load_panels
+from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.settings import Settings
+from emviewer.ui.start_page import StartPage
+from emviewer.ui.task_form import TaskForm
+from emviewer.ui.tasks import task, tasks
+from emviewer.ui.titled_dock import TitledDock
+from emviewer.ui.undo import History
+from emviewer.ui.workspace import Document, Workspace
+
+CLOSE_MS = 10_000
+"""How long closing waits for a job to close its files (normally well under a second)."""
+
+
+class MainWindow(QMainWindow):
+    """The window.
+
+    Parameters
+    ----------
+    settings : Settings
+        What it remembers between two starts.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.ended_cleanly = True
+        self.setWindowTitle("emviewer")
+        self.setAcceptDrops(True)
+        self.workspace = Workspace(self)
+        self.runner = Runner(self)
+        self.runner.view_failed = lambda key, error: self.show_error(error, "Something could not be shown")
+        self.history = History(self.workspace)
+        kinds, problems = load_panels()
+        self.area = PanelArea(self.workspace, self.runner, kinds)
+        self.notices = NoticeArea()
+        self.log = LogView()
+        self.files = FileControl(self)
+        self.jobs = JobControl(self)
+        self.actions_ = ActionSet(self)
+        self._build_centre()
+        self._build_docks()
+        self._build_status()
+        menus.build(self)
+        self._connect()
+        self.recolour()
+        self._restore_geometry()
+        self._update()
+        for problem in problems:
+            self.log.error(problem)
+        self.refresh_recent()
+
+    # building -------------------------------------------------------------------------------------------------------
+    def _build_centre(self) -> None:
+        self.start = StartPage(self.settings)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(self.area)
+        self.no_panel = QLabel("No panel is open. Double-click a document, or choose a panel in the View menu.")
+        self.no_panel.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.no_panel.setProperty("role", "dim")
+        self.pages.addWidget(self.no_panel)
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notices)
+        layout.addWidget(self.pages, 1)
+        self.setCentralWidget(centre)
+
+    def _build_docks(self) -> None:
+        left, right, below = (
+            Qt.DockWidgetArea.LeftDockWidgetArea,
+            Qt.DockWidgetArea.RightDockWidgetArea,
+            Qt.DockWidgetArea.BottomDockWidgetArea,
+        )
+        self.tree = DocumentsTree(self.workspace)
+        self.tree.kinds_for = self.area.kinds_for
+        self.tree.tasks_for = lambda document: [(t.job, t.title) for t in tasks() if t.fits(document)]
+        self.inspector = Inspector(self.workspace)
+        self.jobs_view = JobsView(self.runner)
+        clear = menus.small_button("Clear", "Take the ended jobs off the list; their results stay")
+        clear.clicked.connect(self.jobs_view.clear_ended)
+        save = menus.small_button("Save…", "Save the log as a file that a shell can run")
+        save.clicked.connect(self.do_save_log)
+        self.docks = {
+            "documents": TitledDock("Documents", self.tree),
+            "inspector": TitledDock("Inspector", self.inspector),
+            "jobs": TitledDock("Jobs", self.jobs_view, (clear,)),
+            "log": TitledDock("Log", self.log, (save,)),
+        }
+        self.setCorner(Qt.Corner.BottomLeftCorner, below)
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        self.addDockWidget(left, self.docks["documents"])
+        self.addDockWidget(right, self.docks["inspector"])
+        self.addDockWidget(below, self.docks["jobs"])
+        self.splitDockWidget(self.docks["jobs"], self.docks["log"], Qt.Orientation.Horizontal)
+
+    def _build_status(self) -> None:
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        self.readout, self.selection_text, self.opening_text = QLabel(), QLabel(), QLabel()
+        self.theme_button = QToolButton()
+        self.theme_button.setMinimumSize(24, 24)
+        self.theme_button.setIconSize(QSize(16, 16))
+        self.theme_button.setAccessibleName("Change between light and dark")
+        self.theme_button.setToolTip("Change between light and dark")
+        self.theme_button.clicked.connect(lambda: self.set_theme("light" if theme.is_dark() else "dark"))
+        bar.addWidget(self.readout, 1)
+        bar.addPermanentWidget(self.opening_text)
+        bar.addPermanentWidget(self.selection_text)
+        bar.addPermanentWidget(self.theme_button)
+
+    def _connect(self) -> None:
+        self.area.actions_of_panels = self.actions_.of_panels()
+        self.area.front_changed.connect(self._front_changed)
+        self.area.count_changed.connect(self._update)
+        self.area.status.connect(self.readout.setText)
+        w = self.workspace
+        for signal in (w.added, w.removed, w.changed, w.current_changed, w.selection_changed):
+            signal.connect(lambda _=None: self._update())
+        w.current_changed.connect(self._current_changed)
+        t = self.tree
+        t.show_in.connect(self._show_in)
+        t.close_wanted.connect(self.workspace.remove)
+        t.reveal_wanted.connect(lambda d: QDesktopServices.openUrl(QUrl.fromLocalFile(str(d.path.parent))))
+        t.copy_path_wanted.connect(lambda d: QApplication.clipboard().setText(str(d.path)))
+        t.reload_wanted.connect(self.files.reload)
+        t.pixel_size_wanted.connect(self.files.edit_pixel_size)
+        t.task_wanted.connect(lambda document, name: self.show_task(name, document))
+        self.start.open_wanted.connect(self.do_open)
+        self.start.example_wanted.connect(self.do_open_example)
+        self.start.file_wanted.connect(lambda path: self.open_paths([path]))
+        self.jobs_view.open_result.connect(self.jobs.open_result)
+        self.log.document_wanted.connect(self._document_wanted)
+        self.history.canUndoChanged.connect(lambda _: self._update())
+        self.history.canRedoChanged.connect(lambda _: self._update())
+        QApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+
+    # opening and running --------------------------------------------------------------------------------------------
+    def open_paths(self, paths: list[Path] | list[str], then: Any = None) -> None:
+        """Open files or result folders in a lane; each shows when it is there."""
+        self.files.open([Path(p) for p in paths], then)
+
+    def open_document(self, document: Document) -> Document:
+        """Add a document and show the panels that belong to it."""
+        self.workspace.add(document)
+        self.arrange(document)
+        return document
+
+    def open_known(self, document: Document) -> None:
+        """Make an open document current and show its panels."""
+        self._show_in(document, "", False)
+
+    def arrange(self, document: Document) -> None:
+        """Show the panels that belong to a document."""
+        self.pages.setCurrentWidget(self.area)
+        self.area.arrange(document)
+        self._update()
+
+    def run_job(
+        self, name: str, params: JobParams | dict[str, Any], out: str | Path, overwrite: bool = False
+    ) -> JobHandle:
+        """Queue a job; its result shows while it grows.
+
+        Raises
+        ------
+        ParameterError
+            A parameter is wrong.
+        """
+        job = self.jobs.run(name, params, Path(out), overwrite)
+        self.docks["jobs"].show()
+        return job
+
+    def show_task(self, name: str, document: Document | None = None) -> None:
+        """Show the form of a job, with the document as its input if it fits."""
+        if document is None:
+            current = self.workspace.current
+            document = current if current is not None and task(name).fits(current) else None
+        if document is None:
+            document = next((d for d in self.workspace.documents.values() if task(name).fits(d)), None)
+        form = self.inspector.task()
+        if not isinstance(form, TaskForm) or form.job != name:
+            form = TaskForm(name, self.runner, self.run_job)
+        if document is not None:
+            form.set_input(document)
+        self.docks["inspector"].show()
+        self.inspector.show_task(task(name).title, form)
+        form.focus_first()
+
+    def show_error(self, error: BaseException, doing: str = "") -> None:
+        """Show an error as one sentence in a strip; a mistake of the program as a dialog."""
+        if is_bug(error):
+            import traceback
+
+            self.show_problem(error, "".join(traceback.format_exception(error)), doing)
+            return
+        sentence = f"{doing}: {error}" if doing else str(error)
+        self.log.error(sentence)
+        self.notices.show_notice(Notice("error", sentence, details=_details(error), key=("error", sentence)))
+
+    def show_problem(self, error: BaseException, trace: str, doing: str = "") -> None:
+        """Show a mistake of the program, with a report that can be copied; one dialog at a time."""
+        self.log.error(f"{doing + ': ' if doing else ''}{type(error).__name__}: {error}")
+        if any(isinstance(w, BugDialog) and w.isVisible() for w in QApplication.topLevelWidgets()):
+            return
+        dialog = BugDialog(str(error), report_text(trace, doing), self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_opening(self, paths: set[Path]) -> None:
+        """Say in the status bar what is being opened."""
+        names = ", ".join(sorted(p.name for p in paths))
+        self.opening_text.setText(f"Opening {names}…" if names else "")
+
+    def refresh_recent(self) -> None:
+        """Bring the recent files in the menu and on the start page up to date."""
+        self.start.refresh()
+        self.files.look_for_recent(self.start.show_missing)
+
+    # following ------------------------------------------------------------------------------------------------------
+    def _update(self) -> None:
+        """Bring enabled actions, the page in the centre and the selection count up to date."""
+        page: QWidget = self.area if self.area.docks else (self.no_panel if self.workspace.documents else self.start)
+        self.pages.setCurrentWidget(page)
+        current = self.workspace.current
+        front = self.area.front()
+        self.actions_.follow(front)
+        for name, can in (
+            ("close_document", current is not None), ("reload", current is not None and current.path is not None),
+            ("save_session", bool(self.workspace.documents)), ("close_panel", front is not None),
+            ("float_panel", front is not None), ("undo", self.history.canUndo()), ("redo", self.history.canRedo()),
+        ):  # fmt: skip
+            self.actions_[name].setEnabled(can)
+        shown = front.document if front is not None else current
+        self.selection_text.setText(selection_words(self.workspace, shown))
+        self.setWindowTitle(f"{current.title} – emviewer" if current is not None else "emviewer")
+
+    def _front_changed(self, panel: Panel | None) -> None:
+        self.inspector.show_panel(panel)
+        if panel is not None and panel.document is not None:
+            self.workspace.set_current(panel.document)
+        self._update()
+
+    def _current_changed(self, document: Document | None) -> None:
+        front = self.area.front()
+        self.inspector.show_document(front.document if front is not None and front.document else document)
+
+    def _show_in(self, document: Document, kind: str, new: bool) -> None:
+        self.workspace.set_current(document)
+        if kind:
+            self.area.open_panel(kind, document, pinned=new)
+        else:
+            self.arrange(document)
+        self._update()
+
+    def _document_wanted(self, number: int) -> None:
+        document = self.workspace.documents.get(number)
+        if document is not None:
+            self._show_in(document, "", False)
+
+    # theme ----------------------------------------------------------------------------------------------------------
+    def set_theme(self, name: str) -> None:
+        """Change to ``system``, ``light`` or ``dark``, now and for the next starts."""
+        self.settings.theme = name
+        theme.apply(name)
+        self.recolour()
+
+    def _scheme_changed(self) -> None:
+        if self.settings.theme == "system":
+            theme.apply("system")
+            self.recolour()
+
+    def recolour(self) -> None:
+        """Follow a new theme: icons are drawn again."""
+        for part in (self.actions_, self.area, self.notices, self.tree, self.inspector, self.jobs_view, self.log,
+                     self.start, *self.docks.values()):  # fmt: skip
+            part.recolour()
+        menus.recolour(self)
+        self.theme_button.setIcon(theme.icon("sun" if theme.is_dark() else "moon", theme.current().dim))
+
+    # geometry and the end -------------------------------------------------------------------------------------------
+    def _restore_geometry(self) -> None:
+        self.resize(1440, 900)
+        self.default_layout()
+        geometry, state = self.settings.bytes_of("geometry"), self.settings.bytes_of("docks")
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        if state is not None:
+            self.restoreState(state)
+
+    def default_layout(self) -> None:
+        """Put the docks of the edges where they belong at first."""
+        em = self.fontMetrics().height()
+        for dock in self.docks.values():
+            dock.show()
+        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 20],
+                         Qt.Orientation.Horizontal)  # fmt: skip
+        self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
+        self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
+
+    def ask_to_close(self) -> bool:
+        """Ask whether to close although a job runs."""
+        n = len(self.runner.active)
+        text = "A job is running." if n == 1 else f"{n} jobs are running or waiting."
+        box = QMessageBox(QMessageBox.Icon.Question, "Close emviewer?", text, parent=self)
+        box.setInformativeText("What is finished is kept and marked partial.")
+        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton("Keep running", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        return box.clickedButton() is stop
+
+    def closeEvent(self, event: Any) -> None:
+        """Ask if a job runs; then cancel it, let it close its files and end."""
+        if self.runner.active and not self.ask_to_close():
+            event.ignore()
+            return
+        self.end()
+        event.accept()
+
+    def end(self) -> None:
+        """Remember the geometry, stop the lanes and leave."""
+        self.settings.set_bytes("geometry", self.saveGeometry())
+        self.settings.set_bytes("docks", self.saveState())
+        self.hide()
+        for panel in self.area.panels():
+            panel.close()
+        self.ended_cleanly = self.runner.close(CLOSE_MS)
+        QApplication.quit()
+
+    # drag and drop --------------------------------------------------------------------------------------------------
+    def dragEnterEvent(self, event: Any) -> None:
+        """Take files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:
+        """Open the files that were dropped."""
+        self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+        event.acceptProposedAction()
+
+    # actions --------------------------------------------------------------------------------------------------------
+    def do_open(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Open", self.settings.folder, dialogs.FILE_FILTER)
+        self.open_paths([Path(n) for n in names])
+
+    def do_open_example(self) -> None:
+        build_example(self)
+
+    def do_open_session(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open session", self.settings.folder, dialogs.SESSION_FILTER)
+        if name:
+            self.load_session(Path(name))
+
+    def do_save_session(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save session", self.settings.folder, dialogs.SESSION_FILTER)
+        if name:
+            self.save_session(Path(name))
+
+    def load_session(self, path: Path) -> None:
+        """Open what a session file names, and show it as it was."""
+        sessions.load(self, path)
+
+    def save_session(self, path: Path) -> None:
+        """Save what is open and how it looks."""
+        sessions.save(self, path)
+
+    def do_save_log(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save log", self.settings.folder, "Shell script (*.sh)")
+        if name:
+            self.log.save(Path(name))
+
+    def do_reload(self) -> None:
+        if self.workspace.current is not None:
+            self.files.reload(self.workspace.current)
+
+    def do_close_document(self) -> None:
+        if self.workspace.current is not None:
+            self.workspace.remove(self.workspace.current)
+
+    def do_quit(self) -> None:
+        self.close()
+
+    def do_undo(self) -> None:
+        self.history.undo()
+
+    def do_redo(self) -> None:
+        self.history.redo()
+
+    def _front_document(self) -> Document | None:
+        front = self.area.front()
+        return front.document if front is not None else None
+
+    def do_select_all(self) -> None:
+        if (document := self._front_document()) is not None:
+            self.workspace.select(document, document.row_ids)
+
+    def do_select_none(self) -> None:
+        if (document := self._front_document()) is not None:
+            self.workspace.select(document, [])
+
+    def do_select_inverse(self) -> None:
+        if (document := self._front_document()) is not None:
+            self.workspace.select(document, np.setdiff1d(document.row_ids, self.workspace.selection(document)))
+
+    def do_close_panel(self) -> None:
+        if (front := self.area.front()) is not None:
+            self.area.close_panel(front)
+
+    def do_float_panel(self) -> None:
+        front = self.area.front()
+        dock = self.area.dock_of(front) if front is not None else None
+        if dock is not None:
+            dock.setFloating(not dock.isFloating())
+
+    def do_reset_layout(self) -> None:
+        for dock in list(self.area.docks):
+            dock.close()
+        self.default_layout()
+        if self.workspace.current is not None:
+            QTimer.singleShot(0, self, lambda: self.workspace.current and self.arrange(self.workspace.current))
+
+    def do_theme_system(self) -> None:
+        self.set_theme("system")
+
+    def do_theme_light(self) -> None:
+        self.set_theme("light")
+
+    def do_theme_dark(self) -> None:
+        self.set_theme("dark")
+
+    def do_palette(self) -> None:
+        dialogs.show_palette(self)
+
+    def do_shortcuts(self) -> None:
+        dialogs.show_shortcuts(self)
+
+    def do_help(self) -> None:
+        dialogs.show_help(self)
+
+    def do_about(self) -> None:
+        dialogs.show_about(self)
+
+
+def selection_words(workspace: Workspace, document: Document | None) -> str:
+    """Return ``37 of 5 000 selected (0.7 %)`` for a document with rows."""
+    if document is None or not document.n_rows:
+        return ""
+    n, total = len(workspace.selection(document)), document.n_rows
+    return (
+        f"{count_text(n)} of {count_text(total)} selected ({100 * n / total:.1f} %)"
+        if n
+        else f"{count_text(total)} images"
+    )
+
+
+def _details(error: BaseException) -> str:
+    if isinstance(error, EmviewerError):
+        lines = (("What", error.what), ("Where", error.where), ("What to do", error.what_to_do))
+        return "\n".join(f"{name}: {text}" for name, text in lines if text)
+    return ""
