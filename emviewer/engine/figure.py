@@ -15,6 +15,7 @@ Relative paths start from the folder of the spec's file. Fields in detail: :mod:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -106,7 +107,8 @@ def _save(page: Page, figure: AnyFigure, spec: dict[str, Any], target: Path) -> 
         page.figure.savefig(beside, format=kind, dpi=figure.dpi, facecolor="white", **options)
         os.replace(beside, target)
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _metadata(kind: str, figure: AnyFigure, spec: dict[str, Any]) -> dict[str, Any]:

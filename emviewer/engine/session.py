@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -128,7 +129,8 @@ def write(session: Session, path: str | Path) -> Path:
         beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
         os.replace(beside, target)
     except OSError as err:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise OutputError(f"the session cannot be saved: {err.strerror}", target, "choose another place") from err
     return target
 
