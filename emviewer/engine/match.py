@@ -1,0 +1,208 @@
+"""Find the view, in-plane angle and shift under which a map's projection explains an image best.
+
+A :class:`Matcher` is made once a map. Its search is exhaustive over directions × in-plane angle × shift (mirrors
+included) in a coarse band: polar Fourier harmonics of views and images, the sum over radius as a matrix product for
+every harmonic, the in-plane angle by a small transform over harmonics; half a sphere of views serves both sides,
+because the view from behind is the mirror image. The best candidates are refined continuously on SO(3) and shift by
+Levenberg–Marquardt with analytic gradients, in bands of growing resolution.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft as sfft
+
+from emviewer.engine import kernels_match as km
+from emviewer.engine.errors import DataError
+from emviewer.engine.match_search import Matches, PolarSearch, Slices
+from emviewer.engine.task import Check, never
+from emviewer.engine.threads import each_chunk
+from emviewer.engine.types import F32, F64
+
+C64 = NDArray[np.complex64]
+Band = tuple[float, int, int]
+
+
+def prepare_transform(data: F32, pad: int = 2) -> C64:
+    """Return the prepared transform of a cubic map for :mod:`emviewer.engine.kernels_match`.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (n, n, n)
+        The map.
+    pad : int
+        Zero-padding factor.
+
+    Returns
+    -------
+    ndarray of complex64, shape (p + 2, p + 2, p // 2 + 5), p = pad · n rounded up to even
+    """
+    n = data.shape[0]
+    if data.shape != (n, n, n):
+        raise DataError(f"matching needs a cubic map, this one has shape {data.shape}")
+    p = pad * n + (pad * n) % 2
+    spread = np.sinc((np.arange(n) - n // 2) / p) ** 4
+    box = np.zeros((p, p, p), np.float32)
+    o = p // 2 - n // 2
+    box[o : o + n, o : o + n, o : o + n] = data / (
+        spread[:, None, None] * spread[None, :, None] * spread[None, None, :]
+    ).astype(np.float32)
+    half = sfft.fftshift(sfft.rfftn(sfft.ifftshift(box), workers=-1, overwrite_x=True), axes=(0, 1))
+    c = p // 2
+    out = np.zeros((p + 2, p + 2, c + 5), np.complex64)
+    out[:p, :p, 2 : c + 3] = half
+    mirror = (2 * c - np.arange(p)) % p
+    for k in (1, 2):
+        out[:p, :p, 2 - k] = np.conj(half[mirror][:, mirror, k])
+    out[p:, :p] = out[:2, :p]
+    out[:, p:] = out[:, :2]
+    return out
+
+
+class Matcher:
+    """Matches images to one map on a common grid.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (n, n, n)
+        The map, at the pixel size and box of the images.
+    views : ndarray of float64, shape (v, 3, 3)
+        Views with ψ = 0 that cover, together with their opposites, the directions to be searched.
+    max_shift_px : float
+        Largest displacement searched and allowed.
+    coarse : float
+        Highest ring of the exhaustive search, in pixels of the image transform (box · pixel size / resolution).
+    finest : float, optional
+        Highest ring of the refinement; Nyquist less one by default.
+
+    Notes
+    -----
+    The particle of an image with displacement ``d`` stands at ``(A x)[:2] + d``. On white noise an unweighted
+    correlation over all rings is the maximum-likelihood score; :meth:`set_weights` takes others.
+    """
+
+    def __init__(
+        self, data: F32, views: F64, max_shift_px: float, coarse: float, *, finest: float | None = None
+    ) -> None:
+        self.n = int(data.shape[0])
+        transform = prepare_transform(data)
+        centre = (transform.shape[0] - 2) // 2
+        self.slices = Slices(transform, centre, 2 * centre / self.n, self.n)
+        self.views = np.ascontiguousarray(views, np.float64)
+        self.max_shift_px = float(max_shift_px)
+        top = self.n / 2 - 1
+        self.finest = float(min(finest or top, top))
+        self.coarse = float(min(max(coarse, 4.0), self.finest))
+        self.points, self.radius = half_plane(self.n, self.finest)
+        self.rings = np.round(self.radius).astype(np.int64)
+        self.set_weights(np.ones(self.n // 2 + 1))
+
+    def set_weights(self, ring_weight: F64) -> None:
+        """Set the weight of every ring, shape (n // 2 + 1,), in all correlations."""
+        self.ring_weight = np.asarray(ring_weight, float)
+        self._search = PolarSearch(self.slices, self.views, self.ring_weight, self.coarse, self.max_shift_px)
+
+    def ring_sums(self, values: F64) -> F64:
+        """Sum values at the points, shape (m,), over rings; shape (n // 2 + 1,)."""
+        return np.asarray(np.bincount(self.rings, values, self.n // 2 + 1), np.float64)
+
+    def image_values(self, images: F32) -> C64:
+        """Return the centred transforms of images (k, n, n) at the matcher's points, shape (k, m)."""
+        half = sfft.rfft2(sfft.ifftshift(images, axes=(1, 2)), workers=-1)
+        kx, ky = self.points[:, 0].astype(int), self.points[:, 1].astype(int)
+        return np.ascontiguousarray(half[:, ky % self.n, kx], np.complex64)
+
+    def model_values(self, rotations: F64, displacement_px: F64) -> C64:
+        """Return the transforms of the projections at these poses at the matcher's points, shape (k, m)."""
+        out = self.slices.sample(self.points, np.ascontiguousarray(rotations))
+        out *= np.exp(-2j * np.pi / self.n * (displacement_px @ self.points.T))
+        return out
+
+    def search(self, images: F32, keep: int = 12, check: Check = never) -> Matches:
+        """Search all views, in-plane angles and shifts in the coarse band; return the ``keep`` best distinct views."""
+        return self._search.run(images, keep, check)
+
+    def refine(
+        self,
+        values: C64,
+        start: Matches,
+        *,
+        bands: tuple[Band, ...] = (),
+        transfer: F32 | None = None,
+        check: Check = never,
+    ) -> Matches:
+        """Refine candidates continuously, in bands; each band is (highest ring, candidates kept, iterations).
+
+        Parameters
+        ----------
+        values : ndarray of complex64, shape (n, m)
+            From :meth:`image_values`.
+        start : Matches
+            Candidates of the same images.
+        bands : tuple
+            Three by default: the coarse band, the finest, and their geometric mean.
+        transfer : ndarray of float32, shape (n, m), optional
+            Contrast transfer function at the points.
+        """
+        bands = bands or ((self.coarse, 6, 6), ((self.coarse * self.finest) ** 0.5, 3, 6), (self.finest, 2, 12))
+        A, s, cc = start.rotations.copy(), start.displacement_px.copy(), start.score.copy()
+        ok = start.converged.copy()
+        flat = np.ones(values.shape[1], np.float32)
+
+        def work(lo: int, hi: int) -> None:
+            check()
+            value = np.empty(values.shape[1], np.complex64)
+            gradient = np.empty((values.shape[1], 3), np.complex64)
+            for i in range(lo, hi):
+                t = flat if transfer is None else transfer[i]
+                self._refine_image(values[i], t, A[i], s[i], cc[i], ok[i], bands, value, gradient)
+
+        each_chunk(work, len(cc), 4)
+        keep = min(cc.shape[1], bands[-1][1])
+        return Matches(A[:, :keep], s[:, :keep], cc[:, :keep], ok[:, :keep])
+
+    def _refine_image(
+        self, image: C64, transfer: F32, A: F64, s: F64, cc: F64, ok: NDArray[np.bool_], bands: tuple[Band, ...],
+        value: C64, gradient: C64,
+    ) -> None:  # fmt: skip
+        """Refine the candidates of one image in place and sort them, best first."""
+        weight = self.ring_weight[self.rings]
+        live = [j for j in range(len(cc)) if np.isfinite(cc[j])]
+        f = self.slices
+        for top, kept, iterations in bands:
+            m = int(np.searchsorted(self.radius, top, side="right"))
+            for j in live:
+                cc[j], ok[j] = km.refine_one(
+                    f.transform, f.centre, f.scale, self.points, m, weight, transfer, image, A[j], s[j],
+                    float(self.n), self.max_shift_px, iterations, 1e-7, value, gradient,
+                )  # fmt: skip
+            live = _distinct(A, s, cc, live)[:kept]
+        dropped = np.setdiff1d(np.arange(len(cc)), live)
+        order = np.r_[np.array(live, int), dropped]
+        cc[dropped] = -np.inf
+        A[:], s[:], cc[:], ok[:] = A[order], s[order], cc[order], ok[order]
+
+
+def _distinct(A: F64, s: F64, cc: F64, live: list[int]) -> list[int]:
+    """Return the live candidates, best first, without those that fell into the same optimum (0.5°, 0.5 px)."""
+    out: list[int] = []
+    for j in sorted(live, key=lambda j: -cc[j]):
+        for o in out:
+            cosine = (np.sum(A[j] * A[o]) - 1) / 2
+            if cosine > 0.99996 and np.hypot(*(s[j] - s[o])) < 0.5:
+                break
+        else:
+            out.append(j)
+    return out
+
+
+def half_plane(n: int, top: float) -> tuple[F64, F64]:
+    """Return the points (m, 2) of half the image transform within ``top``, sorted by radius, without the origin."""
+    kx, ky = np.meshgrid(np.arange(0, n // 2 + 1), np.arange(-(n // 2), (n + 1) // 2))
+    r = np.hypot(kx, ky)
+    use = (r <= top) & ((kx > 0) | (ky > 0)) & (kx < n / 2) & (np.abs(ky) < n / 2)
+    points = np.c_[kx[use], ky[use]].astype(float)
+    radius = r[use]
+    order = np.argsort(radius, kind="stable")
+    return np.ascontiguousarray(points[order]), radius[order]

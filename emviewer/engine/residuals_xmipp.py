@@ -1,0 +1,84 @@
+"""Xmipp's three residual scores by their own definition, for parity with its compare-reprojections protocol.
+
+They belong to residual images as Xmipp stores them (any sign; zero outside a disc) and take mean and standard
+deviation over the whole set. Program: ``xmipp_image_residuals``; covariance distance: Cherian et al. 2013, eq. 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine.task import Check, never
+from emviewer.engine.types import F32, F64
+
+Blocks = Callable[[], Iterator[F32]]
+"""Returns an iterator over the residual images in blocks (k, d, d); called once for every pass over the set."""
+
+
+def zscores(values: F64) -> F64:
+    """Return ``|v - mean| / standard deviation`` (population) of values (n,); zeros if they are all equal."""
+    spread = values.std()
+    return np.abs(values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
+
+
+def mean_and_deviation(images: F32) -> tuple[F64, F64]:
+    """Return mean and standard deviation of every image (k, d, d) over the full square, zeros included."""
+    wide = images.astype(np.float64)
+    return wide.mean(axis=(1, 2)), wide.std(axis=(1, 2))
+
+
+def column_covariance(images: F32) -> F64:
+    """Return the (d, d) covariance of the columns of every image, rows taken as samples; shape (k, d, d)."""
+    x = images.astype(np.float64)
+    x -= x.mean(axis=1, keepdims=True)
+    return np.asarray(np.matmul(x.transpose(0, 2, 1), x) / (x.shape[1] - 1))
+
+
+def covariance_divergence(blocks: Blocks, size: int, check: Check = never) -> F64:
+    """Return Xmipp's ``zScoreResCov``: the divergence of every residual's covariance from the set's centroid.
+
+    Parameters
+    ----------
+    blocks : callable
+        The residual images; read eleven times, so that any number of them fits in memory.
+    size : int
+        Edge ``d`` of the images in pixels.
+    check : callable
+        Called between blocks.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Larger means structure unlike the rest.
+
+    Notes
+    -----
+    Xmipp diagonalises the non-symmetric product of centroid and covariance with a routine for symmetric matrices
+    that reads its lower triangle only; that is kept, because the numbers are wanted, not their meaning. The score of
+    emviewer's own is ``residual_logdet`` of :mod:`emviewer.engine.residuals`.
+    """
+    centre: NDArray[np.floating[Any]] = np.eye(size)
+    for _ in range(10):
+        total, n = np.zeros((size, size)), 0
+        for images in blocks():
+            check()
+            total += np.linalg.inv((column_covariance(images) + centre) / 2).sum(axis=0)
+            n += len(images)
+        centre = np.linalg.inv(total / n)
+    out: list[F64] = []
+    for images in blocks():
+        check()
+        covariance = column_covariance(images)
+        middle = np.linalg.eigvalsh((covariance + centre) / 2)[:, ::-1][:, : size // 2]
+        product = np.linalg.eigvalsh(centre @ covariance, UPLO="L")[:, ::-1][:, : size // 2]
+        out.append(_log_sum(middle) - _log_sum(product) / 2)
+    return np.concatenate(out) if out else np.empty(0)
+
+
+def _log_sum(eigenvalues: NDArray[np.floating[Any]]) -> F64:
+    size = np.abs(eigenvalues)
+    return np.asarray(np.where(size > 1e-14, np.log(np.maximum(size, 1e-14)), 0.0).sum(axis=1))
