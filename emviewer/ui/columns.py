@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,7 @@ _KNOWN = {
     "rlnReferenceImage": ("image", ""),
     "rlnMicrographName": ("micrograph", ""),
     "rlnClassNumber": ("class", ""),
-    "rlnClassDistribution": ("class share", ""),
+    "rlnClassDistribution": ("class share", "%"),
     "rlnEstimatedResolution": ("resolution", "Å"),
     "rlnAccuracyRotations": ("accuracy of rotation", "°"),
     "rlnAccuracyTranslationsAngst": ("accuracy of shift", "Å"),
@@ -41,6 +42,14 @@ _KNOWN = {
     "shiftX": ("shift x", "px"),
     "shiftY": ("shift y", "px"),
 }
+DERIVED = {
+    "rot_deg": "rlnAngleRot",
+    "tilt_deg": "rlnAngleTilt",
+    "psi_deg": "rlnAnglePsi",
+    "shift_x_A": "rlnOriginXAngst",
+    "shift_y_A": "rlnOriginYAngst",
+}
+"""Columns that the window adds beside RELION's, and what they repeat."""
 _SUFFIXES = {"_deg": "°", "_A": "Å", "_px": "px", "_inv_A": "1/Å", "Angst": "Å"}
 
 
@@ -59,6 +68,12 @@ def heading(name: str) -> tuple[str, str]:
     return words.replace("_", " ").strip() or str(name), unit
 
 
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the columns that only say again what one of RELION's in the same table says."""
+    known = set(names)
+    return [ours for ours, theirs in DERIVED.items() if ours in known and theirs in known]
+
+
 def title(name: str) -> str:
     """Return the heading with its unit in brackets."""
     words, unit = heading(name)
@@ -66,7 +81,10 @@ def title(name: str) -> str:
 
 
 def shown(value: Any, unit: str = "") -> str:
-    """Return a value as the user reads it: four significant digits, angles to 0.1°, a dash where it is missing."""
+    """Return a value as the user reads it: four significant digits, angles to 0.1°, a dash where it is missing.
+
+    A share (unit %) is stored as a fraction of 1.
+    """
     if value is None:
         return MISSING
     if isinstance(value, bytes):
@@ -75,7 +93,7 @@ def shown(value: Any, unit: str = "") -> str:
         text = value.strip()
         if text.lower() in MISSING_TEXT:
             return MISSING
-        if "." not in text and "e" not in text.lower():
+        if unit != "%" and "." not in text and "e" not in text.lower():
             return text
         try:
             value = float(text)
@@ -88,6 +106,8 @@ def shown(value: Any, unit: str = "") -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return MISSING
+        if unit == "%":
+            return f"{100 * value:.2f}"
         if unit == "°":
             return f"{value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.05 else f"{value:.1f}"
         if value == 0 or 1e-3 <= abs(value) < 1e6:

@@ -171,6 +171,8 @@ class TableModel(QAbstractTableModel):
         name = self.names[section]
         if role == Qt.ItemDataRole.DisplayRole:
             return "" if name == IMAGE else columns.title(name) + self._mark(name)
+        if role == Qt.ItemDataRole.TextAlignmentRole and self._n:
+            return self._alignment(0, name)
         if role == Qt.ItemDataRole.ToolTipRole and name != IMAGE:
             return f"{name}. Click to sort, again to reverse, Shift+click to add a second key"
         return None

@@ -107,8 +107,6 @@ class GalleryPanel(RowsPanel):
         self._show_menus()
         self.grid.verticalScrollBar().setValue(0)
         self.grid.relayout()
-        if self.picker.current is not None:
-            self.grid.scroll_to(self.picker.current)
 
     def _move_to(self, place: int) -> None:
         self.grid.scroll_to(place)

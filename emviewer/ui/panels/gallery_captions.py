@@ -10,9 +10,8 @@ from emviewer.ui import columns
 from emviewer.ui.row_order import ROW_NUMBER
 
 VIEW = "\0view"
-"""Pseudo-column: rot and tilt (and psi where any is not 0) in one line."""
-_ANGLES = (("rot_deg", "tilt_deg", "psi_deg"), ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"),
-           ("angleRot", "angleTilt", "anglePsi"))  # fmt: skip
+"""Pseudo-column: rot and tilt in one line."""
+_ANGLES = (("rot_deg", "tilt_deg"), ("rlnAngleRot", "rlnAngleTilt"), ("angleRot", "angleTilt"))
 MAX_FIELDS = 2
 
 
@@ -31,8 +30,7 @@ class Captions:
         self._values = {}
         self._angles = ()
         if table is not None:
-            found = next((a for a in _ANGLES if set(a[:2]) <= set(table.columns)), ())
-            self._angles = tuple(name for name in found if name in table.columns)
+            self._angles = next((a for a in _ANGLES if set(a) <= set(table.columns)), ())
         if defaults:
             self.fields = [ROW_NUMBER, *([VIEW] if self._angles else [])]
         else:
@@ -45,7 +43,8 @@ class Captions:
         if self._angles:
             found.append((VIEW, "view (rot, tilt)"))
         if self.table is not None:
-            found += [(name, columns.title(name)) for name in self.table.columns]
+            hidden = columns.repeated(self.table.columns)
+            found += [(name, columns.title(name)) for name in self.table.columns if name not in hidden]
         return found
 
     def toggle(self, name: str) -> None:
@@ -65,8 +64,6 @@ class Captions:
             return f"#{row + 1}" if row is not None else ""
         if name == VIEW:
             parts = [columns.shown(self._value(a, position), "°").removesuffix(".0") for a in self._angles]
-            if len(parts) == 3 and parts[2] == "0":
-                parts.pop()
             return ", ".join(f"{p}°" for p in parts)
         words, unit = columns.heading(name)
         value = columns.shown(self._value(name, position), unit)

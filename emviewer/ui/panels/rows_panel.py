@@ -25,15 +25,6 @@ from emviewer.ui.table_model import RowSorter, as_tsv
 from emviewer.ui.thumbnails import Thumbnails
 from emviewer.ui.workspace import Document, Workspace
 
-_DERIVED = {
-    "rot_deg": "rlnAngleRot",
-    "tilt_deg": "rlnAngleTilt",
-    "psi_deg": "rlnAnglePsi",
-    "shift_x_A": "rlnOriginXAngst",
-    "shift_y_A": "rlnOriginYAngst",
-}
-"""Columns that the window adds to a table of RELION's, and what they repeat."""
-
 
 class RowsPanel(Panel):
     """A panel that shows the rows of a document.
@@ -224,8 +215,8 @@ class RowsPanel(Panel):
         opened = document.info.get("_images")
         table = self.table if self.table is not None else pd.DataFrame(index=pd.RangeIndex(stack.n))
         table = table.iloc[: stack.n]
-        repeated = [ours for ours, theirs in _DERIVED.items() if ours in table.columns and theirs in table.columns]
-        table = table.drop(columns=repeated).rename(columns=_DERIVED if document.kind == "result" else {})
+        table = table.drop(columns=columns.repeated(table.columns))
+        table = table.rename(columns=columns.DERIVED if document.kind == "result" else {})
         if isinstance(opened, ImageSet) and len(opened) == stack.n:
             return ImageSet(
                 table, stack, opened.poses, opened.ctf, opened.source, opened.format, opened.name, opened.blocks
