@@ -49,7 +49,8 @@ def _document(opened: Any, path: Path) -> Document:
     if isinstance(opened, ImageStack):
         return Document("images", opened.name or path.stem, path, stack=opened)
     if isinstance(opened, ImageSet):
-        return Document("images", path.stem, path, stack=opened.stack, table=with_angles(opened.table))
+        info = {"_images": opened}
+        return Document("images", path.stem, path, stack=opened.stack, table=with_angles(opened.table), info=info)
     if type(opened).__name__ == "Model":
         return _model(opened, path)
     raise FileError("the file holds a table without images", path, "open the stack or a table that names images")
@@ -84,6 +85,7 @@ def _result(folder: Path) -> Document:
     if tables:
         images = files.open_any(tables[0])
         document.stack, document.table = images.stack, with_angles(images.table)
+        document.info["_images"] = images
     elif stacks:
         document.stack = files.open_any(stacks[0])
     summary = folder / "summary.json"

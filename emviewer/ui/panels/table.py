@@ -84,9 +84,10 @@ class TablePanel(RowsPanel):
     def _grown(self) -> None:
         if self.table is None:
             return
-        if not self.model.names or not len(self.model.table):
-            self._reset()
-            return
+        if list(self.table.columns) != list(self.model.table.columns):
+            self.model.set_table(self.table, self.stack is not None, columns.repeated(self.table.columns))
+            self.view.fit_columns()
+            self.view.fit_rows()
         self.model.grow(self.table)
         self.contrast.follow(self.stack)
         self.count.setText(self.count_text())
