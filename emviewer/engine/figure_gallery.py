@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from emviewer.engine import mrc
 from emviewer.engine.errors import DataError
 from emviewer.engine.figure_page import GREY_INK, MARGIN, Page, limits, painted, text_width_mm
 from emviewer.engine.figure_spec import GallerySpec, ImageSpec
@@ -28,28 +27,26 @@ _SHORT = {
 
 @dataclass(frozen=True)
 class Images:
-    """A stack and the columns that stand beside it."""
+    """A stack, the columns that stand beside it, and its pixel size in Å (None where nobody knows)."""
 
     stack: ImageStack
     columns: Any
-
-    def pixel_size_A(self, told: float | None) -> float | None:
-        """Return the pixel size: as told, as the file says, or None."""
-        return told or (self.stack.pixel_size_A if self.stack.pixel_size_known else None)
+    pixel_size_A: float | None
 
 
 def open_images(spec: GallerySpec | ImageSpec) -> Images:
     """Open what a spec names: a table with its stack, or a stack alone."""
-    if spec.table is None:
-        assert spec.stack is not None
-        return Images(mrc.read_stack(spec.stack, spec.pixel_size_A), None)
     from emviewer.engine import files
 
-    found = files.open_any(spec.table, pixel_size_A=spec.pixel_size_A, project_dir=spec.project_dir)
-    stack = mrc.read_stack(spec.stack) if spec.stack is not None else getattr(found, "stack", None)
+    path = spec.table or spec.stack
+    assert path is not None
+    found = files.read_images(path, pixel_size_A=spec.pixel_size_A, project_dir=spec.project_dir)
+    stack = found.stack if spec.stack is None or spec.table is None else files.open_stack(spec.stack, spec.pixel_size_A)
     if stack is None:
-        raise DataError("the table names no images", spec.table, "give a table with rlnImageName, or a stack")
-    return Images(stack, getattr(found, "table", None))
+        raise DataError("the table names no images", path, "give a table with image names, or a stack")
+    known = found.pixel_size_known or stack.pixel_size_known
+    pixel = found.pixel_size_A if found.pixel_size_known else stack.pixel_size_A
+    return Images(stack, found.table, pixel if known else None)
 
 
 def draw(spec: GallerySpec) -> Page:
@@ -77,7 +74,7 @@ def draw(spec: GallerySpec) -> Page:
             page.text(x + tile / 2, y + tile_height + 2.1, captions[i], points, align="center")
     foot = page.height - MARGIN - 0.5
     if spec.scale_bar:
-        page.scale_bar(MARGIN, foot - 0.8, tile, width, source.pixel_size_A(spec.pixel_size_A))
+        page.scale_bar(MARGIN, foot - 0.8, tile, width, source.pixel_size_A)
     if common:
         page.text(page.width - MARGIN, foot, common, 6, colour=GREY_INK, align="right")
     return page

@@ -94,4 +94,4 @@ def _image(spec: ImageSpec) -> tuple[NDArray[np.float32], float | None, str]:
     source = open_images(spec)
     if spec.row >= len(source.stack):
         raise DataError(f"there is no image {spec.row} among {len(source.stack)}", source.stack.name, "mend row")
-    return source.stack[spec.row], source.pixel_size_A(spec.pixel_size_A), spec.caption
+    return source.stack[spec.row], source.pixel_size_A, spec.caption
