@@ -257,7 +257,7 @@ def read_images(
     stack = None
     if {"blob/path", "blob/idx"} <= set(names) and len(rows):
         sign = _sign(rows)
-        stack, more = open_named(_image_names(rows), found, pixel_size_A=edge, project_dir=project_dir, scale=sign)
+        stack, more = open_named(image_names(rows), found, pixel_size_A=edge, project_dir=project_dir, scale=sign)
         notes += more
         if sign is not None and stack is not None:
             notes.append("the images are dark on light (blob/sign -1) and are shown with their sign turned")
@@ -283,7 +283,8 @@ def read_images(
     )
 
 
-def _image_names(rows: Rows) -> ImageNames:
+def image_names(rows: Rows) -> ImageNames:
+    """Return which image of which file each row means (``blob/path`` without its leading ``>``, ``blob/idx``)."""
     paths, which = np.unique(rows["blob/path"], return_inverse=True)
     files = [(p.decode("utf-8", "replace") if isinstance(p, bytes) else str(p)).lstrip(">") for p in paths.tolist()]
     return ImageNames(files, which.astype(np.int64), np.asarray(rows["blob/idx"], np.int64))

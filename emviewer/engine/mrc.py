@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from emviewer.engine.mrc_header import SIZE, MrcHeader, in_order, parse, pixel_s
 from emviewer.engine.mrc_write import StackWriter, write_map
 from emviewer.engine.types import F32, ImageStack, Map3D
 
-__all__ = ["StackWriter", "holds_images", "read_header", "read_map", "read_raw", "read_stack", "write_map"]
+__all__ = ["StackWriter", "holds_images", "opening", "read_header", "read_map", "read_raw", "read_stack", "write_map"]
 
 _STACK_SUFFIXES = (".mrcs", ".st", ".ali", ".preali")
 _MAP_SUFFIXES = (".map", ".ccp4")
@@ -132,31 +133,72 @@ def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
     if images and sure:
         what = f"a stack of {header.sections} images" if header.sections > 1 else "a single image"
         raise FileError(f"this is {what}, not a 3D map", found, "give a map")
-    notes = list(header.problems)
-    if images:
-        notes.append("the header leaves open whether this is a map, and it looks like a stack of images")
-    data = in_order(raw, header)
-    if header.ispg >= 401 and 0 < header.sampling[2] < header.sections and header.sections % header.sampling[2] == 0:
-        notes.append(f"{header.sections // header.sampling[2]} volumes in the file: the first is opened")
-        data = data[: header.sampling[2]]
-    edge, edges, doubts = pixel_size(header)
+    plan = opening(header, pixel_size_A)
+    doubt = ("the header leaves open whether this is a map, and it looks like a stack of images",) if images else ()
+    data = in_order(raw, header)[: plan.sections]
     voxels = _native(data)
+    if plan.shape != data.shape:
+        voxels = _isotropic(voxels, plan.shape, plan.edges_A)
+    return Map3D(
+        data=voxels,
+        pixel_size_A=plan.pixel_size_A or 1.0,
+        origin_A=plan.origin_A,
+        source=found,
+        name=files_bytes.suffixes(found)[1],
+        pixel_size_known=plan.pixel_size_A > 0,
+        notes=plan.notes + doubt,
+    )
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a map will be opened, known from the header alone.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(nz, ny, nx)`` of the opened map.
+    sections : int
+        Sections along z that are taken from the file (fewer than all for a stack of volumes).
+    pixel_size_A : float
+        Voxel edge of the opened map; 0 if unknown.
+    edges_A : tuple of float
+        Voxel edges ``(x, y, z)`` of the file.
+    origin_A : tuple of float
+        ``(x, y, z)`` of the first voxel.
+    notes : tuple of str
+        Doubts, and what is done about them.
+    """
+
+    shape: tuple[int, int, int]
+    sections: int
+    pixel_size_A: float
+    edges_A: tuple[float, float, float]
+    origin_A: tuple[float, float, float]
+    notes: tuple[str, ...]
+
+
+def opening(header: MrcHeader, pixel_size_A: float | None = None) -> Opening:
+    """Return how `read_map` opens a file with this header."""
+    notes = list(header.problems)
+    nz, ny, nx = header.shape
+    cell = header.sampling[2]
+    if header.ispg >= 401 and 0 < cell < nz and nz % cell == 0:
+        notes.append(f"{nz // cell} volumes in the file: the first is opened")
+        nz = cell
+    shape = (nz, ny, nx)
     if pixel_size_A is not None:
         edge, edges = pixel_size_A, (pixel_size_A,) * 3
     else:
+        edge, edges, doubts = pixel_size(header)
         notes += doubts
         if edge and max(edges) != min(edges):
-            voxels, edges = _isotropic(voxels, edges, edge, notes)
-    known = edge > 0
-    return Map3D(
-        data=voxels,
-        pixel_size_A=edge if known else 1.0,
-        origin_A=_origin(header, edges, pixel_size_A if pixel_size_A is not None else None),
-        source=found,
-        name=files_bytes.suffixes(found)[1],
-        pixel_size_known=known,
-        notes=tuple(notes),
-    )
+            shape = _isotropic_shape(shape, edges)
+            said, old, new = (
+                " x ".join(t) for t in (map("{:.4g}".format, edges), map(str, (nx, ny, nz)), map(str, shape[::-1]))
+            )
+            notes.append(f"voxels of {said} Å are resampled to cubes of {edge:.4g} Å ({old} to {new} voxels)")
+    return Opening(shape, nz, edge, edges, _origin(header, edges, pixel_size_A), tuple(notes))
 
 
 def _native(data: NDArray[Any]) -> F32:
@@ -166,21 +208,18 @@ def _native(data: NDArray[Any]) -> F32:
     return np.ascontiguousarray(data, dtype=np.float32)
 
 
-def _isotropic(
-    data: F32, edges: tuple[float, float, float], edge: float, notes: list[str]
-) -> tuple[F32, tuple[float, float, float]]:
-    """Resample to cubic voxels of the smallest edge; the first voxel keeps its place."""
-    factors = [e / edge for e in reversed(edges)]
-    shape = [max(1, round((n - 1) * f) + 1) for n, f in zip(data.shape, factors, strict=True)]
-    said = " x ".join(f"{e:.4g}" for e in edges)
-    old = " x ".join(str(n) for n in reversed(data.shape))
-    new = " x ".join(str(n) for n in reversed(shape))
-    notes.append(f"voxels of {said} Å were resampled to cubes of {edge:.4g} Å ({old} to {new} voxels)")
-    matrix = [1 / f for f in factors]
+def _isotropic_shape(shape: tuple[int, int, int], edges: tuple[float, float, float]) -> tuple[int, int, int]:
+    nz, ny, nx = (max(1, round((n - 1) * e / min(edges)) + 1) for n, e in zip(shape, reversed(edges), strict=True))
+    return nz, ny, nx
+
+
+def _isotropic(data: F32, shape: tuple[int, int, int], edges: tuple[float, float, float]) -> F32:
+    """Resample to cubic voxels of the smallest edge by cubic B-splines; the first voxel keeps its place."""
+    steps = [min(edges) / e for e in reversed(edges)]
     out = ndimage.affine_transform(
-        np.nan_to_num(data), matrix, output_shape=tuple(shape), output=np.float32, order=3, mode="nearest"
+        np.nan_to_num(data), steps, output_shape=shape, output=np.float32, order=3, mode="nearest"
     )
-    return np.asarray(out, np.float32), (edge, edge, edge)
+    return np.asarray(out, np.float32)
 
 
 def _origin(

@@ -153,7 +153,8 @@ def pixel_size(header: MrcHeader, *, image: bool = False) -> tuple[float, tuple[
             return edges[0], (edges[0],) * 3, (f"pixel edges {said} Å in the header: {edges[0]:.4g} Å is used",)
         return 0.0, (1.0, 1.0, 1.0), (f"the header does not know the pixel size (it says {said} Å)",)
     if max(edges) <= min(edges) * (1 + SAME_EDGE):
-        return edges[0], (edges[0],) * 3, ()
+        doubt = ("a pixel size of exactly 1 Å is often that of a program which did not know it",)
+        return edges[0], (edges[0],) * 3, doubt if edges[0] == 1.0 else ()
     said = " x ".join(f"{e:.4g}" for e in edges)
     if image or max(edges) > _WRONG_EDGE * min(edges):
         return edges[0], (edges[0],) * 3, (f"voxel edges {said} Å cannot be right: {edges[0]:.4g} Å is used for all",)

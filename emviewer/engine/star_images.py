@@ -170,7 +170,7 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         )
     edge = pixel_size_A if pixel_size_A is not None else (float(edges[0]) if edges is not None and edges.size else None)
     stack = None
-    column = _image_column(table)
+    column = image_column(table)
     if column is None:
         notes.append("the table names no images")
     elif column == "rlnReferenceImage" and "@" not in str(table[column].iloc[0]):
@@ -202,7 +202,8 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
     )
 
 
-def _image_column(table: pd.DataFrame) -> str | None:
+def image_column(table: pd.DataFrame) -> str | None:
+    """Return the column that names the images of a RELION table, or None."""
     if len(table) == 0:
         return None
     for column in _IMAGE_COLUMNS:
