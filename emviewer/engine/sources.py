@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import files, files_bytes, simulate
-from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.errors import DataError, FileError, ParameterError
 from emviewer.engine.model import read_model
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, Map3D
@@ -64,7 +64,10 @@ def open_map(
     if text.lower().startswith(PHANTOM):
         return simulate.phantom(text[len(PHANTOM) :], pixel_size_A=pixel_size_A or 3.0)
     path = files_bytes.existing(text)
-    if files.kind_of(path) == "model":
+    kind = files.kind_of(path)
+    if kind not in ("map", "images", "model"):
+        raise FileError("this is a table, not a map", path, "give a map")
+    if kind == "model":
         return _from_model(path, pixel_size_A, resolution_A, check)
     volume = files.read_map(path, pixel_size_A)
     return verified(volume, check) if verify else volume
