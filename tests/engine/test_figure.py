@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from pathlib import Path
 
@@ -170,8 +171,8 @@ def test_pages_have_few_empty_places():
         for width in (85, 120, 180):
             columns = columns_for(n, width)
             assert 1 <= columns <= max(2, (width - 6) // 11)
-            if n > 20 and width == 180:
-                assert -n % columns <= columns / 2, n
+            naive = min(n, (width - 6) // 11, max(math.ceil((width - 6) / 45), math.ceil(math.sqrt(n * 4 / 3))))
+            assert -n % columns / columns <= -n % naive / naive, (n, width)
 
 
 def test_round_lengths_and_their_names():
