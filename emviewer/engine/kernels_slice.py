@@ -1,33 +1,101 @@
-"""Kernels of the central slice: sampling a 3D transform on planes through its origin."""
+"""Kernels of the central slice: packing a 3D transform into bricks, and sampling planes through its origin.
+
+Types are left out of the signatures: numba infers them, and the docstrings say them.
+"""
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from emviewer.engine.kernels_window import window_sum
+from emviewer.engine.kernels_window import brick_sum
+
+POINT_BITS = 32
+"""Places on the grid are kept in bricks as integers with this many binary digits after the point."""
+ROW_BITS = 7
+"""The weight table has 2 ** ROW_BITS rows to a brick (two grid spacings)."""
+ROW_BYTES_BITS = 6
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def central_slices(taps, grid, centre, rotations, step, table_x, table, mask, phase_x, phase_y, shifts, out):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True)
+def pack_rows(transformed, size, margin, reach, columns, y, bricks):
+    """Write one row y of the transform, all z and x >= 0, into the bricks.
+
+    Parameters
+    ----------
+    transformed : complex64, shape (size, columns)
+        Frequencies along z (FFT order) and along x (from 0).
+    size : int
+        Edge of the padded box.
+    margin, reach : int
+        Grid points before frequency 0 along x, and along y and z.
+    columns : int
+        Frequencies along x that are there.
+    y : int
+        Place along y, from ``-reach``.
+    bricks : complex64, shape (Z, Y, X, 2, 2, 2)
+        The grid.
+    """
+    gy = y + reach
+    for gz in range(2 * reach + 1):
+        z = (gz - reach) % size
+        for x in range(columns):
+            gx = x + margin
+            bricks[gz >> 1, gy >> 1, gx >> 1, gz & 1, gy & 1, gx & 1] = transformed[z, x]
+
+
+@njit(nogil=True, cache=True)
+def mirror_margins(bricks, size, margin, reach, columns, start, stop):
+    """Fill the columns of negative x, and those beyond half the padded box, from their Hermitian mates.
+
+    Parameters are those of :func:`pack_rows`; planes ``start`` to ``stop`` along z are done.
+    """
+    for gz in range(start, stop):
+        mz = _mate(gz - reach, reach, size)
+        for gy in range(2 * reach + 1):
+            my = _mate(gy - reach, reach, size)
+            for gx in range(2 * bricks.shape[2]):
+                x = gx - margin
+                if 0 <= x < columns:
+                    continue
+                mx = (-x if x < 0 else size - x) + margin
+                if 0 <= mx - margin < columns and mz >= 0 and my >= 0:
+                    value = bricks[mz >> 1, my >> 1, mx >> 1, mz & 1, my & 1, mx & 1]
+                    bricks[gz >> 1, gy >> 1, gx >> 1, gz & 1, gy & 1, gx & 1] = value.conjugate()
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _mate(k, reach, size):
+    """Return the place of frequency -k, or of the one a whole period away; -1 if neither is there."""
+    if -k >= -reach and -k <= reach:
+        return reach - k
+    wrapped = size - k if k > 0 else -size - k
+    return wrapped + reach if -reach <= wrapped <= reach else -1
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, phase_x, phase_y, shifts, out):
     """Sample half planes through the origin of a 3D transform.
 
     Parameters
     ----------
-    taps : tuple of W int
-        Its length is the width of the interpolation kernel.
-    grid : complex64, shape (Z, Y, X)
-        The half transform, frequency 0 at ``centre``, with margins of W // 2 + 1 on every side.
-    centre : tuple of int
-        Index ``(y and z, x)`` of frequency 0.
+    bricks : tuple of B int
+        Its length is the number of bricks an axis of the window.
+    grid : complex64, shape (Z, Y, X, 2, 2, 2)
+        The half transform.
+    origin : tuple of float
+        Place ``(z and y, x)`` of frequency 0, in bricks, less the half width of the window.
     rotations : float64, shape (k, 3, 3)
         ``A``: rows are image x, image y, view direction.
     step : float
-        Grid spacings per Fourier pixel of the image.
-    table_x, table : float32, shapes (rows + 1, 2, 2 W), (rows + 1, 2, W)
-        Weights, see ``kernels_window.window_sum``.
+        Bricks per Fourier pixel of the image.
+    table : float32, shape (rows, 2, 8)
+        Weights, see ``kernels_window.brick_sum``.
     mask : float32, shape (n, n // 2 + 1)
-        Factor of each Fourier pixel, 0 outside the disc; frequencies in FFT order.
+        Factor of each Fourier pixel, frequencies in FFT order.
+    ends : int64, shape (n,)
+        Pixels in each row of the mask up to the last that is not 0.
     phase_x, phase_y : complex64, shapes (n // 2 + 1,), (n,)
         Phases that put the origin on pixel n // 2.
     shifts : float64, shape (k, 2)
@@ -35,61 +103,71 @@ def central_slices(taps, grid, centre, rotations, step, table_x, table, mask, ph
     out : complex64, shape (k, n, n // 2 + 1)
         The half transforms of the images.
     """
-    width = len(taps)
-    half = (width - 1) // 2
-    offset = 0.5 * (width % 2)
-    rows = table.shape[0] - 1
-    base, address_x, address = grid.ctypes.data, table_x.ctypes.data, table.ctypes.data
-    y_stride = grid.shape[2] * 8
-    z_stride = grid.shape[1] * y_stride
-    c, cx = centre
-    start = base - half * (z_stride + y_stride + 8) + cx * 8
+    one = float(1 << POINT_BITS)
+    base, weights = grid.ctypes.data, table.ctypes.data
+    y_step = grid.shape[2] * 64
+    z_step = grid.shape[1] * y_step
+    origin_x, origin_yz = np.int64(origin[1] * one), np.int64(origin[0] * one)
+    row_mask = ((1 << ROW_BITS) - 1) << ROW_BYTES_BITS
+    row_shift = POINT_BITS - ROW_BITS - ROW_BYTES_BITS
+    part_mask = (1 << (POINT_BITS - ROW_BITS)) - 1
+    part = np.float32(1.0 / (1 << (POINT_BITS - ROW_BITS)))
+    scale = step * one
     n, nx = mask.shape
     wave_x = np.empty(nx, np.complex64)
     wave_y = np.empty(n, np.complex64)
-    ends = np.zeros(n, np.int64)
-    for j in range(n):
-        for i in range(nx):
-            if mask[j, i] != 0:
-                ends[j] = i + 1
     for v in range(len(rotations)):
-        ax, ay, az = rotations[v, 0, 0] * step, rotations[v, 0, 1] * step, rotations[v, 0, 2] * step
-        bx, by, bz = rotations[v, 1, 0] * step, rotations[v, 1, 1] * step, rotations[v, 1, 2] * step
-        sx, sy = shifts[v, 0] * 2 * np.pi / n, shifts[v, 1] * 2 * np.pi / n
-        if sx == 0 and sy == 0:
-            wave_x[:] = phase_x
-            wave_y[:] = phase_y
-        else:
-            for i in range(nx):
-                wave_x[i] = phase_x[i] * np.complex64(complex(np.cos(sx * i), np.sin(sx * i)))
-            for j in range(n):
-                k = j if j <= (n - 1) // 2 else j - n
-                wave_y[j] = phase_y[j] * np.complex64(complex(np.cos(sy * k), np.sin(sy * k)))
+        ax, ay, az = (
+            np.int64(rotations[v, 0, 0] * scale),
+            np.int64(rotations[v, 0, 1] * scale),
+            np.int64(rotations[v, 0, 2] * scale),
+        )
+        bx, by, bz = (
+            np.int64(rotations[v, 1, 0] * scale),
+            np.int64(rotations[v, 1, 1] * scale),
+            np.int64(rotations[v, 1, 2] * scale),
+        )
+        _waves(phase_x, phase_y, shifts[v, 0], shifts[v, 1], wave_x, wave_y)
         for j in range(n):
             ky = j if j <= (n - 1) // 2 else j - n
-            end = ends[j]
-            for i in range(end):
-                px, py, pz = ax * i + bx * ky, ay * i + by * ky, az * i + bz * ky
-                sign = 1.0 if px >= 0 else -1.0
-                px, py, pz = px * sign + offset, py * sign + (offset + c), pz * sign + (offset + c)
-                ix, iy, iz = int(px), int(py), int(pz)
-                fx, fy, fz = (px - ix) * rows, (py - iy) * rows, (pz - iz) * rows
-                rx, ry, rz = int(fx), int(fy), int(fz)
-                re, im = window_sum(
-                    taps,
-                    start + iz * z_stride + iy * y_stride + ix * 8,
-                    y_stride,
-                    z_stride,
-                    address_x,
-                    address,
-                    rx,
-                    np.float32(fx - rx),
-                    ry,
-                    np.float32(fy - ry),
-                    rz,
-                    np.float32(fz - rz),
+            qx, qy, qz = bx * ky, by * ky, bz * ky
+            turn = wave_y[j]
+            for i in range(ends[j]):
+                sign = qx >> 63  # -1 in the half of space that is not stored: read the Hermitian mate
+                x = ((qx ^ sign) - sign) + origin_x
+                y = ((qy ^ sign) - sign) + origin_yz
+                z = ((qz ^ sign) - sign) + origin_yz
+                qx, qy, qz = qx + ax, qy + ay, qz + az
+                re, im = brick_sum(
+                    bricks,
+                    base + (z >> POINT_BITS) * z_step + (y >> POINT_BITS) * y_step + (x >> POINT_BITS) * 64,
+                    y_step,
+                    z_step,
+                    weights,
+                    (x >> row_shift) & row_mask,
+                    np.float32(np.int32(x & part_mask)) * part,
+                    (y >> row_shift) & row_mask,
+                    np.float32(np.int32(y & part_mask)) * part,
+                    (z >> row_shift) & row_mask,
+                    np.float32(np.int32(z & part_mask)) * part,
                 )
-                value = np.complex64(complex(re, im * np.float32(sign))) * mask[j, i]
-                out[v, j, i] = value * (wave_x[i] * wave_y[j])
-            for i in range(end, nx):
+                value = np.complex64(complex(re, im * np.float32(1 + 2 * sign))) * mask[j, i]
+                out[v, j, i] = value * (wave_x[i] * turn)
+            for i in range(ends[j], nx):
                 out[v, j, i] = 0
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _waves(phase_x, phase_y, shift_x, shift_y, wave_x, wave_y):
+    """Turn the phases of the origin by those of a shift in pixels."""
+    n = len(phase_y)
+    if shift_x == 0 and shift_y == 0:
+        wave_x[:] = phase_x
+        wave_y[:] = phase_y
+        return
+    sx, sy = shift_x * 2 * np.pi / n, shift_y * 2 * np.pi / n
+    for i in range(len(phase_x)):
+        wave_x[i] = phase_x[i] * np.complex64(complex(np.cos(sx * i), np.sin(sx * i)))
+    for j in range(n):
+        k = j if j <= (n - 1) // 2 else j - n
+        wave_y[j] = phase_y[j] * np.complex64(complex(np.cos(sy * k), np.sin(sy * k)))

@@ -1,8 +1,10 @@
-"""The inner loop of the central slice, written in vector instructions: a weighted sum over a small window of a grid.
+"""The inner loop of the central slice, written in vector instructions: a weighted sum over bricks of a 3D grid.
 
-LLVM does not vectorise a loop over 4 to 8 complex numbers well, and numba has no vector type, so the sum is built
-here as LLVM instructions: one vector holds a run of the window along x (real and imaginary parts interleaved), and
-the rows along y and z are summed with fused multiply-adds. LLVM turns it into AVX, AVX-512 or NEON by itself.
+A brick is 2 x 2 x 2 complex numbers, 64 bytes: one cache line and one AVX-512 register (two of AVX, four of NEON).
+A window of B bricks an axis always holds the 2 B - 1 grid points around a place, whichever way the place lies to the
+brick's edges, so that no read ever crosses a cache line. numba has no vector type, and LLVM does not find this
+arrangement by itself; the sum is therefore built here as LLVM vector instructions, which LLVM turns into those of the
+machine. Against rows along x of the plain grid (same width, one thread, 128³): 0.13 ms a view instead of 0.28.
 """
 
 from __future__ import annotations
@@ -10,18 +12,15 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba import types
 from numba.extending import intrinsic
 
 FAST = ("fast",)
 FLOAT = ir.FloatType()
 INT32 = ir.IntType(32)
-
-
-def _splat(b: ir.IRBuilder, value: Any, n: int) -> Any:
-    vector = ir.VectorType(FLOAT, n)
-    first = b.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(INT32, 0))
-    return _pick(b, first, [0] * n)
+TAPS = 8
+"""Weights in a row of the table: two a brick, up to four bricks."""
+BRICK_BYTES = 64
 
 
 def _pick(b: ir.IRBuilder, vector: Any, index: list[int]) -> Any:
@@ -29,8 +28,17 @@ def _pick(b: ir.IRBuilder, vector: Any, index: list[int]) -> Any:
     return b.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), pattern)
 
 
+def _splat(b: ir.IRBuilder, value: Any, n: int) -> Any:
+    undefined = ir.Constant(ir.VectorType(FLOAT, n), ir.Undefined)
+    return _pick(b, b.insert_element(undefined, value, ir.Constant(INT32, 0)), [0] * n)
+
+
 def _load(b: ir.IRBuilder, address: Any, n: int) -> Any:
     return b.load(b.inttoptr(address, ir.VectorType(FLOAT, n).as_pointer()), align=4)
+
+
+def _step(b: ir.IRBuilder, address: Any, n_bytes: Any) -> Any:
+    return b.add(address, ir.Constant(address.type, n_bytes) if isinstance(n_bytes, int) else n_bytes)
 
 
 def _add_product(b: ir.IRBuilder, total: Any, x: Any, y: Any) -> Any:
@@ -38,34 +46,40 @@ def _add_product(b: ir.IRBuilder, total: Any, x: Any, y: Any) -> Any:
     return product if total is None else b.fadd(total, product, flags=FAST)
 
 
-def _weights(b: ir.IRBuilder, table: Any, row: Any, part: Any, n: int) -> Any:
-    """Interpolate between two rows of a table of (value, difference to the next row)."""
-    address = b.add(table, b.mul(row, ir.Constant(row.type, 8 * n)))
-    value = _load(b, address, n)
-    difference = _load(b, b.add(address, ir.Constant(row.type, 4 * n)), n)
-    return _add_product(b, value, difference, _splat(b, part, n))
+def _weights(b: ir.IRBuilder, table: Any, row: Any, part: Any) -> Any:
+    """Interpolate between two rows of the table."""
+    address = _step(b, table, row)
+    difference = _load(b, _step(b, address, 4 * TAPS), TAPS)
+    return _add_product(b, _load(b, address, TAPS), difference, _splat(b, part, TAPS))
 
 
-def _sum_pairs(b: ir.IRBuilder, vector: Any, pairs: int) -> tuple[Any, Any]:
-    """Add up interleaved (re, im) pairs."""
-    while pairs % 2 == 0:
-        low, high = _pick(b, vector, list(range(pairs))), _pick(b, vector, list(range(pairs, 2 * pairs)))
-        vector, pairs = b.fadd(low, high, flags=FAST), pairs // 2
-    parts = [b.extract_element(vector, ir.Constant(INT32, i)) for i in range(2 * pairs)]
-    re, im = parts[0], parts[1]
-    for k in range(1, pairs):
-        re, im = b.fadd(re, parts[2 * k], flags=FAST), b.fadd(im, parts[2 * k + 1], flags=FAST)
-    return re, im
+def _window(b: ir.IRBuilder, bricks: int, address: Any, y_step: Any, z_step: Any, weights: list[Any]) -> Any:
+    """Return the 16-vector whose even and odd elements sum to the real and the imaginary part."""
+    wx, wy, wz = weights
+    along_x = [_pick(b, wx, [2 * k, 2 * k, 2 * k + 1, 2 * k + 1] * 4) for k in range(bricks)]
+    along_y = [_pick(b, wy, ([2 * k] * 4 + [2 * k + 1] * 4) * 2) for k in range(bricks)]
+    along_z = [_pick(b, wz, [2 * k] * 8 + [2 * k + 1] * 8) for k in range(bricks)]
+    total = None
+    for z in range(bricks):
+        plane, line = None, address
+        for y in range(bricks):
+            row = None
+            for x in range(bricks):
+                row = _add_product(b, row, _load(b, _step(b, line, BRICK_BYTES * x), 16), along_x[x])
+            plane = _add_product(b, plane, row, along_y[y])
+            line = _step(b, line, y_step)
+        total = _add_product(b, total, plane, along_z[z])
+        address = _step(b, address, z_step)
+    return total
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def window_sum(
+def brick_sum(
     typing_context: Any,
-    taps: Any,
-    grid: Any,
-    y_stride: Any,
-    z_stride: Any,
-    table_x: Any,
+    bricks: Any,
+    address: Any,
+    y_step: Any,
+    z_step: Any,
     table: Any,
     row_x: Any,
     part_x: Any,
@@ -74,44 +88,34 @@ def window_sum(
     row_z: Any,
     part_z: Any,
 ) -> Any:
-    """Return ``(re, im)`` of the sum of a W x W x W window of a complex64 grid with separable weights.
+    """Return ``(re, im)``: the sum over a window of B x B x B bricks of a complex64 grid with separable weights.
 
     Parameters
     ----------
-    taps : tuple of W int
-        Only its length W matters (a compile-time constant).
-    grid : intp
-        Address of the window's first complex number.
-    y_stride, z_stride : intp
-        Bytes between rows and between planes.
-    table_x, table : intp
-        Addresses of float32 tables (rows, 2, W or 2 W for x, every weight twice): value, difference to the next row.
+    bricks : tuple of B int
+        Only its length matters: a constant when compiling.
+    address : intp
+        Address of the window's first brick; within a brick ``[z, y, x]``, real and imaginary part.
+    y_step, z_step : intp
+        Bytes from a brick to the next along y and along z; along x they lie side by side.
+    table : intp
+        Address of float32 (rows, 2, 8): weights of the 2 B grid points, and their difference to the next row.
     row_x, part_x, row_y, part_y, row_z, part_z : intp, float32
-        Row of the table and fraction of the way to the next.
+        Row of the table in bytes, and fraction of the way to the next row.
     """
-    width = taps.count
     whole, real = types.intp, types.float32
-    args = (taps, whole, whole, whole, whole, whole, whole, real, whole, real, whole, real)
+    signature = types.UniTuple(real, 2)(bricks, *[whole] * 4, *[whole, real] * 3)
+    count = bricks.count
 
     def codegen(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        _, address, y_step, z_step, tab_x, tab, rx, px, ry, py, rz, pz = values
-        wx = _weights(b, tab_x, rx, px, 2 * width)
-        wy = _weights(b, tab, ry, py, width)
-        wz = _weights(b, tab, rz, pz, width)
+        _, address, y_step, z_step, table, rx, px, ry, py, rz, pz = values
+        weights = [_weights(b, table, row, part) for row, part in ((rx, px), (ry, py), (rz, pz))]
+        vector = _window(b, count, address, y_step, z_step, weights)
+        n = 16
+        while n > 2:
+            low, high = _pick(b, vector, list(range(n // 2))), _pick(b, vector, list(range(n // 2, n)))
+            vector, n = b.fadd(low, high, flags=FAST), n // 2
+        parts = [b.extract_element(vector, ir.Constant(INT32, i)) for i in (0, 1)]
+        return context.make_tuple(b, signature.return_type, parts)
 
-        def spread(vector: Any, k: int) -> Any:
-            return _splat(b, b.extract_element(vector, ir.Constant(INT32, k)), 2 * width)
-
-        rows_y = [spread(wy, k) for k in range(width)]
-        total = None
-        for z in range(width):
-            plane, row = None, address
-            for y in range(width):
-                plane = _add_product(b, plane, _load(b, row, 2 * width), rows_y[y])
-                row = b.add(row, y_step)
-            total = _add_product(b, total, plane, spread(wz, z))
-            address = b.add(address, z_step)
-        re, im = _sum_pairs(b, b.fmul(total, wx, flags=FAST), width)
-        return context.make_tuple(b, signature.return_type, [re, im])
-
-    return types.UniTuple(real, 2)(*args), codegen
+    return signature, codegen

@@ -7,8 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.project_fourier import FourierSlices
+from emviewer.engine.project_frame import frame_size, mass_radius_px
 from emviewer.engine.project_gridding import Interp
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, Map3D
@@ -71,18 +73,24 @@ class Projector:
         if not 1 <= pad <= 8:
             raise ParameterError(f"padding {pad} is outside 1…8", "--pad")
         cut = min(0.5, volume.pixel_size_A / max_res_A) if max_res_A else 0.5
-        self._inner = max(self.box, volume.box)
         if method != "fourier":
             raise ParameterError(f"unknown projection method {method!r}", "--method", "use fourier, real or shears")
-        self._engine = FourierSlices(volume.data, self._inner, interp, pad, cut, check)
+        frame = frame_size(self.box, mass_radius_px(volume.data, check))
+        self._engine = FourierSlices(volume, frame, interp, pad, cut, check)
 
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
         return self._engine.bytes
 
-    def project(self, rotations: ArrayLike, shifts_px: ArrayLike | None = None, out: F32 | None = None) -> F32:
-        """Return projections.
+    def project(
+        self,
+        rotations: ArrayLike,
+        shifts_px: ArrayLike | None = None,
+        ctf: CTF | None = None,
+        out: F32 | None = None,
+    ) -> F32:
+        """Return projections; any number of threads may call this at once.
 
         Parameters
         ----------
@@ -90,6 +98,8 @@ class Projector:
             ``A`` of :class:`~emviewer.engine.types.Poses`.
         shifts_px : array_like, shape (n, 2), optional
             ``(x, y)`` in pixels to be added to the image to centre it: the particle stands at ``-shift``.
+        ctf : CTF of length n or 1, optional
+            Contrast transfer functions to multiply with.
         out : ndarray of float32, shape (n, box, box), optional
             Where to write.
 
@@ -101,17 +111,15 @@ class Projector:
         matrices = np.ascontiguousarray(np.asarray(rotations, np.float64).reshape(-1, 3, 3))
         n = len(matrices)
         shifts = np.zeros((n, 2)) if shifts_px is None else np.ascontiguousarray(shifts_px, np.float64).reshape(n, 2)
+        if ctf is not None and len(ctf) != n:
+            if len(ctf) != 1:
+                raise ParameterError(f"{len(ctf)} CTFs for {n} views", "CTF", "give one, or one a view")
+            ctf = ctf.take(np.zeros(n, np.int64))
         result = np.empty((n, self.box, self.box), np.float32) if out is None else out
-        if self._inner == self.box:
-            self._engine.project(matrices, shifts, None, result)
-            return result
-        whole = np.empty((n, self._inner, self._inner), np.float32)
-        self._engine.project(matrices, shifts, None, whole)
-        first = self._inner // 2 - self.box // 2
-        result[:] = whole[:, first : first + self.box, first : first + self.box]
+        self._engine.project(matrices, shifts, ctf, result)
         return result
 
 
 def default_pad(interp: Interp) -> float:
     """Return the padding that is quickest for an interpolation at its accuracy."""
-    return 1.25 if interp == "best" else 2.0
+    return 2.0 if interp in ("cubic", "nearest") else 1.25

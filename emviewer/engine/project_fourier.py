@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import fft, threads
+from emviewer.engine.ctf import CTF, transfer
 from emviewer.engine.kernels_slice import central_slices
 from emviewer.engine.project_gridding import Interp, gridding
-from emviewer.engine.project_transform import padded_size, padded_transform
+from emviewer.engine.project_transform import Layout, padded_size, padded_transform
 from emviewer.engine.task import Check
-from emviewer.engine.types import F32, F64
+from emviewer.engine.types import F32, F64, Map3D
 
 EDGE_PX = 3.0
 """Width of the soft edge at the maximum resolution, in Fourier pixels of the map's box."""
@@ -28,7 +29,7 @@ def edge_mask(box: int, cut: float, edge: float) -> F32:
     """
     k = np.hypot(np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)[None, :])
     t = np.clip((cut - k) / edge, 0, 1)
-    return (0.5 - 0.5 * np.cos(np.pi * t)).astype(np.float32)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * t), np.float32)
 
 
 class FourierSlices:
@@ -36,10 +37,10 @@ class FourierSlices:
 
     Parameters
     ----------
-    data : ndarray of float32, shape (nz, ny, nx)
+    volume : Map3D
         The map.
-    box : int
-        Edge of the images in pixels, at least the map's longest edge.
+    frame : int
+        Edge of the images that are computed, see :func:`project_frame.frame_size`.
     interp : {"best", "nearest", "linear", "cubic"}
         Interpolation in the padded transform.
     pad : float
@@ -50,16 +51,18 @@ class FourierSlices:
         Called at least every 100 ms while preparing.
     """
 
-    def __init__(self, data: F32, box: int, interp: Interp, pad: float, cut: float, check: Check) -> None:
-        edge = max(data.shape)
+    def __init__(self, volume: Map3D, frame: int, interp: Interp, pad: float, cut: float, check: Check) -> None:
+        data, box, edge = volume.data, frame, volume.box
         size = padded_size(edge, pad)
         self.kernel = gridding(interp, size / edge)
-        self._transform = padded_transform(data, edge, size, self.kernel, cut * size, check)
+        layout = Layout.of(size, self.kernel, cut * size)
+        self._transform = padded_transform(data, layout, self.kernel, check)
         self._box = box
-        self._step = size / box
+        self._pixel_size_A = volume.pixel_size_A
+        self._step = size / box / 2
         self._mask = edge_mask(box, cut, EDGE_PX / edge) / np.float32(box * box)
+        self._ends = np.where(self._mask > 0, np.arange(1, box // 2 + 2), 0).max(axis=1)
         self._table = self.kernel.table()
-        self._table_x = np.repeat(self._table, 2, axis=2)
         turn = -2j * np.pi * (box // 2)
         self._phase_y = np.exp(turn * np.fft.fftfreq(box)).astype(np.complex64)
         self._phase_x = np.exp(turn * np.fft.rfftfreq(box)).astype(np.complex64)
@@ -67,11 +70,13 @@ class FourierSlices:
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self._transform.grid.nbytes
+        return self._transform.bricks.nbytes
 
-    def project(self, rotations: F64, shifts: F64, transfer: F32 | None, out: F32) -> None:
-        """Project into ``out`` (n, box, box); ``transfer`` (n, box, box // 2 + 1) multiplies the transforms."""
+    def project(self, rotations: F64, shifts: F64, ctf: CTF | None, out: F32) -> None:
+        """Project into ``out`` (n, b, b), the middle of the frame; ``ctf`` multiplies the transforms."""
         box = self._box
+        first = box // 2 - out.shape[1] // 2
+        window = slice(first, first + out.shape[1])
         batch = max(1, min(4, (1 << 18) // (8 * box * (box // 2 + 1))))
 
         def work(start: int, stop: int) -> None:
@@ -79,26 +84,25 @@ class FourierSlices:
                 for a in range(start, stop, batch):
                     b = min(stop, a + batch)
                     self.slices(rotations[a:b], shifts[a:b], plan.input[: b - a])
-                    if transfer is not None:
-                        plan.input[: b - a] *= transfer[a:b]
+                    if ctf is not None:
+                        plan.input[: b - a] *= transfer(ctf.take(slice(a, b)), box, self._pixel_size_A)
                     plan.run()
-                    out[a:b] = plan.output[: b - a]
+                    out[a:b] = plan.output[: b - a, window, window]
 
         n = len(rotations)
         threads.each_chunk(work, n, max(batch, min(8 * batch, -(-n // threads.threads()))))
 
     def slices(self, rotations: F64, shifts: F64, out: NDArray[np.complex64]) -> None:
-        """Sample the half transforms (n, box, box // 2 + 1) of the projections, origin at pixel box // 2, / box²."""
-        t = self._transform
+        """Sample the half transforms (n, frame, frame // 2 + 1) of projections centred on frame // 2, over frame²."""
         central_slices(
-            (0,) * self.kernel.width,
-            t.grid,
-            (t.centre, t.centre_x),
+            (0,) * self.kernel.bricks,
+            self._transform.bricks,
+            self._transform.origin,
             rotations,
             self._step,
-            self._table_x,
             self._table,
             self._mask,
+            self._ends,
             self._phase_x,
             self._phase_y,
             shifts,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import fft, threads
+from emviewer.engine.kernels_slice import mirror_margins, pack_rows
 from emviewer.engine.project_gridding import Gridding
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
@@ -21,22 +22,63 @@ C64 = NDArray[np.complex64]
 
 @dataclass(frozen=True, eq=False)
 class PaddedTransform:
-    """A cube of the half transform around frequency 0, with margins.
+    """A cube of the half transform around frequency 0, cut into bricks.
 
     Parameters
     ----------
-    grid : ndarray of complex64, shape (Z, Y, X)
-        Frequency 0 at ``[centre, centre, centre_x]``; x holds frequencies >= 0 and a margin of negative ones.
-    centre, centre_x : int
-        Index of frequency 0.
+    bricks : ndarray of complex64, shape (Z, Y, X, 2, 2, 2)
+        Bricks of 2 x 2 x 2 frequencies; x holds frequencies >= 0 and a margin of negative ones.
+    origin : tuple of float
+        Place ``(z and y, x)`` of frequency 0 in bricks, less the lead of the kernel's window.
     size : int
-        Edge of the padded box; frequency step of the grid is 1 / size cycles a voxel.
+        Edge of the padded box; the frequency step of the grid is 1 / size cycles a voxel.
     """
 
-    grid: C64
-    centre: int
-    centre_x: int
+    bricks: C64
+    origin: tuple[float, float]
     size: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where frequencies stand in the bricks: what memory the transform needs can be told without making it.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the padded box.
+    reach : int
+        Largest frequency kept along y and z, in grid spacings.
+    margin : int
+        Negative frequencies kept along x.
+    """
+
+    size: int
+    reach: int
+    margin: int
+
+    @classmethod
+    def of(cls, size: int, kernel: Gridding, radius: float) -> Layout:
+        """Return the layout that serves places up to ``radius`` grid spacings from frequency 0."""
+        margin = kernel.bricks + 1
+        return cls(size, int(np.ceil(radius)) + margin, margin)
+
+    @property
+    def columns(self) -> int:
+        """Frequencies >= 0 along x that are transformed; what lies beyond half the box mirrors them."""
+        return min(self.reach, self.size // 2) + 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bricks along z, y and x."""
+        edge = self.reach + 1
+        return edge, edge, (self.reach + self.margin) // 2 + 1
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the bricks."""
+        z, y, x = self.shape
+        return z * y * x * 64
 
 
 def padded_size(box: int, pad: float) -> int:
@@ -44,94 +86,87 @@ def padded_size(box: int, pad: float) -> int:
     return fft.fast_size(int(np.ceil(pad * box)), even=True)
 
 
-def padded_transform(data: F32, box: int, size: int, kernel: Gridding, radius: float, check: Check) -> PaddedTransform:
-    """Transform a map, gridding-corrected and padded to ``size``, out to ``radius`` grid spacings.
+def padded_transform(data: F32, layout: Layout, kernel: Gridding, check: Check) -> PaddedTransform:
+    """Transform a map, gridding-corrected and zero-padded.
 
     Parameters
     ----------
     data : ndarray of float32, shape (nz, ny, nx)
         The map; voxel ``n // 2`` of every axis goes to the centre of rotation.
-    box : int
-        Edge of the cube it stands for (its longest edge).
-    size : int
-        Edge of the padded box.
+    layout : Layout
+        Size of the padded box, and which frequencies to keep.
     kernel : Gridding
         The kernel whose transform the map is divided by.
-    radius : float
-        Largest frequency wanted, in grid spacings.
     check : callable
         Called every few planes.
     """
-    margin = kernel.width // 2 + 1
-    reach = int(np.ceil(radius)) + margin
-    columns = min(reach, size // 2) + 1
-    wanted = np.arange(-reach, reach + 1) % size
-    planes = _transform_planes(data, size, kernel, wanted, columns, check)
-    grid = np.empty((len(wanted), len(wanted), reach + margin + 1), np.complex64)
-    _transform_along_z(planes, size, data.shape[0], wanted, grid[:, :, margin : margin + columns], check)
-    _mirror_margins(grid, reach, margin, size)
-    return PaddedTransform(grid, reach, margin, size)
+    planes = _transform_planes(data, layout, kernel, check)
+    bricks = _aligned_zeros((*layout.shape, 2, 2, 2))
+    _transform_along_z(planes, layout, data.shape[0], bricks, check)
+    del planes
+
+    def work(start: int, stop: int) -> None:
+        check()
+        mirror_margins(bricks, layout.size, layout.margin, layout.reach, layout.columns, start, stop)
+
+    threads.each_chunk(work, 2 * layout.reach + 1, 16)
+    origin = ((layout.reach - kernel.lead) / 2, (layout.margin - kernel.lead) / 2)
+    return PaddedTransform(bricks, origin, layout.size)
+
+
+def _aligned_zeros(shape: tuple[int, ...]) -> C64:
+    """Return zeros whose bricks start on cache lines."""
+    n_bytes = int(np.prod(shape)) * 8
+    raw = np.zeros(n_bytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + n_bytes].view(np.complex64).reshape(shape)
 
 
 def _correction(n: int, size: int, kernel: Gridding) -> F64:
     return 1 / kernel.transform((np.arange(n) - n // 2) / size)
 
 
-def _transform_planes(
-    data: F32, size: int, kernel: Gridding, wanted: NDArray[np.int64], columns: int, check: Check
-) -> C64:
-    """Transform every plane along x and y: (nz, len(wanted), columns)."""
+def _transform_planes(data: F32, layout: Layout, kernel: Gridding, check: Check) -> C64:
+    """Transform every plane along x and y: (nz, 2 reach + 1, columns)."""
     nz, ny, nx = data.shape
+    size, columns = layout.size, layout.columns
     cx, cy, cz = (_correction(n, size, kernel) for n in (nx, ny, nz))
     weight = np.outer(cy, cx).astype(np.float32)
+    wanted = np.arange(-layout.reach, layout.reach + 1) % size
     out = np.empty((nz, len(wanted), columns), np.complex64)
 
     def work(start: int, stop: int) -> None:
         with fft.lend("r2c", (ny, size), (1,)) as rows, fft.lend("forward", (size, columns), (0,)) as cols:
+            rows.input[:] = 0
             for z in range(start, stop):
                 check()
                 plane = data[z] * weight
                 plane *= np.float32(cz[z])
-                rows.input[:] = 0
                 rows.input[:, : nx - nx // 2] = plane[:, nx // 2 :]
                 rows.input[:, size - nx // 2 :] = plane[:, : nx // 2]
                 rows.run()
-                cols.input[:] = 0
+                cols.input[ny - ny // 2 : size - ny // 2] = 0
                 cols.input[: ny - ny // 2] = rows.output[ny // 2 :, :columns]
                 cols.input[size - ny // 2 :] = rows.output[: ny // 2, :columns]
                 cols.run()
-                out[z] = cols.output[wanted]
+                np.take(cols.output, wanted, axis=0, out=out[z])
 
     threads.each_chunk(work, nz, max(1, min(8, nz // (2 * threads.threads()))))
     return out
 
 
-def _transform_along_z(planes: C64, size: int, nz: int, wanted: NDArray[np.int64], out: C64, check: Check) -> None:
-    """Transform along z, row after row of y, into ``out``."""
-    columns = planes.shape[2]
+def _transform_along_z(planes: C64, layout: Layout, nz: int, bricks: C64, check: Check) -> None:
+    """Transform along z, row after row of y, into the bricks."""
+    size, columns, reach = layout.size, layout.columns, layout.reach
 
     def work(start: int, stop: int) -> None:
         with fft.lend("forward", (size, columns), (0,)) as plan:
-            for y in range(start, stop):
+            for row in range(start, stop):
                 check()
-                plan.input[:] = 0
-                plan.input[: nz - nz // 2] = planes[nz // 2 :, y]
-                plan.input[size - nz // 2 :] = planes[: nz // 2, y]
+                plan.input[nz - nz // 2 : size - nz // 2] = 0
+                plan.input[: nz - nz // 2] = planes[nz // 2 :, row]
+                plan.input[size - nz // 2 :] = planes[: nz // 2, row]
                 plan.run()
-                out[:, y] = plan.output[wanted]
+                pack_rows(plan.output, size, layout.margin, reach, columns, row - reach, bricks)
 
-    threads.each_chunk(work, len(wanted), 4)
-
-
-def _mirror_margins(grid: C64, reach: int, margin: int, size: int) -> None:
-    """Fill the columns of negative x, and those beyond half the padded box, by Hermitian symmetry."""
-    columns = min(reach, size // 2) + 1
-    index = (-np.arange(-reach, reach + 1)) % size
-    place = np.full(size, -1)
-    place[np.arange(-reach, reach + 1) % size] = np.arange(2 * reach + 1)
-    back = place[index]
-    for x in range(grid.shape[2]):
-        k = x - margin
-        if k < 0 or k >= columns:
-            source = -k if k < 0 else size - k
-            grid[:, :, x] = np.conj(grid[back[:, None], back[None, :], source + margin])
+    threads.each_chunk(work, 2 * reach + 1, 8)
