@@ -84,7 +84,7 @@ def columns_for(n: int, width_mm: float) -> int:
     """Return how many tiles stand side by side: about 4 to 3 overall, tiles of 11 mm or more, the last row full."""
     usable = width_mm - 2 * MARGIN
     most, least = max(1, int(usable // 11)), max(1, math.ceil(usable / LARGEST_TILE))
-    wanted = max(1, min(most, max(min(least, n), math.ceil(math.sqrt(n * 4 / 3)))))
+    wanted = max(1, min(most, n, max(least, math.ceil(math.sqrt(n * 4 / 3)))))
     near = range(max(1, math.ceil(0.85 * wanted)), min(most, n, math.floor(1.2 * wanted)) + 1)
     return min(near, key=lambda c: (-n % c / c, abs(c - wanted)), default=wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 from emviewer.engine import sampling, symmetry
@@ -31,7 +32,7 @@ def estimate(params: GalleryParams) -> str:
 
 def count_views(params: GalleryParams) -> tuple[int, bool]:
     """Return the number of views and whether it is exact."""
-    psis = max(1, round(360 / params.psi_step)) if params.psi_step else 1
+    psis = max(1, math.ceil(360 / params.psi_step - 1e-6)) if params.psi_step else 1
     if params.view:
         return len(params.view) * psis, True
     if params.tilt_series is not None:
@@ -42,7 +43,8 @@ def count_views(params: GalleryParams) -> tuple[int, bool]:
         return _rows(params.angles, params.angles.stat().st_mtime if params.angles.exists() else 0.0), True
     if params.lattice == "product":
         rot_step, tilt_step = params.steps
-        return len(sampling.grid_ranges((*rot_range(params), rot_step), (*tilt_range(params), tilt_step))) * psis, True
+        rots, tilts = sampling.Steps(*rot_range(params), rot_step), sampling.Steps(*tilt_range(params), tilt_step)
+        return len(sampling.grid_ranges(rots, tilts)) * psis, True
     group = symmetry.point_group(params.sym)
     count = sampling.count(
         params.lattice, params.steps[0], group, rot_range=rot_range(params), tilt_range=tilt_range(params)

@@ -200,8 +200,12 @@ class GalleryParams(JobParams):
         for flag, limits in (("--rot", self.rot), ("--tilt", self.tilt)):
             if limits is not None:
                 _check_range(flag, limits)
-        if self.tilt_series is not None and self.tilt_series[3] == 0:
-            raise ValueError("--tilt-series has a step of 0: give degrees between neighbouring tilts")
+        if self.tilt_series is not None:
+            _, first, last, step = self.tilt_series
+            if step == 0:
+                raise ValueError("--tilt-series has a step of 0: give degrees between neighbouring tilts")
+            if (last - first) * step < 0:
+                raise ValueError("--tilt-series never reaches its end: give the step the other sign")
         return self
 
 

@@ -76,7 +76,8 @@ def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.rando
         return sampling.random(params.random, rng)
     if params.lattice == "product":
         rot_step, tilt_step = params.steps
-        return sampling.grid_ranges((*rot_range(params), rot_step), (*tilt_range(params), tilt_step))
+        rots, tilts = sampling.Steps(*rot_range(params), rot_step), sampling.Steps(*tilt_range(params), tilt_step)
+        return sampling.grid_ranges(rots, tilts)
     lay = {"even": sampling.even, "healpix": sampling.healpix, "xmipp": sampling.xmipp}[params.lattice]
     return lay(params.steps[0], group, rot_range=rot_range(params), tilt_range=tilt_range(params))
 
