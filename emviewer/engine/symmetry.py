@@ -84,6 +84,30 @@ class PointGroup:
         main = self.axes[0][1] if self.axes else (normals[0] if len(normals) == 1 else np.array([0.0, 0.0, 1.0]))
         return make_domain(self.operations, main, normals)
 
+    @property
+    def unit_frame(self) -> F64:
+        """Orthonormal rows ``c1`` (main axis), ``c2`` (middle of the asymmetric unit's wedge), ``c3``, shape (3, 3)."""
+        return self._domain.frame
+
+    @cached_property
+    def wedges(self) -> int:
+        """Number of elements that leave the main axis where it is: how many wedges there are around it."""
+        return int((np.abs(self.operations @ self.unit_frame[0] - self.unit_frame[0]).max(axis=1) < 1e-6).sum())
+
+    @property
+    def unit_edge_lengths(self) -> F64:
+        """Lengths of the asymmetric unit's edges in radians, shape (w,)."""
+        return np.asarray(np.ptp(self._domain.arcs, axis=1))
+
+    @cached_property
+    def unit_middle(self) -> F64:
+        """Unit vector (3,) in the middle of the asymmetric unit (the mean of its edges); +z for C1."""
+        edges = self.asymmetric_unit_outline()
+        middle = np.concatenate(edges).mean(axis=0) if edges else np.array([0.0, 0.0, 1.0])
+        if len(self._domain.walls) < 3:
+            middle = self._domain.walls.sum(axis=0) if edges else middle
+        return np.asarray(middle / np.linalg.norm(middle))
+
     def in_asymmetric_unit(self, directions: ArrayLike) -> NDArray[np.bool_]:
         """Return which directions lie in the asymmetric unit.
 
@@ -105,6 +129,10 @@ class PointGroup:
         """
         d = np.asarray(directions, np.float64).reshape(-1, 3)
         return self._domain.contains(d / np.linalg.norm(d, axis=1, keepdims=True))
+
+    def touches_asymmetric_unit(self, directions: F64) -> NDArray[np.bool_]:
+        """Return which unit vectors (n, 3) lie in the asymmetric unit or on any of its edges (within 1e-6 rad)."""
+        return self._domain.touches(directions)
 
     def to_asymmetric_unit(self, directions: ArrayLike) -> F64:
         """Return the copy of each direction (n, 3) that lies in the asymmetric unit, as unit vectors (n, 3)."""

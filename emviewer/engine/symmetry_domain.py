@@ -54,6 +54,13 @@ class Domain:
             inside[rows] = self._is_largest(directions[rows])
         return np.asarray(inside)
 
+    def touches(self, directions: F64, margin: float = 1e-6) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Return which unit vectors (n, 3) lie in the unit or within a margin (radians) of it, walls on all sides."""
+        inside = np.ones(len(directions), bool)
+        for wall in self.walls:
+            inside &= directions @ wall >= -margin
+        return inside
+
     def _is_largest(self, directions: F64) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         own = directions @ self.frame.T
         copies = np.einsum("cj,kji,ni->nkc", self.frame, self.operations, directions, optimize=True)

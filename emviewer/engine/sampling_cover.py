@@ -1,0 +1,150 @@
+"""How well directions cover the sphere modulo a point group: the largest holes and the closest pairs.
+
+The holes come from the convex hull of the directions and all their symmetry copies: its facets are the Delaunay
+triangles on the sphere, their circumcentres the points farthest from all directions around. No grid of probes is
+involved where the hull encloses the origin, so the covering radius is exact to rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from emviewer.engine.conventions import F64
+from emviewer.engine.sampling_region import Region
+from emviewer.engine.symmetry import PointGroup
+
+_PROBES = 20_000
+"""Probes used when the directions do not surround the sphere; they are 1.8° apart."""
+
+_SAME = 1e-7
+"""Chord below which two copies are one point."""
+
+
+def copies_of(directions: F64, group: PointGroup) -> F64:
+    """Return all distinct copies (m, 3) of directions (n, 3), the given ones first."""
+    points = group.copies(directions).reshape(-1, 3)
+    if group.order == 1:
+        return points
+    pairs = cKDTree(points).query_pairs(_SAME, output_type="ndarray")
+    keep = np.ones(len(points), bool)
+    keep[pairs.max(axis=1)] = False
+    return points[keep]
+
+
+def spiral(n: int) -> F64:
+    """Return ``n`` directions (n, 3) along the Fibonacci spiral, from +z to -z."""
+    i = np.arange(n)
+    z = 1 - (2 * i + 1) / max(n, 1)
+    azimuth = 2 * np.pi * ((i * 0.6180339887498949) % 1.0)
+    sine = np.sqrt(1 - z * z)
+    return np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), z], axis=1)
+
+
+def holes(points: F64) -> tuple[F64, F64]:
+    """Return the centres and angular radii of the empty caps between points on the sphere.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (m, 3)
+        Distinct unit vectors, copies included.
+
+    Returns
+    -------
+    centres : ndarray of float64, shape (h, 3)
+        Every point of the sphere is nearer to the points than the largest radius.
+    radii : ndarray of float64, shape (h,)
+        Radians. Exact where the points surround the sphere; where they leave more than 80° empty, probes 1.8° apart
+        are added, so that the largest radius is at most 1.2° too small.
+    """
+    found: list[tuple[F64, F64]] = []
+    try:
+        equations = ConvexHull(points).equations
+        found.append((equations[:, :3], np.arccos(np.clip(-equations[:, 3], -1, 1))))
+    except (QhullError, ValueError):
+        pass
+    if not found or found[0][1].max() > np.deg2rad(80):
+        probes = np.concatenate([spiral(_PROBES), np.eye(3), -np.eye(3)])
+        chord = np.asarray(cKDTree(points).query(probes)[0])
+        found.append((probes, chord_angle(chord)))
+    return np.concatenate([c for c, _ in found]), np.concatenate([r for _, r in found])
+
+
+def region_holes(points: F64, group: PointGroup, region: Region, watch: F64 | None) -> tuple[F64, F64]:
+    """Return the holes of a region: those of :func:`holes` whose centres lie in it, and its edge.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (m, 3)
+        Distinct copies of the directions.
+    group : PointGroup
+        Of a whole sphere only the asymmetric unit with its edges is looked at.
+    region : Region
+        Where holes matter.
+    watch : ndarray of float64, shape (w, 3), or None
+        Points along the edge of the region; None for the whole sphere. Between them a hole may be deeper by half
+        their spacing.
+
+    Returns
+    -------
+    centres : ndarray of float64, shape (h, 3)
+    radii : ndarray of float64, shape (h,)
+        Radians.
+    """
+    centres, radii = holes(points)
+    if watch is None:
+        inside = group.touches_asymmetric_unit(centres)
+        return centres[inside], radii[inside]
+    inside = region.angles_inside(centres)[1]
+    at_edge = chord_angle(np.asarray(cKDTree(points).query(watch)[0]))
+    return np.concatenate([centres[inside], watch]), np.concatenate([radii[inside], at_edge])
+
+
+def chord_angle(chord: F64) -> F64:
+    """Return the angle in radians of chords of the unit sphere."""
+    return np.asarray(2 * np.arcsin(np.minimum(np.asarray(chord) / 2, 1.0)))
+
+
+def angle_chord(angle: float) -> float:
+    """Return the chord of the unit sphere over an angle in radians."""
+    return float(2 * np.sin(min(angle, np.pi) / 2))
+
+
+def closest_pair(directions: F64, group: PointGroup) -> float:
+    """Return the smallest angle in radians between two different directions (n, 3) modulo the group.
+
+    Copies of one direction do not count against itself, however near an axis it lies; infinity for fewer than two.
+    """
+    n = len(directions)
+    if n < 2:
+        return float("inf")
+    points = group.copies(directions).reshape(-1, 3)
+    labels = np.tile(np.arange(n), group.order)
+    tree = cKDTree(points)
+    best, rows, k = float("inf"), np.arange(n), min(4, len(points))
+    while len(rows):
+        chord, index = (np.asarray(a) for a in tree.query(directions[rows], k=k))
+        other = labels[index] != rows[:, None]
+        if other.any():
+            best = min(best, float(chord[other].min()))
+        undecided = ~other.any(axis=1) & (chord[:, -1] < best)
+        rows, k = rows[undecided], min(4 * k, len(points))
+    return float(chord_angle(np.array(best)))
+
+
+def thinned(directions: F64, group: PointGroup, min_angle: float) -> F64:
+    """Return the directions without those nearer than ``min_angle`` (radians) to an earlier one modulo the group."""
+    n = len(directions)
+    if n < 2:
+        return directions
+    points = group.copies(directions).reshape(-1, 3)
+    reach = angle_chord(min_angle) * (1 - 1e-12)
+    close = cKDTree(directions).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
+    earlier, later = close.row, close.col % n
+    ordered = np.flatnonzero(earlier < later)
+    ordered = ordered[np.argsort(earlier[ordered], kind="stable")]
+    keep = np.ones(n, bool)
+    for i, j in zip(earlier[ordered].tolist(), later[ordered].tolist(), strict=True):
+        if keep[i]:
+            keep[j] = False
+    return directions[keep]
