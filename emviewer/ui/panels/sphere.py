@@ -176,7 +176,7 @@ class SpherePanel(Panel):
 
 
 def group_of(document: Document, workspace: Workspace) -> Any:
-    """Return the point group of a result (the parameters of its job), or of the map it was made from; None if unknown or C1."""
+    """Return the point group of a result (its job), or of the map it was made from; None if unknown."""
     parent = workspace.documents.get(document.parent) if document.parent is not None else None
     name = document.info.get("_parameters", {}).get("sym")
     if not name and parent is not None and parent.volume is not None:

@@ -1,0 +1,560 @@
+"""Explorer: turn a map with the mouse and see its projection at that orientation, with the sphere beside it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPointF, Qt, QTimer
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPen, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.filters_display import Distribution, distribution, subsample
+from emviewer.engine.symmetry import PointGroup, point_group
+from emviewer.engine.task import Check
+from emviewer.engine.types import Contrast, Map3D
+from emviewer.ui.canvas import ImageCanvas
+from emviewer.ui.latest import Latest
+from emviewer.ui.levels import LevelsWidget
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.explorer_controls import ExplorerControls, ViewList
+from emviewer.ui.panels.explorer_orientation import View, nearest_row
+from emviewer.ui.panels.explorer_prepare import Turning, coarse_factor, prepare, prepared_for_turning, rest_factor
+from emviewer.ui.panels.explorer_save import save_view
+from emviewer.ui.panels.slices_area import AXIS_COLOURS
+from emviewer.ui.panels.sphere import angles_of
+from emviewer.ui.runner import Runner
+from emviewer.ui.workspace import Document, Workspace
+
+REST_MS = 150
+"""After this long without a movement the map rests, and is shown in full resolution."""
+STEP_DEG = 5.0
+LEVEL_STEP = 0.04
+
+
+class ExplorerPanel(Panel):
+    """Drag turns the map about the screen's axes, Shift or Alt drag in the plane, the wheel zooms."""
+
+    kind = "explorer"
+    heading = "Explorer"
+
+    def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(workspace, runner, parent)
+        self.canvas = ImageCanvas()
+        self.controls = ExplorerControls()
+        self.levels = LevelsWidget()
+        self.kept = ViewList()
+        self.view = View()
+        self.turning: Turning | None = None
+        self.resting: Turning | None = None
+        self.rate = 0.0
+        self._volume: Map3D | None = None
+        self._prepared_for: Map3D | None = None
+        self._views: dict[int, View] = {}
+        self._contrasts: dict[int, Contrast] = {}
+        self._groups: dict[int, PointGroup] = {}
+        self._lists: dict[int, list[View]] = {}
+        self._restoring: dict[str, Any] | None = None
+        self._resolution_A = 0.0
+        self._gallery: Document | None = None
+        self._gallery_rows = np.empty(0, np.int64)
+        self._gallery_angles = np.empty((0, 3))
+        self._following = False
+        self._shown_at = 0.0
+        self._pacer = Latest(runner, (id(self), "projection"))
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._build()
+        self._connect()
+        self.show_document(None)
+
+    def _build(self) -> None:
+        self.canvas.free_drag = True
+        self.canvas.wheel_zooms = True
+        self.canvas.setAccessibleName("Projection")
+        self.canvas.overlays.append(self._paint_tripod)
+        self.busy = QLabel()
+        self.cancel_button = QPushButton("Cancel")
+        self.empty = QLabel("Open a map to turn it and see its projections:\ndrop a file here, or press Ctrl+O.")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setWordWrap(True)
+        bar = QWidget(self.canvas)
+        row = QVBoxLayout(bar)
+        row.setContentsMargins(10, 8, 10, 8)
+        self.busy.setStyleSheet("color: rgb(205, 209, 216)")
+        row.addWidget(self.busy)
+        row.addWidget(self.cancel_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._busy_bar = bar
+        bar.hide()
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.canvas)
+        self.splitter.addWidget(self.controls)
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.splitter)
+
+    def _connect(self) -> None:
+        self.canvas.dragged.connect(self._dragged)
+        self.canvas.drag_ended.connect(self._settled)
+        self.canvas.levels_dragged.connect(self.levels.drag)
+        self.canvas.stepped.connect(lambda k: self.set_view(self.view.turned(STEP_DEG * k, 0.0)))
+        self.canvas.double_clicked.connect(lambda x, y: self.canvas.fit())
+        self.canvas.hovered.connect(self._hovered)
+        self.controls.view_typed.connect(self._go)
+        self.controls.go_to.connect(self._go)
+        self.controls.sphere.direction_chosen.connect(lambda d: self._go(self.view.towards(d)))
+        self.controls.sphere.picked.connect(lambda index, modifiers: self._pick_row(index))
+        self.controls.group_changed.connect(self._group_changed)
+        self.controls.resolution_changed.connect(self._set_resolution)
+        self.controls.add_wanted.connect(lambda: self.kept.add(self.view))
+        self.controls.copy_wanted.connect(lambda: QGuiApplication.clipboard().setText(self.view.option()))
+        self.controls.save_wanted.connect(self.do_save_view)
+        self.kept.chosen.connect(self._go)
+        self.levels.contrast_changed.connect(self._set_contrast)
+        self.cancel_button.clicked.connect(self.cancel_preparation)
+        self._rest.timeout.connect(self._show_resting)
+        self.workspace.changed.connect(self._document_changed)
+        self.workspace.added.connect(self._document_changed)
+        self.workspace.removed.connect(self._document_removed)
+        self.workspace.row_changed.connect(self._row_changed)
+
+    # documents --------------------------------------------------------------------------------------------------
+    @classmethod
+    def accepts(cls, document: Document) -> bool:
+        return document.volume is not None
+
+    def show_document(self, document: Document | None) -> None:
+        if document is not None and not self.accepts(document):
+            document = None
+        if self.document is not None:
+            self._views[self.document.id] = self.view
+            self._lists[self.document.id] = self.kept.views
+        super().show_document(document)
+        self._stop()
+        self._volume = document.volume if document is not None else None
+        self._stack.setCurrentIndex(0 if self._volume is None else 1)
+        self.levels.set_distribution(None)
+        self.canvas.set_image(None)
+        if document is None or self._volume is None:
+            return
+        self.canvas.pixel_size_A = self._volume.pixel_size_A if self._volume.pixel_size_known else None
+        self.controls.resolution_box.setEnabled(self._volume.pixel_size_known)
+        self.view = self._views.get(document.id, View())
+        self.kept.set_views(self._lists.get(document.id, []))
+        group = self._groups.get(document.id)
+        if group is None:
+            try:
+                group = point_group(self._volume.symmetry)
+            except EmviewerError:
+                group = point_group("C1")
+        self.controls.set_group(group)
+        if self._restoring is not None:
+            self._take(self._restoring)
+        self._find_gallery()
+        self.controls.show_view(self.view)
+        if self.isVisible():
+            self._prepare()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._prepare()
+
+    def _document_changed(self, document: Document) -> None:
+        if self.document is None:
+            return
+        if document is self.document and document.volume is not self._volume:
+            self.show_document(document)
+        elif document.parent == self.document.id:
+            self._find_gallery()
+
+    def _document_removed(self, document: Document) -> None:
+        if document is self.document:
+            self.show_document(None)
+        for kept in (self._views, self._contrasts, self._groups, self._lists):
+            kept.pop(document.id, None)
+        if document is self._gallery:
+            self._find_gallery()
+
+    # preparation ------------------------------------------------------------------------------------------------
+    def _stop(self) -> None:
+        self._rest.stop()
+        self._pacer.cancel()
+        self.runner.drop_views(id(self))
+        self.turning = self.resting = None
+        self._prepared_for = None
+        self._show_busy("")
+
+    def _prepare(self) -> None:
+        volume = self._volume
+        if volume is None or self._prepared_for is volume:
+            return
+        self._prepared_for = volume
+        self._show_busy("Preparing the projections…")
+        work = prepared_for_turning(volume)
+        self.runner.view((id(self), "prepare"), work, self._got_turning, fail=self._failed, slow=True)
+
+    def cancel_preparation(self) -> None:
+        """Stop preparing; the button that appears starts again."""
+        if self.turning is None:
+            self._stop()
+            self._prepared_for = self._volume
+            self.canvas.set_message("Not prepared. Press Enter to prepare the projections.")
+        else:
+            self.runner.drop_views((id(self), "resting"))
+            self._show_busy("")
+
+    def _got_turning(self, made: tuple[Turning, Distribution]) -> None:
+        self.turning, found = made
+        assert self.document is not None and self._volume is not None
+        self._show_busy("")
+        contrast = self._contrasts.setdefault(
+            self.document.id, Contrast(found.auto_low, found.auto_high, self.levels.contrast.colormap)
+        )
+        self.levels.set_distribution(found)
+        self.levels.set_contrast(contrast)
+        self.canvas.set_contrast(contrast)
+        self._ask(self.turning)
+        volume = self._volume
+        factor = rest_factor(volume.box)
+        if factor < coarse_factor(volume.box):
+            self._show_busy("Preparing full resolution…")
+            self.runner.view(
+                (id(self), "resting"),
+                lambda check: prepare(volume, factor, check),
+                self._got_resting,
+                fail=self._failed,
+                slow=True,
+            )
+
+    def _got_resting(self, made: Turning) -> None:
+        self.resting = made
+        self._show_busy("")
+        self._show_resting()
+
+    def _failed(self, error: Exception) -> None:
+        self._show_busy("")
+        text = str(error) if isinstance(error, EmviewerError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError):
+            text = "there is not enough memory for this box"
+        if self.turning is None:
+            self.canvas.set_message(f"The projections cannot be made: {text}")
+
+    def _show_busy(self, text: str) -> None:
+        self.busy.setText(text)
+        self._busy_bar.setVisible(bool(text))
+        self._busy_bar.adjustSize()
+        self._busy_bar.move(4, 30)
+
+    # turning ----------------------------------------------------------------------------------------------------
+    def set_view(self, view: View, moving: bool = True) -> None:
+        """Show another orientation; while ``moving`` a coarse image will do, and the full one follows at rest."""
+        self.view = view
+        self.controls.show_view(view)
+        if self.turning is None:
+            return
+        self._ask(self.turning)
+        if self.resting is not None or not moving:
+            self._rest.start()
+
+    def _go(self, view: View) -> None:
+        self.set_view(view)
+        self._settled()
+
+    def _ask(self, turning: Turning) -> None:
+        matrix, resolution = self.view.matrix, self._resolution_A
+
+        def work(check: Check) -> tuple[np.ndarray, Turning]:
+            return turning.image(matrix, resolution), turning
+
+        self._pacer.ask(work, self._got_image, self._failed)
+
+    def _got_image(self, made: tuple[np.ndarray, Turning]) -> None:
+        image, turning = made
+        now = time.monotonic()
+        self.rate = 1.0 / max(1e-3, now - self._shown_at)
+        self._shown_at = now
+        box = float(turning.box)
+        self.canvas.set_image(image, (box, box), turning.factor)
+        rot, tilt, psi = self.view.angles
+        coarse = f"   1/{turning.factor} resolution" if turning.factor > 1 else ""
+        self.canvas.set_label(f"rot {rot:.1f}°  tilt {tilt:.1f}°  psi {psi:.1f}°{coarse}")
+
+    def _show_resting(self) -> None:
+        if self.resting is not None:
+            self._ask(self.resting)
+
+    def _dragged(self, dx: float, dy: float, modifiers: Qt.KeyboardModifier) -> None:
+        unit = 180.0 / max(60.0, min(self.canvas.width(), self.canvas.height()))
+        in_plane = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier
+        if modifiers & in_plane:
+            self.set_view(self.view.spun(dx * unit))
+        else:
+            self.set_view(self.view.turned(dx * unit, dy * unit))
+
+    def _set_resolution(self, resolution_A: float) -> None:
+        self._resolution_A = resolution_A
+        best = self.resting or self.turning
+        if best is not None:
+            self._ask(best)
+
+    def _group_changed(self, group: PointGroup) -> None:
+        if self.document is not None:
+            self._groups[self.document.id] = group
+        self.controls.show_view(self.view)
+
+    # the gallery of this map ------------------------------------------------------------------------------------
+    def _find_gallery(self) -> None:
+        document = self.document
+        results = [] if document is None else [d for d in self.workspace.documents.values() if d.parent == document.id]
+        with_angles = [d for d in results if angles_of(d.table) is not None]
+        self._gallery = with_angles[-1] if with_angles else None
+        found = angles_of(self._gallery.table) if self._gallery is not None else None
+        if self._gallery is None or self._gallery.table is None or found is None:
+            self._gallery_rows, self._gallery_angles = np.empty(0, np.int64), np.empty((0, 3))
+        else:
+            self._gallery_rows, self._gallery_angles = (
+                self._gallery.table.index.to_numpy(np.int64),
+                np.nan_to_num(found),
+            )
+        a = self._gallery_angles
+        from emviewer.engine.conventions import directions_from_angles
+
+        self.controls.sphere.set_directions(directions_from_angles(a[:, 0], a[:, 1]))
+
+    def _row_changed(self, document_id: int) -> None:
+        if self._gallery is None or document_id != self._gallery.id or self._following:
+            return
+        row = self.workspace.row(self._gallery)
+        found = np.flatnonzero(self._gallery_rows == row) if row is not None else []
+        if len(found):
+            rot, tilt, psi = (float(v) for v in self._gallery_angles[found[0]])
+            self.set_view(View(rot if rot <= 180 else rot - 360, tilt, psi), moving=False)
+
+    def _pick_row(self, index: int) -> None:
+        if self._gallery is not None and index < len(self._gallery_rows):
+            self.workspace.set_row(self._gallery, int(self._gallery_rows[index]))
+
+    def _settled(self) -> None:
+        """Make the nearest view of the gallery its current row, without being turned to it."""
+        index = nearest_row(self.controls.sphere.directions, self.view.direction)
+        if self._gallery is not None and index >= 0:
+            self._following = True
+            try:
+                self.workspace.set_row(self._gallery, int(self._gallery_rows[index]))
+            finally:
+                self._following = False
+
+    # contrast and read-out --------------------------------------------------------------------------------------
+    def _set_contrast(self, contrast: Contrast) -> None:
+        if self.document is not None:
+            self._contrasts[self.document.id] = contrast
+        self.canvas.set_contrast(contrast)
+
+    def _hovered(self, pixel: tuple[int, int] | None) -> None:
+        if pixel is None or self._volume is None:
+            self.status.emit("")
+            return
+        x, y = pixel
+        size = self.canvas.pixel_size_A
+        lengths = f" ({x * size:.1f}, {y * size:.1f} Å)" if size else ""
+        self.status.emit(f"x {x} y {y}{lengths}  {self.canvas.value_at(x, y):.4g}")
+
+    def _paint_tripod(self, painter: QPainter, canvas: ImageCanvas) -> None:
+        if canvas.width() < 160 or canvas.height() < 160:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        matrix, at = self.view.matrix, QPointF(canvas.width() - 46, canvas.height() - 46)
+        for axis in sorted(range(3), key=lambda k: -matrix[2, k]):
+            end = QPointF(float(matrix[0, axis]), float(matrix[1, axis])) * 28.0
+            colour = QColor(AXIS_COLOURS[axis])
+            painter.setPen(QPen(colour, 2))
+            painter.drawLine(at, at + end)
+            painter.drawText(at + end * 1.32 + QPointF(-3, 4), "xyz"[axis])
+
+    # actions ----------------------------------------------------------------------------------------------------
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = {Qt.Key.Key_Up: -STEP_DEG, Qt.Key.Key_Down: STEP_DEG}
+        if event.key() in steps:
+            self._go(self.view.turned(0.0, steps[event.key()]))
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.turning is None:
+            self._prepared_for = None
+            self._prepare()
+        else:
+            super().keyPressEvent(event)
+
+    def do_previous(self) -> None:
+        """Turn left by 5°."""
+        self._go(self.view.turned(-STEP_DEG, 0.0))
+
+    def do_next(self) -> None:
+        """Turn right by 5°."""
+        self._go(self.view.turned(STEP_DEG, 0.0))
+
+    def do_previous_page(self) -> None:
+        """Turn in the plane by -5°."""
+        self._go(self.view.spun(-STEP_DEG))
+
+    def do_next_page(self) -> None:
+        """Turn in the plane by 5°."""
+        self._go(self.view.spun(STEP_DEG))
+
+    def do_first(self) -> None:
+        """Go to the top view."""
+        self._go(View())
+
+    def do_auto_contrast(self) -> None:
+        """Take the robust range of the view that is shown."""
+        if self.canvas.image is not None:
+            self.levels.set_distribution(distribution(subsample(self.canvas.image)), auto=True)
+
+    def do_full_range(self) -> None:
+        """Take the full range."""
+        self.levels.full_range()
+
+    def do_invert(self) -> None:
+        """Invert the display."""
+        self.levels.invert()
+
+    def do_black_down(self) -> None:
+        """Lower the black level."""
+        self.levels.nudge(low=-LEVEL_STEP)
+
+    def do_black_up(self) -> None:
+        """Raise the black level."""
+        self.levels.nudge(low=LEVEL_STEP)
+
+    def do_white_down(self) -> None:
+        """Lower the white level."""
+        self.levels.nudge(high=-LEVEL_STEP)
+
+    def do_white_up(self) -> None:
+        """Raise the white level."""
+        self.levels.nudge(high=LEVEL_STEP)
+
+    def do_zoom_in(self) -> None:
+        """Zoom in."""
+        self.canvas.zoom(1.25)
+
+    def do_zoom_out(self) -> None:
+        """Zoom out."""
+        self.canvas.zoom(1 / 1.25)
+
+    def do_zoom_fit(self) -> None:
+        """Show the whole projection."""
+        self.canvas.fit()
+
+    def do_zoom_actual(self) -> None:
+        """Show one pixel as one pixel of the screen."""
+        self.canvas.one_to_one()
+
+    def do_copy(self) -> None:
+        """Copy the view as an option of the command line."""
+        QGuiApplication.clipboard().setText(self.view.option())
+
+    def do_copy_picture(self) -> None:
+        """Copy the projection to the clipboard."""
+        QGuiApplication.clipboard().setImage(self.canvas.picture())
+
+    def do_save_view(self) -> None:
+        """Ask for a file and save the projection in full resolution, PNG as shown or MRC with its pixel size."""
+        turning = self.resting or self.turning
+        if turning is None or self._volume is None:
+            return
+        rot, tilt, psi = self.view.angles
+        name = f"{self._volume.name or 'view'}_{rot:.0f}_{tilt:.0f}_{psi:.0f}.png"
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Save this projection", name, "Picture (*.png);;MRC image (*.mrc)"
+        )
+        if chosen:
+            self.save_to(Path(chosen))
+
+    def save_to(self, path: Path) -> None:
+        """Save the projection off the GUI thread and say so in the status bar."""
+        turning = self.resting or self.turning
+        if turning is None:
+            return
+        work = save_view(turning, self.view, self._resolution_A, self.levels.contrast, path)
+        self.runner.view(
+            (id(self), "save", str(path)),
+            work,
+            lambda done: self.status.emit(f"Saved {path}"),
+            fail=lambda error: self.status.emit(f"Not saved: {error}"),
+            slow=True,
+        )
+
+    # window -----------------------------------------------------------------------------------------------------
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        tall = self.height() > 1.25 * self.width()
+        self.splitter.setOrientation(Qt.Orientation.Vertical if tall else Qt.Orientation.Horizontal)
+
+    def inspector(self) -> list[tuple[str, QWidget]]:
+        return [("Levels", self.levels), ("Views", self.kept)]
+
+    def picture_widget(self) -> QWidget:
+        """Return what a picture of the panel shows."""
+        return self.canvas
+
+    def figure_spec(self) -> dict[str, Any] | None:
+        volume = self._volume
+        if volume is None or volume.source is None or self.turning is None:
+            return None
+        c = self.levels.contrast
+        return {
+            "kind": "image",
+            "map": str(volume.source),
+            "angles": list(self.view.angles),
+            "width_mm": 85.0,
+            "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},
+        }
+
+    def state(self) -> dict[str, Any]:
+        c = self.levels.contrast
+        return {
+            "angles": list(self.view.angles),
+            "symmetry": self.controls.group.name,
+            "resolution_A": self._resolution_A,
+            "contrast": [c.low, c.high, c.colormap, c.inverted] if self.turning is not None else None,
+            "views": [list(view.angles) for view in self.kept.views],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.document is None:
+            self._restoring = state
+        else:
+            self._take(state)
+            self.set_view(self.view)
+
+    def _take(self, state: dict[str, Any]) -> None:
+        assert self.document is not None
+        self._restoring = None
+        if len(state.get("angles", ())) == 3:
+            self.view = View(*(float(a) for a in state["angles"]))
+        self.kept.set_views([View(*(float(a) for a in angles)) for angles in state.get("views", [])])
+        try:
+            self.controls.set_group(point_group(str(state.get("symmetry", self.controls.group.name))))
+            self._groups[self.document.id] = self.controls.group
+        except EmviewerError:
+            pass
+        self.controls.resolution_box.setValue(float(state.get("resolution_A", 0.0)))
+        c = state.get("contrast")
+        if isinstance(c, (list, tuple)) and len(c) == 4:
+            contrast = Contrast(float(c[0]), float(c[1]), str(c[2]), bool(c[3]))
+            self._contrasts[self.document.id] = contrast
+            self.levels.set_contrast(contrast)
+            self.canvas.set_contrast(contrast)
