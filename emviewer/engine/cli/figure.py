@@ -13,6 +13,7 @@ import click
 def command(spec: str, out: str) -> int:
     """Make a figure again from the spec that was saved beside it."""
     from emviewer.engine import figure
+    from emviewer.engine.cli.say import say
     from emviewer.engine.jobs.folder import as_output_error
 
     target = Path(out)
@@ -21,5 +22,5 @@ def command(spec: str, out: str) -> int:
         figure.render_file(spec, target)
     except OSError as err:
         raise as_output_error(err, target) from err
-    print(f"emviewer: figure in {target.absolute()}")
+    say(f"figure in {target.absolute()}")
     return 0

@@ -87,6 +87,13 @@ def guarded(work: Any) -> int:
         say_error(err)
     except BrokenPipeError:
         return 0
+    except Exception as err:
+        from emviewer.engine.task import Cancelled
+
+        if not isinstance(err, Cancelled):
+            raise
+        say_error("interrupted before anything was finished: nothing was changed")
+        return 130
     return 2
 
 

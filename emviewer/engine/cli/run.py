@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from emviewer.engine.cli.interrupt import interruptible
-from emviewer.engine.cli.say import say_error, say_warning
+from emviewer.engine.cli.say import say, say_error, say_warning
 from emviewer.engine.errors import FileError
 from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, validated
@@ -46,8 +45,7 @@ def run(name: str, values: dict[str, Any], out: str, overwrite: bool = False, qu
     if outcome.error is not None:
         say_error(outcome.error)
     partial = " (partial)" if outcome.status == "partial" else ""
-    print(f"emviewer: result{partial} in {outcome.folder}")
-    sys.stdout.flush()
+    say(f"result{partial} in {outcome.folder}")
     if interrupt.asked and outcome.status == "partial":
         return INTERRUPTED
     return 2 if outcome.error is not None else 0

@@ -1,8 +1,13 @@
-"""What the program says on stderr: one line a time, and always in the same form."""
+"""What the program says: errors and warnings on stderr, one line each; where results are on stdout."""
 
 from __future__ import annotations
 
 import sys
+
+
+def say(sentence: object) -> None:
+    """Print ``emviewer: …`` on stdout at once."""
+    print(f"emviewer: {_one_line(sentence)}", flush=True)
 
 
 def say_error(error: object) -> None:
