@@ -161,7 +161,7 @@ class DocumentsTree(QTreeWidget):
         for name, title in tasks:
             menu.addAction(f"{title}…", lambda n=name: self.task_wanted.emit(document, n))
         menu.addSeparator()
-        if document.volume is not None:
+        if document.kind in ("map", "images"):
             menu.addAction("Pixel size…", lambda: self.pixel_size_wanted.emit(document))
         if document.path is not None:
             menu.addAction("Reload from disk", lambda: self.reload_wanted.emit(document))

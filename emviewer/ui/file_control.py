@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer
 from PySide6.QtWidgets import QDoubleSpinBox, QInputDialog
 
-from emviewer.engine.types import Map3D
 from emviewer.ui.notices import Notice
-from emviewer.ui.opening import read_documents
+from emviewer.ui.opening import read_document
 from emviewer.ui.workspace import Document
 
 SETTLE_MS = 600
@@ -54,7 +54,7 @@ class FileControl(QObject):
             self.opening.add(path)
             self.window.runner.view(
                 ("open", path),
-                lambda check, p=path: read_documents(p),
+                lambda check, p=path: read_document(p),
                 lambda document, p=path: self._opened(p, document, then),
                 fail=lambda error, p=path: self._failed(p, error),
                 slow=True,
@@ -68,8 +68,7 @@ class FileControl(QObject):
         self.window.settings.folder = str(path.parent)
         self.window.open_document(document)
         self.window.refresh_recent()
-        if path.is_file():
-            self._watch.addPath(str(path))
+        self.watch(document)
         self.doubts(document)
         if then is not None:
             then(document)
@@ -112,22 +111,30 @@ class FileControl(QObject):
         """Give a document the pixel size that a person says; its file stays as it is."""
         if document.volume is not None:
             document.volume = document.volume.with_pixel_size(pixel_size_A)
+        elif document.stack is not None:
+            document.stack = replace(document.stack, pixel_size_A=pixel_size_A, pixel_size_known=True)
+        document.info["_pixel_size"] = pixel_size_A
         self.window.log.note(f"{document.title}: pixel size set to {pixel_size_A:g} Å")
         self.window.workspace.touch(document)
 
     def edit_pixel_size(self, document: Document) -> None:
-        """Ask for the pixel size of a map."""
-        volume: Map3D | None = document.volume
-        if volume is None:
+        """Ask for the pixel size of a map or an image set."""
+        data = document.volume or document.stack
+        if data is None:
             return
         value, said = QInputDialog.getDouble(
-            self.window, "Pixel size", f"Pixel size of {document.title} in Å:", volume.pixel_size_A, 0.01, 1000.0, 4
+            self.window, "Pixel size", f"Pixel size of {document.title} in Å:", data.pixel_size_A, 0.01, 1000.0, 4
         )
         if said:
             self.window.notices.dismiss(("pixel-size", document.id))
             self.set_pixel_size(document, value)
 
     # watching -------------------------------------------------------------------------------------------------------
+    def watch(self, document: Document) -> None:
+        """Ask when the document's file changes on disk (a result folder is not watched: it never changes)."""
+        if document.path is not None and document.kind != "result":
+            self._watch.addPath(str(document.path))
+
     def _stirred(self, name: str) -> None:
         self._stirring.add(Path(name))
         self._settle.start()
@@ -151,7 +158,7 @@ class FileControl(QObject):
         self.window.notices.dismiss(("changed", document.id))
         self.window.runner.view(
             ("reload", document.id),
-            lambda check, p=document.path: read_documents(p),
+            lambda check, p=document.path: read_document(p),
             lambda fresh: self._reloaded(document, fresh),
             fail=lambda error: self.window.show_error(error, f"{document.title} could not be read again"),
             slow=True,

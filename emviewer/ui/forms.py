@@ -73,7 +73,7 @@ def inner_type(model: type[BaseModel], name: str) -> tuple[Any, bool]:
 
 def when_empty(help_text: str) -> str:
     """Return what an empty field means, out of its help (``…; Nyquist unless told``)."""
-    found = re.search(r"(?:^|[;,]\s*)(?:the )?([^;,]+?) unless told", help_text)
+    found = re.search(r"(?:^|[;,]\s*)([^;,]+?) unless told", help_text)
     return found.group(1) if found else "not set"
 
 

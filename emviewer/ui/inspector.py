@@ -75,7 +75,7 @@ class FactsView(QWidget):
         self._form.setHorizontalSpacing(12)
         self._form.setVerticalSpacing(4)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
     def write(self, facts: list[tuple[str, str]]) -> None:
         """Show these lines; labels that are there already are used again."""
@@ -125,7 +125,7 @@ class Inspector(QTabWidget):
         self._column.setSpacing(0)
         self._column.addWidget(self._information)
         self._column.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -148,6 +148,8 @@ class Inspector(QTabWidget):
             self._sections.append(section)
             self._column.insertWidget(place, section)
         self.show_document(panel.document if panel is not None else self.workspace.current)
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        self._scroll.setMinimumWidth(self._view.minimumSizeHint().width() + bar)
 
     def show_document(self, document: Document | None) -> None:
         """Show the facts of a document."""

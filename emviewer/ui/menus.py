@@ -54,8 +54,8 @@ def _tick_theme(window: Any) -> None:
 def _add_panels(window: Any, menu: QMenu) -> None:
     first = menu.actions()[0]
     for cls in (cls for _, cls in window.area.kinds.values()):
-        spec = ActionSpec(f"panel_{cls.kind}", cls.heading, "&View", (), cls.kind if cls.kind in theme.icon_names() else "",
-                          f"Show the panel “{cls.heading}”")  # fmt: skip
+        icon = cls.kind if cls.kind in theme.icon_names() else ""
+        spec = ActionSpec(f"panel_{cls.kind}", cls.heading, "&View", (), icon, f"Show the panel “{cls.heading}”")
         action = window.actions_.add(spec, lambda _=False, k=cls.kind: _open_panel(window, k))
         menu.insertAction(first, action)
     menu.insertSeparator(first)

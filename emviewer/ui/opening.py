@@ -16,7 +16,7 @@ ANGLES = {"rlnAngleRot": "rot_deg", "rlnAngleTilt": "tilt_deg", "rlnAnglePsi": "
 ORIGINS = {"rlnOriginXAngst": "shift_x_A", "rlnOriginYAngst": "shift_y_A"}
 
 
-def read_documents(path: Path, pixel_size_A: float | None = None) -> Document:
+def read_document(path: Path, pixel_size_A: float | None = None) -> Document:
     """Open a file or a result folder.
 
     Parameters

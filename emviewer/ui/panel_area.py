@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QHBoxLayout,
+    QLabel,
     QMainWindow,
     QMenu,
     QSizePolicy,
@@ -62,6 +63,10 @@ class PanelDock(QDockWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(4, 1, 4, 1)
         row.setSpacing(2)
+        self.heading = QLabel(panel.heading)
+        self.heading.setProperty("role", "title")
+        self.heading.setContentsMargins(6, 0, 2, 0)
+        row.addWidget(self.heading)
         row.addWidget(self.choice)
         row.addStretch(1)
         row.addWidget(self.float_button)
@@ -298,6 +303,8 @@ class PanelArea(QMainWindow):
                 dock.retitle()
 
     def _seen(self, panel: Panel, seen: bool) -> None:
+        for dock in self.docks:
+            dock.heading.setVisible(dock.isFloating() or not self.tabifiedDockWidgets(dock))  # else the tab says it
         # A tab that comes to the front shows itself; one that leaves does so just before.
         if seen and self.dock_of(panel) is not None and (self._front is None or not self._front.isVisible()):
             self._set_front(panel)

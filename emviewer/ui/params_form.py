@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from emviewer.engine.params import problems
+from emviewer.engine.params import field_names, problems
 from emviewer.ui import theme
 from emviewer.ui.forms import Field, PathEdit, label_of
 
@@ -74,7 +74,7 @@ class ParamsForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 10)
         layout.setSpacing(6)
-        for name in model.model_fields:
+        for name in field_names(model):
             self.fields[name] = Field(model, name, self._edited)
             self.rows[name] = _Row(self.fields[name])
         plain = [n for n in self.fields if not self.fields[n].meta.advanced]

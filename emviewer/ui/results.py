@@ -11,7 +11,7 @@ import pandas as pd
 from emviewer.engine.errors import FileError
 from emviewer.engine.task import Batch
 from emviewer.engine.types import F32, ImageStack
-from emviewer.ui.opening import read_documents
+from emviewer.ui.opening import read_document
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
 
@@ -99,7 +99,7 @@ class ResultStream:
                 self.workspace.remove(document)
             return
         folder: Path = job.outcome.folder
-        self.runner.view((id(self), "settle"), lambda check: read_documents(folder), self._settle, slow=True)
+        self.runner.view((id(self), "settle"), lambda check: read_document(folder), self._settle, slow=True)
 
     def _settle(self, final: Document) -> None:
         document = self.document

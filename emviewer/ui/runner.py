@@ -46,6 +46,8 @@ class JobHandle:
         ``make(check) -> generator of Batch`` whose return value is an :class:`Outcome`.
     on_batches, on_end : callable
         Called on the GUI thread: with the list of new batches; with the handle when it has ended.
+    say : callable
+        Set by the runner: work that cannot yield says with it, from the worker, what it is doing.
     """
 
     title: str
@@ -63,6 +65,7 @@ class JobHandle:
     error: EmviewerError | None = None
     traceback: str = ""
     id: int = field(default_factory=itertools.count(1).__next__)
+    say: Callable[[str], None] = lambda stage: None
     _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -164,6 +167,7 @@ class Runner(QObject):
     def submit(self, job: JobHandle) -> JobHandle:
         """Queue a job; it starts when those before it have ended."""
         self.jobs.append(job)
+        job.say = lambda stage: self._post("say", job, stage)
         self._job_lane.put(lambda: self._run_job(job))
         self.jobs_changed.emit()
         return job
@@ -302,6 +306,9 @@ class Runner(QObject):
                 if room:
                     self._room.release()
                 batches.setdefault(about.id, (about, []))[1].append(batch)
+            elif kind == "say":
+                about.stage, changed = payload, True
+                batches.setdefault(about.id, (about, []))
             elif kind == "start":
                 about.state, about.started, changed = "running", payload, True
             elif kind == "end":
@@ -311,8 +318,9 @@ class Runner(QObject):
             else:
                 self._answer(kind, *about, payload)
         for job, list_of in batches.values():
-            last = list_of[-1]
-            job.done, job.total, job.stage, changed = last.done, last.total, last.stage, True
+            if list_of:
+                last = list_of[-1]
+                job.done, job.total, job.stage, changed = last.done, last.total, last.stage or job.stage, True
             _call(job.on_batches, list_of)
         for job in ended:
             _call(job.on_end, job)

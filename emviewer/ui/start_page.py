@@ -171,15 +171,14 @@ class StartPage(QScrollArea):
             self.missing = missing
             self.refresh()
 
-    def show_progress(self, done: int, total: int, stage: str) -> None:
-        """Show how far the example is; ``total < 0`` puts the page back."""
-        busy = total >= 0
+    def show_progress(self, stage: str | None) -> None:
+        """Show what is being made of the example; None puts the page back."""
+        busy = stage is not None
         self.progress.setVisible(busy)
         self.example_button.setEnabled(not busy)
-        self.progress.setRange(0, max(total, 0))
-        self.progress.setValue(done)
+        self.progress.setRange(0, 0)
         self.hint.setText(
-            f"Building the example: {stage}…" if busy
+            f"The example: {stage}…" if busy
             else "No data at hand? The example is made by the program. Or drop files anywhere."
         )  # fmt: skip
 

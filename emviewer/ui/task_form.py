@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,8 +39,11 @@ class Preview:
     taken: bool
 
 
-def free_folder(source: str, job: str) -> Path:
-    """Return ``<map>_<job>`` beside the input, numbered until it is free; in the home folder if that is read-only."""
+def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -> Path:
+    """Return ``<map>_<job>`` beside the input, numbered until it is free; in the home folder if that is read-only.
+
+    ``promised`` names folders that queued jobs will make.
+    """
     path = Path(source)
     name = source.replace(":", "_") if source.startswith("phantom:") else path.name.split(".")[0]
     parent = path.absolute().parent
@@ -48,12 +52,12 @@ def free_folder(source: str, job: str) -> Path:
     number = 1
     while True:
         candidate = parent / (f"{name}_{job}" if number == 1 else f"{name}_{job}_{number}")
-        if not candidate.exists():
+        if not candidate.exists() and str(candidate) not in promised:
             return candidate
         number += 1
 
 
-def preview(job: str, params: JobParams | None, source: str, out: str) -> Preview:
+def preview(job: str, params: JobParams | None, source: str, out: str, promised: frozenset[str]) -> Preview:
     """Return what the form says beforehand; runs in a lane because it looks at disks and counts views."""
     estimate = ""
     if params is not None:
@@ -65,7 +69,7 @@ def preview(job: str, params: JobParams | None, source: str, out: str) -> Previe
                 estimate = f"!{err}"
     folder = Path(out) if out else None
     taken = folder is not None and folder.is_dir() and any(folder.iterdir())
-    return Preview(estimate, str(free_folder(source, job)) if source else "", taken)
+    return Preview(estimate, str(free_folder(source, job, promised)) if source else "", taken)
 
 
 class TaskForm(QWidget):
@@ -90,6 +94,7 @@ class TaskForm(QWidget):
         self.out = PathEdit(folder=True)
         self.out.line.setAccessibleName("Output folder")
         self._suggested = ""
+        self._promised: set[str] = set()
         self.overwrite = QCheckBox("Replace the folder that is there")
         self.overwrite.hide()
         self.estimate = QLabel()
@@ -142,16 +147,21 @@ class TaskForm(QWidget):
         source = document.info.get("_source", document.path)
         self.form.set_values({self.input_name: source, "pixel_size": None, "resolution": None} | given)
 
+    def as_json(self) -> str:
+        """Return what the fields say, for a session."""
+        return json.dumps(self.form.values(), default=str)
+
     def params(self) -> JobParams | None:
         """Return the validated parameters, None while something is wrong."""
         return None if self.form.problems() else self.model.model_validate(self.form.values())
 
     def _changed(self) -> None:
         params, source, out = self.params(), str(self.form.fields[self.input_name].value() or ""), self.out.text()
+        promised = frozenset(self._promised)
         self._allow()
         self.runner.view(
             (id(self), "preview"),
-            lambda check: preview(self.job, params, source, out),
+            lambda check: preview(self.job, params, source, out, promised),
             self._show,
             fail=lambda error: self.estimate.setText(str(error)),
             slow=True,
@@ -192,6 +202,7 @@ class TaskForm(QWidget):
         job: Any = self._run(self.job, params, Path(self.out.text()), self.overwrite.isChecked())
         self.overwrite.setChecked(False)
         self._suggested = self.out.text()
+        self._promised.add(self.out.text())
         self._changed()
         return job
 

@@ -91,7 +91,8 @@ def make_palette(c: Colours) -> QPalette:
 def stylesheet(c: Colours) -> str:
     """Return ``resources/styles/window.qss`` with the colours of a theme in place of ``@names``."""
     text = files("emviewer.resources").joinpath("styles/window.qss").read_text()
-    table = asdict(c)
+    folder = files("emviewer.resources").joinpath("styles", "dark" if c is DARK else "light")
+    table = asdict(c) | {"arrows": str(folder).replace("\\", "/")}
     return re.sub(r"@([a-z_]+)", lambda found: table[found.group(1)], text)
 
 

@@ -332,7 +332,7 @@ class MainWindow(QMainWindow):
         em = self.fontMetrics().height()
         for dock in self.docks.values():
             dock.show()
-        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 20],
+        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 24],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
