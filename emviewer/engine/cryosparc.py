@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emviewer.engine import conventions, files_bytes
 from emviewer.engine.errors import DataError, FileError
 from emviewer.engine.files_named import ImageNames, open_named
-from emviewer.engine.mrc_header import plausible_pixel
+from emviewer.engine.mrc_header import plausible_pixel, tidy
 from emviewer.engine.types import F32, F64, ImageSet, Poses
 
 Rows = NDArray[Any]
@@ -252,7 +252,7 @@ def read_images(
     names = _names(rows)
     edge = pixel_size_A
     if edge is None and "blob/psize_A" in names and len(rows) and plausible_pixel(float(rows["blob/psize_A"][0])):
-        edge = float(f"{float(rows['blob/psize_A'][0]):.6g}")
+        edge = tidy(float(rows["blob/psize_A"][0]))
     notes: list[str] = []
     stack = None
     if {"blob/path", "blob/idx"} <= set(names) and len(rows):

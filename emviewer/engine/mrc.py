@@ -203,13 +203,11 @@ def opening(header: MrcHeader, pixel_size_A: float | None = None) -> Opening:
 
 def _native(data: NDArray[Any]) -> F32:
     """Return float32 in this machine's byte order and in rows; the same memory map if it is so already."""
-    if data.dtype == np.float32 and data.dtype.isnative and data.flags.c_contiguous and data.flags.aligned:
-        return data
-    return np.ascontiguousarray(data, dtype=np.float32)
+    return np.require(data, np.float32, ["C", "A"])
 
 
 def _isotropic_shape(shape: tuple[int, int, int], edges: tuple[float, float, float]) -> tuple[int, int, int]:
-    nz, ny, nx = (max(1, round((n - 1) * e / min(edges)) + 1) for n, e in zip(shape, reversed(edges), strict=True))
+    nz, ny, nx = (max(1, round(n * e / min(edges))) for n, e in zip(shape, reversed(edges), strict=True))
     return nz, ny, nx
 
 

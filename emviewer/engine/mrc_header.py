@@ -111,7 +111,7 @@ class MrcHeader:
         nz, ny, nx = self.shape
         edges = []
         for cell, m, n in zip(self.cell_A, self.sampling, (nx, ny, nz), strict=True):
-            edges.append(_six_digits(cell / (m if m > 0 else n)) if np.isfinite(cell) else 0.0)
+            edges.append(tidy(cell / (m if m > 0 else n)) if np.isfinite(cell) else 0.0)
         return edges[0], edges[1], edges[2]
 
     @property
@@ -131,9 +131,10 @@ class MrcHeader:
         return self.ispg == 0 and self.sampling[2] == 1 and self.sections > 1
 
 
-def _six_digits(value: float) -> float:
-    """Undo the rounding to float32: the header's 226.55999755859375 over 64 pixels means 3.54."""
-    return float(f"{value:.6g}")
+def tidy(value: float) -> float:
+    """Undo the rounding of a decimal number to float32: 226.55999755859375 over 64 pixels means 3.54."""
+    short = float(f"{value:.6g}")
+    return short if abs(short - value) <= 1e-6 * abs(value) else float(f"{value:.8g}")
 
 
 def plausible_pixel(edge_A: float) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emviewer.engine import files_bytes
 from emviewer.engine.errors import FileError
-from emviewer.engine.mrc_header import plausible_pixel
+from emviewer.engine.mrc_header import plausible_pixel, tidy
 from emviewer.engine.types import F32, ImageStack, Map3D
 
 _WORDS = 256
@@ -88,7 +88,7 @@ def parse(block: bytes) -> SpiderHeader | None:
             header_bytes=label_bytes,
             images=images if is_stack > 0 else 0,
             order=order,
-            pixel_size_A=float(f"{edge:.6g}") if plausible_pixel(edge) else 0.0,
+            pixel_size_A=tidy(edge) if plausible_pixel(edge) else 0.0,
         )
     return None
 
