@@ -30,7 +30,7 @@ from emviewer.engine.types import Map3D
 VERSION = 1
 """Counts changes of what is made, so that an older example in the cache is not taken for this one."""
 
-PIXEL_A = 2.0
+PIXEL_A = 1.5
 BOX = 96
 RESOLUTION_A = 6.0
 SYMMETRY = "C3"
@@ -41,7 +41,7 @@ The example of emviewer. Everything here was made by the program from one protei
 PDB entry 2NWL, the aspartate transporter GltPh of Pyrococcus horikoshii, a trimer (O. Boudker, R. M. Ryan,
 D. Yernool, K. Shimamoto, E. Gouaux, Nature 445, 387, 2007). The PDB archive is in the public domain (CC0 1.0).
 
-map.mrc            the trimer as electrons see it, C3 about z, 6 A resolution, 2 A a voxel
+map.mrc            the trimer as electrons see it, C3 about z, 6 A resolution, 1.5 A a voxel
 monomer.mrc        one of its three chains
 classes.mrcs       40 class averages: most show the trimer, some do not (classes_truth.csv says which);
                    classes_model.star and classes_data.star describe them and their members as RELION does
@@ -65,7 +65,7 @@ class Example:
 
     @property
     def map(self) -> Path:
-        """The trimer, C3, 96³ voxels of 2 Å."""
+        """The trimer, C3, 96³ voxels of 1.5 Å."""
         return self.folder / "map.mrc"
 
     @property
@@ -100,7 +100,7 @@ class Example:
 
     @property
     def truth(self) -> Path:
-        """What each class average really shows (``target``, ``off-centre``, ``monomer``, ``other``, ``junk``, ``empty``)."""
+        """What each class average really shows: ``target, off-centre, monomer, other, junk, empty``."""
         return self.folder / "classes_truth.csv"
 
     @property

@@ -20,8 +20,8 @@ KINDS = {"target": 28, "off-centre": 4, "monomer": 3, "other": 2, "junk": 2, "em
 
 N_MICROGRAPHS = 2
 EDGE = 1536
-SPOTS = 13
-"""Particles stand about a grid of so many rows and columns, so that none overlap."""
+APART_PX = 80.0
+"""Least distance of two particles: neighbours show in the corners of a box, but do not touch."""
 PER_MICROGRAPH = 160
 DEFOCUS_A = ((12000.0, 11600.0, 30.0), (19000.0, 18700.0, 75.0))
 VOLTAGE_KV, CS_MM, AMPLITUDE_CONTRAST = 300.0, 2.7, 0.1
@@ -43,11 +43,13 @@ class Plan:
     kinds : list of str
         What each class shows, one of :data:`KINDS`.
     class_angles : ndarray, shape (classes, 3)
-        rot, tilt, 0 in degrees.
+        rot, tilt, psi in degrees.
     class_offsets_px : ndarray, shape (classes, 2)
         ``(x, y)`` at which the particle stands in the class average, from its centre.
     member_of : ndarray of int64, shape (n,)
         Class of each particle, from 0.
+    turns_deg : ndarray, shape (n,)
+        psi of each particle towards its class average.
     angles : ndarray, shape (n, 3)
         rot, tilt, psi of each particle in degrees.
     micrograph : ndarray of int64, shape (n,)
@@ -62,6 +64,7 @@ class Plan:
     class_angles: F64
     class_offsets_px: F64
     member_of: NDArray[np.int64]
+    turns_deg: F64
     angles: F64
     micrograph: NDArray[np.int64]
     centres_px: F64
@@ -72,15 +75,15 @@ class Plan:
     @property
     def origins_px(self) -> F64:
         """What is to be added to each cut-out particle to centre it, shape (n, 2)."""
-        return self.picks_px - self.centres_px
+        return np.asarray(self.picks_px - self.centres_px)
 
     @property
     def class_origins_px(self) -> F64:
         """The same towards the class average, which may itself show the particle off its centre."""
-        psi = np.radians(self.angles[:, 2])
+        psi = np.radians(self.turns_deg)
         x, y = self.class_offsets_px[self.member_of].T
         turned = np.stack([np.cos(psi) * x + np.sin(psi) * y, -np.sin(psi) * x + np.cos(psi) * y], axis=1)
-        return self.origins_px + turned
+        return np.asarray(self.origins_px + turned)
 
     def of_kind(self, kind: str) -> NDArray[np.int64]:
         """Return the particles whose class shows ``kind``."""
@@ -108,13 +111,15 @@ def plan_particles(rng: np.random.Generator, projectors: Mapping[str, Projector]
     chosen = rng.choice(n_classes, n - n_classes, p=popularity / popularity.sum())
     member_of = rng.permutation(np.concatenate([np.arange(n_classes), chosen]))
     angles = class_angles[member_of] + rng.normal(0, JITTER_DEG, (n, 3)) * [1, 1, 0]
-    angles[:, 2] = rng.uniform(-180, 180, n)
+    turns = rng.uniform(-180, 180, n)
+    angles[:, 2] = conventions.wrap_degrees(angles[:, 2] + turns)
     centres = np.concatenate([_places(rng, box) for _ in range(N_MICROGRAPHS)])
     return Plan(
         kinds=kinds,
         class_angles=class_angles,
         class_offsets_px=offsets,
         member_of=member_of,
+        turns_deg=turns,
         angles=angles,
         micrograph=np.repeat(np.arange(N_MICROGRAPHS), PER_MICROGRAPH),
         centres_px=centres,
@@ -129,16 +134,18 @@ def _spread_views(n: int, rng: np.random.Generator) -> F64:
     i = rng.permutation(n) + 0.5
     tilt = np.degrees(np.arccos(1 - 2 * i / n))
     rot = np.degrees(np.pi * (1 + 5**0.5) * i)
-    return np.stack([conventions.wrap_degrees(rot), tilt, np.zeros(n)], axis=1)
+    return np.stack([conventions.wrap_degrees(rot), tilt, rng.uniform(-180, 180, n)], axis=1)
 
 
 def _places(rng: np.random.Generator, box: int) -> F64:
-    """Return the places of a micrograph's particles: some of the spots of a grid, each moved a little."""
-    spacing = EDGE / SPOTS
-    spots = rng.choice(SPOTS * SPOTS, PER_MICROGRAPH, replace=False)
-    grid = (np.stack([spots % SPOTS, spots // SPOTS], axis=1) + 0.5) * spacing
-    room = min(spacing - box, 12.0) / 2
-    return np.asarray(grid + rng.uniform(-room, room, grid.shape))
+    """Return the places of a micrograph's particles, thrown at random and kept where there is room."""
+    places: list[F64] = []
+    margin = box // 2 + 8
+    while len(places) < PER_MICROGRAPH:
+        place = rng.uniform(margin, EDGE - margin, 2)
+        if not places or np.hypot(*(np.array(places) - place).T).min() >= APART_PX:
+            places.append(place)
+    return np.array(places)
 
 
 class Micrographs:
@@ -210,7 +217,7 @@ class Micrographs:
         one = self.contrast.take([number])
         seen = fft.irfft2(fft.rfft2(signal[None]) * ctf.transfer(one, EDGE, self.plan.pixel_size_A), (EDGE, EDGE))[0]
         noise = self.rng.standard_normal((EDGE, EDGE), dtype=np.float32)
-        thickness = ndimage.zoom(self.rng.normal(0, 0.5, (5, 5)), EDGE / 5, order=3)
+        thickness = ndimage.zoom(self.rng.normal(0, 0.15, (5, 5)), EDGE / 5, order=3)
         counts: F32 = (GREY - GREY_SD * (seen / self.noise_sd + noise + thickness)).astype(np.float32)
         return counts
 
@@ -218,8 +225,8 @@ class Micrographs:
 def _dirt(box: int, rng: np.random.Generator) -> F32:
     """Return a picture of contamination between 0 and 1: a few large lumps."""
     y, x = np.mgrid[:box, :box] - box // 2
-    lumps = rng.normal(0, box / 8, (4, 2))
-    sizes = rng.uniform(box / 16, box / 9, 4)
+    lumps = rng.normal(0, box / 7, (7, 2))
+    sizes = rng.uniform(box / 26, box / 11, 7)
     heights = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * s * s)) for (a, b), s in zip(lumps, sizes, strict=True)]
     image = np.sum(heights, axis=0) * _disc(box, box * 0.40, box * 0.05)
     return np.asarray(image / image.max(), np.float32)
@@ -234,7 +241,7 @@ def _disc(box: int, radius: float, edge: float) -> F64:
 
 def normalised(images: F32) -> F32:
     """Return images with mean 0 and standard deviation 1 outside the inscribed disc, as RELION prepares them."""
-    n, h, w = images.shape
+    _, h, w = images.shape
     y, x = np.ogrid[:h, :w]
     outside = np.hypot(x - w // 2, y - h // 2) > min(h, w) // 2
     ground = images[:, outside]
@@ -272,7 +279,7 @@ class ClassAverages:
         shifts = self.rng.normal(0, 0.6, (views, 2)) - plan.class_offsets_px[number]
         images = self.projectors[volume_of(kind)].project(conventions.euler_to_matrix(*angles.T), shifts)
         average = np.asarray(ndimage.gaussian_filter(images.mean(axis=0, dtype=np.float64), 1.0))
-        return average - average[_disc(plan.box, plan.box * 0.44, 1) < 0.5].mean()
+        return np.asarray(average - average[_disc(plan.box, plan.box * 0.44, 1) < 0.5].mean())
 
     def _strength(self) -> float:
         top = self.projectors["target"].project(np.eye(3)[None])

@@ -79,7 +79,7 @@ def _particles(plan: Plan, contrast: CTF) -> pd.DataFrame:
 
 def _members(plan: Plan, contrast: CTF) -> pd.DataFrame:
     """Return the particles as members of their classes: in-plane angle and shift towards the class average."""
-    table = _common(plan, contrast).assign(rlnAnglePsi=plan.angles[:, 2])
+    table = _common(plan, contrast).assign(rlnAnglePsi=plan.turns_deg)
     return _with_shift(table, plan.class_origins_px, plan.pixel_size_A)
 
 
