@@ -171,12 +171,12 @@ def _summarise(folder: ResultFolder, views: Views, done: int, seconds: float) ->
     folder.stage("quality")
     covering = separation = float("nan")
     if done == len(views):
-        covering, separation = sampling.quality(views.directions, views.group)
+        covering, separation = sampling.quality(views.directions, views.group, *views.ranges)
     folder.summary |= {
         "n_views": done,
         "n_directions": len(views.directions),
         "covering_radius_deg": covering,
-        "min_separation_deg": separation if len(views.directions) > 1 else None,
+        "min_separation_deg": separation,
         "views_per_second": round(done / seconds, 1) if done else None,
         "symmetry": views.group.name,
     }

@@ -6,7 +6,7 @@ import functools
 import math
 from pathlib import Path
 
-from emviewer.engine import sampling, symmetry
+from emviewer.engine import sampling
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs.gallery_params import GalleryParams
 from emviewer.engine.jobs.gallery_plan import rot_range, tilt_range
@@ -45,11 +45,15 @@ def count_views(params: GalleryParams) -> tuple[int, bool]:
         rot_step, tilt_step = params.steps
         rots, tilts = sampling.Steps(*rot_range(params), rot_step), sampling.Steps(*tilt_range(params), tilt_step)
         return len(sampling.grid_ranges(rots, tilts)) * psis, True
-    group = symmetry.point_group(params.sym)
     count = sampling.count(
-        params.lattice, params.steps[0], group, rot_range=rot_range(params), tilt_range=tilt_range(params)
+        params.steps[0],
+        params.sym,
+        rot_range(params),
+        tilt_range(params),
+        grid=params.lattice,
+        psi_step=params.psi_step,
     )
-    return int(count) * psis, False
+    return count.views, count.exact
 
 
 def map_box(path: Path) -> int:

@@ -179,6 +179,12 @@ class GalleryParams(JobParams):
         signed = self.tilt is not None and self.tilt[0] < 0
         return "product" if self.grid == "even" and (steps[0] != steps[1] or narrow or signed) else self.grid
 
+    @property
+    def lays_a_grid(self) -> bool:
+        """Whether the views come from a grid on the sphere, not from a list or random numbers."""
+        lists = (self.angles, self.tilt_series, self.random)
+        return not self.view and all(given is None for given in lists) and self.lattice != "product"
+
     def resolved(self) -> dict[str, Any]:
         """Return the parameters as used; the step is the one that counts."""
         return super().resolved() | {"step": self.steps[0], "grid": self.lattice}

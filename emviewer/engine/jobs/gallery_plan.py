@@ -30,6 +30,8 @@ class Views:
         The symmetry that the directions are judged by.
     shifts_A, shifts_px : ndarray of float64, shape (n, 2), or None
         Origins that a table of angles gave, in Å or (RELION up to 3.0) in pixels.
+    ranges : tuple of tuple of float
+        Ranges of rot and tilt that the directions are spread over; empty for the whole sphere.
     notes : tuple of str
         Doubts, one sentence each.
     """
@@ -39,6 +41,7 @@ class Views:
     group: symmetry.PointGroup
     shifts_A: F64 | None = None
     shifts_px: F64 | None = None
+    ranges: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -64,7 +67,8 @@ def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
     directions = different_directions(angles)
     if params.psi_step is not None:
         angles = sampling.with_psi(angles, params.psi_step)
-    return Views(np.asarray(angles, float), directions, group)
+    ranges = (rot_range(params), tilt_range(params)) if params.lays_a_grid else ()
+    return Views(np.asarray(angles, float), directions, group, ranges=ranges)
 
 
 def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.random.Generator) -> F64:

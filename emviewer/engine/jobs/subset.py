@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -84,9 +85,11 @@ def save_subset(
         beside.replace(mrcs)
         star.write_star(table_path, subset_blocks(images, chosen, mrcs.name))
     except OSError as err:
-        raise as_output_error(err, mrcs) from err
+        problem = as_output_error(err, mrcs)
+        raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
     return table_path
 
 
