@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from emviewer.engine import cryosparc, files_array, files_bytes, model, mrc, spider, star_images, xmipp
+from emviewer.engine import files_array, files_bytes, model, mrc, spider
 from emviewer.engine.errors import FileError
 from emviewer.engine.files_stack import image_format, open_stack
 from emviewer.engine.model import Model
@@ -122,6 +120,8 @@ def read_images(
     FileError
         If the file is missing, damaged, or holds no images.
     """
+    from emviewer.engine import cryosparc, star_images, xmipp  # pandas: 0.3 s that maps need not spend
+
     kind = kind_of(path)
     if kind == "cryosparc":
         return cryosparc.read_images(path, pixel_size_A, project_dir, passthrough)
@@ -138,6 +138,8 @@ def read_images(
 
 def from_stack(stack: ImageStack, form: str = "") -> ImageSet:
     """Return a plain stack as an image set, with a table that has a row an image and no columns."""
+    import pandas as pd
+
     return ImageSet(
         table=pd.DataFrame(index=pd.RangeIndex(stack.n)),
         stack=stack,
@@ -151,6 +153,8 @@ def from_stack(stack: ImageStack, form: str = "") -> ImageSet:
 
 
 def _read_csv(path: Path) -> ImageSet:
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, dtype="str", keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as err:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from emviewer.engine.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd  # 0.2 s that work on maps need not spend
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
