@@ -38,10 +38,9 @@ def electron_factors(elements: Sequence[str]) -> tuple[F64, F64]:
     """
     import gemmi
 
-    carbon = gemmi.Element("C").c4322
-    found = [gemmi.Element(symbol).c4322 for symbol in elements]
-    known = [factors if factors is not None and sum(factors.a) > 0 else carbon for factors in found]
-    table = np.array([factors.get_coefs() for factors in known]).reshape(len(known), 2, 5)
+    found = [gemmi.Element(symbol) for symbol in elements]
+    known = [e if e.atomic_number > 0 and sum(e.c4322.a) > 0 else gemmi.Element("C") for e in found]
+    table = np.array([e.c4322.get_coefs() for e in known]).reshape(len(known), 2, 5)
     return table[:, 0], table[:, 1]
 
 

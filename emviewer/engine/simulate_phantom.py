@@ -129,7 +129,7 @@ _SHAPE = {
     "D7": (0.27, 0.10, 9, 0.026),
     "T": (0.27, 0.11, 9, 0.026),
     "O": (0.30, 0.08, 6, 0.024),
-    "I": (0.34, 0.06, 4, 0.022),
+    "I": (0.33, 0.055, 4, 0.021),
 }
 """Distance of a subunit from the centre, its radius, its number of Gaussians and their sigma; lengths in boxes."""
 
