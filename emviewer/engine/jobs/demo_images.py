@@ -25,8 +25,8 @@ APART_PX = 80.0
 PER_MICROGRAPH = 160
 DEFOCUS_A = ((12000.0, 11600.0, 30.0), (19000.0, 18700.0, 75.0))
 VOLTAGE_KV, CS_MM, AMPLITUDE_CONTRAST = 300.0, 2.7, 0.1
-SNR = 0.12
-"""Signal over noise variance in the box of a particle; some are seen by eye, most are not easily."""
+SNR = 0.06
+"""Signal (as the CTF leaves it) over noise variance in the box of a particle: just seen by eye."""
 OFFSET_PX = 9.0
 JITTER_DEG = 2.0
 PICKING_PX = 1.5
@@ -176,7 +176,9 @@ class Micrographs:
         )
         self.tiles, self.corners = self._tiles(projectors)
         seen = np.isin(np.array(plan.kinds)[plan.member_of], ["target", "off-centre"])
-        self.noise_sd = float(np.sqrt(self.tiles[seen].var(axis=(1, 2)).mean() / SNR))
+        first = ctf.transfer(self.contrast.take([0]), plan.box, plan.pixel_size_A)
+        sample = fft.irfft2(fft.rfft2(self.tiles[seen]) * first, (plan.box, plan.box))
+        self.noise_sd = float(np.sqrt(sample.var(axis=(1, 2)).mean() / SNR))
 
     def _tiles(self, projectors: Mapping[str, Projector]) -> tuple[F32, NDArray[np.int64]]:
         """Return the particles without CTF or noise, moved by the fraction of a pixel, and their corners ``(x, y)``."""
