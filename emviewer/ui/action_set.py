@@ -66,6 +66,8 @@ class ActionSet(QObject):
         for action in self.of_panels():
             spec = action.data()
             can = panel is not None and panel.can(spec.name)
+            if spec.name == "export_figure":
+                can = can or (panel is not None and panel.document is not None and panel.has_figure())
             action.setEnabled(can or (rows and hasattr(self.window, f"do_{spec.name}")))
 
     def recolour(self) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -37,6 +38,10 @@ FILE_FILTER = (
     "Atomic models (*.pdb *.cif *.ent *.gz);;All files (*)"
 )
 SESSION_FILTER = "emviewer sessions (*.emv)"
+
+
+_COLUMN = {"&File": 0, "&Edit": 0, "&Image": 1}
+"""Column of the sheet of keys in which a menu stands; the others are in the last."""
 
 
 def key_text(key: str) -> str:
@@ -78,7 +83,6 @@ class CommandPalette(QDialog):
         self.line = QLineEdit()
         self.line.setPlaceholderText("Type a command, a panel or a document")
         self.line.setAccessibleName("Command")
-        self.line.setClearButtonEnabled(True)
         self.list = QListWidget()
         self.list.setAccessibleName("Commands")
         self.list.setIconSize(QSize(18, 18))
@@ -165,10 +169,12 @@ class ShortcutsSheet(QDialog):
         columns.setSpacing(36)
         sheets = [QVBoxLayout() for _ in range(3)]
         for sheet in sheets:
+            sheet.setSpacing(0)
             columns.addLayout(sheet, 1)
-        for place, menu in enumerate(m for m in MENUS if any(a.keys and a.menu == m for a in ACTIONS)):
+        for menu in (m for m in MENUS if any(a.keys and a.menu == m for a in ACTIONS)):
             grid = QGridLayout()
             grid.setHorizontalSpacing(18)
+            grid.setVerticalSpacing(5)
             title = QLabel(menu.replace("&", ""))
             title.setProperty("role", "title")
             grid.addWidget(title, 0, 0, 1, 2)
@@ -178,11 +184,11 @@ class ShortcutsSheet(QDialog):
                 keys.setAlignment(Qt.AlignmentFlag.AlignRight)
                 grid.addWidget(QLabel(spec.text.replace("&", "").rstrip("…")), row, 0)
                 grid.addWidget(keys, row, 1)
-            sheets[place % 3].addLayout(grid)
-            sheets[place % 3].addSpacing(18)
+            sheets[_COLUMN.get(menu, 2)].addLayout(grid)
+            sheets[_COLUMN.get(menu, 2)].addSpacing(18)
         mouse = QLabel(
-            "<b>Mouse</b><br>wheel: step · Ctrl+wheel: zoom · Shift+wheel: ten steps<br>"
-            "drag left: crosshair or select · middle: pan · right: levels"
+            "<b>Mouse</b><br>wheel: step<br>Ctrl+wheel: zoom at the cursor<br>Shift+wheel: ten steps<br>"
+            "drag left: crosshair, or select<br>drag middle: pan<br>drag right: levels"
         )
         sheets[2].addWidget(mouse)
         for sheet in sheets:
@@ -190,13 +196,14 @@ class ShortcutsSheet(QDialog):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(holder)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addWidget(scroll)
         layout.addWidget(buttons)
         em = self.fontMetrics().height()
-        self.resize(em * 62, em * 36)
+        self.resize(em * 66, em * 44)
 
 
 def show_shortcuts(window: Any) -> None:
@@ -221,7 +228,9 @@ class HelpViewer(QDialog):
         folder = files("emviewer.resources").joinpath("help")
         self.texts = [p.read_text() for p in sorted(folder.iterdir(), key=lambda p: p.name) if p.name.endswith(".md")]
         for text in self.texts:
-            self.contents.addItem(text.splitlines()[0].lstrip("# "))
+            item = QListWidgetItem(text.splitlines()[0].lstrip("# "))
+            item.setSizeHint(QSize(0, max(28, self.fontMetrics().height() + 12)))
+            self.contents.addItem(item)
         self.contents.currentRowChanged.connect(lambda row: self.page.setMarkdown(self.texts[row]))
         self.contents.setCurrentRow(0)
         split = QSplitter()
@@ -229,7 +238,7 @@ class HelpViewer(QDialog):
         split.addWidget(self.page)
         split.setStretchFactor(1, 1)
         em = self.fontMetrics().height()
-        split.setSizes([em * 14, em * 44])
+        split.setSizes([em * 20, em * 44])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)

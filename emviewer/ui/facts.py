@@ -42,7 +42,8 @@ def facts_of(document: Document) -> list[tuple[str, str]]:
         lines.append(("Pixel size", f"{p:.4g} Å" + ("" if stack.pixel_size_known else " (not in the file)")))
     if document.table is not None:
         lines.append(("Table", f"{count_text(len(document.table))} rows, {len(document.table.columns)} columns"))
-    lines += [(name, str(value)) for name, value in document.info.items() if not name.startswith("_")]
+    lines += [(name.capitalize() if name.islower() else name, str(value))
+              for name, value in document.info.items() if not name.startswith("_")]  # fmt: skip
     for note in (*(volume.notes if volume is not None else ()), *(stack.notes if stack is not None else ())):
         lines.append(("Note", note))
     if document.path is not None:

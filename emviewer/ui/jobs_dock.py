@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from emviewer.engine.jobs.run import Outcome
 from emviewer.ui import theme
 from emviewer.ui.facts import count_text
 from emviewer.ui.runner import JobHandle, Runner
@@ -95,12 +96,10 @@ class JobRow(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(f"Progress of {job.title}")
-        self.bar.setMinimumWidth(120)
+        self.bar.setMinimumWidth(60)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.text = QLabel()
         self.text.setProperty("role", "dim")
-        self.text.setMinimumWidth(self.fontMetrics().averageCharWidth() * 30)
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop at the next image; what is finished is kept and marked partial")
         self.cancel_button.clicked.connect(lambda: cancel())
@@ -123,6 +122,9 @@ class JobRow(QFrame):
         self.pace.add(now, job.done)
         running = job.state == "running"
         self.bar.setVisible(job.active)
+        # What is said of a running job is short; an error may be long and must not widen the window.
+        width = QSizePolicy.Policy.Preferred if job.active else QSizePolicy.Policy.Ignored
+        self.text.setSizePolicy(width, QSizePolicy.Policy.Preferred)
         if job.total:
             self.bar.setRange(0, 1000)
             self.bar.setValue(round(1000 * job.done / job.total))
@@ -133,7 +135,7 @@ class JobRow(QFrame):
         self.cancel_button.setVisible(job.active)
         self.cancel_button.setEnabled(not job.cancelling)
         self.cancel_button.setText("Cancelling…" if job.cancelling else "Cancel")
-        self.open_button.setVisible(getattr(job.outcome, "folder", None) is not None)
+        self.open_button.setVisible(isinstance(job.outcome, Outcome))
         if self._shown != job.state:
             self._shown = job.state
             self.recolour()

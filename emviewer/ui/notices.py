@@ -73,7 +73,8 @@ class Notice(QFrame):
             row.addWidget(widget)
         self._details = QPlainTextEdit(details)
         self._details.setReadOnly(True)
-        self._details.setMaximumHeight(self.fontMetrics().height() * 9)
+        lines = min(12, details.count("\n") + 2)
+        self._details.setFixedHeight(self._details.fontMetrics().lineSpacing() * lines + 8)
         self._details.hide()
         if details:
             row.addWidget(self._button("Details", self._unfold))

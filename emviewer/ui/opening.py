@@ -90,7 +90,7 @@ def _result(folder: Path) -> Document:
         document.stack = files.open_any(stacks[0])
     summary = folder / "summary.json"
     if summary.is_file():
-        document.info |= {name.replace("_", " "): value for name, value in json.loads(summary.read_text()).items()}
+        document.info |= dict(summary_line(name, value) for name, value in json.loads(summary.read_text()).items())
     return document
 
 
@@ -105,6 +105,29 @@ def result_info(job: dict[str, Any]) -> dict[str, Any]:
         info["Took"] = f"{seconds:.1f} s"
     info["_parameters"] = job.get("parameters", {})
     return info
+
+
+_NAMES = {
+    "n_views": "Views",
+    "n_directions": "Directions",
+    "covering_radius_deg": "Covering radius",
+    "min_separation_deg": "Nearest views",
+    "views_per_second": "Speed",
+    "pixel_size_known": "Pixel size known",
+}
+_UNITS = {"_deg": "°", "_A": " Å", "_px": " px", "_per_second": " a second", "_rad": " rad", "_MB": " MB"}
+
+
+def summary_line(name: str, value: Any) -> tuple[str, str]:
+    """Return a key figure of ``summary.json`` as (name, value with unit) for a person."""
+    unit = next((u for suffix, u in _UNITS.items() if name.endswith(suffix)), "")
+    bare = next((name.removesuffix(s) for s in _UNITS if name.endswith(s)), name)
+    label = _NAMES.get(name) or bare.replace("_", " ").capitalize()
+    if isinstance(value, bool):
+        return label, "yes" if value else "no"
+    if value is None:
+        return label, "–"
+    return label, (f"{value:.4g}" if isinstance(value, float) else str(value)) + unit
 
 
 def with_angles(table: pd.DataFrame) -> pd.DataFrame:

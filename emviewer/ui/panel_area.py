@@ -25,7 +25,7 @@ from emviewer.ui.panels.registry import PanelEntry
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
-_AREA = Qt.DockWidgetArea.TopDockWidgetArea
+_AREAS = {"main": Qt.DockWidgetArea.LeftDockWidgetArea, "side": Qt.DockWidgetArea.RightDockWidgetArea}
 
 
 class PanelDock(QDockWidget):
@@ -255,18 +255,13 @@ class PanelArea(QMainWindow):
         return dock
 
     def _place(self, dock: PanelDock, entry: PanelEntry) -> None:
-        docked = [d for d in self.docks if not d.isFloating()]
-        places = {d: self.kinds[d.panel.kind][0].place for d in docked}
-        alike = [d for d in docked if places[d] == entry.place]
+        alike = [d for d in self.docks if not d.isFloating() and self.kinds[d.panel.kind][0].place == entry.place]
+        self.addDockWidget(_AREAS[entry.place], dock)
         if alike:
-            self.addDockWidget(_AREA, dock)
             self.tabifyDockWidget(alike[-1], dock)
-        elif docked and entry.place == "side":
-            self.addDockWidget(_AREA, dock)
-            self.splitDockWidget(docked[0], dock, Qt.Orientation.Horizontal)
-            self.resizeDocks([docked[0], dock], [70, 30], Qt.Orientation.Horizontal)
-        else:
-            self.addDockWidget(_AREA, dock)
+        elif entry.place == "side" and self.docks:
+            width = self.width()
+            self.resizeDocks([self.docks[0], dock], [width * 68 // 100, width * 32 // 100], Qt.Orientation.Horizontal)
 
     def _closed(self, dock: PanelDock) -> None:
         if dock in self.docks:

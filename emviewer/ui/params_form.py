@@ -22,9 +22,10 @@ class _Row(QWidget):
         line = QHBoxLayout()
         line.setSpacing(6)
         line.addWidget(field.widget, 1)
-        if field.meta.unit:
+        if not isinstance(field.widget, PathEdit):
             unit = QLabel(field.meta.unit)
             unit.setProperty("role", "dim")
+            unit.setMinimumWidth(unit.fontMetrics().horizontalAdvance("Å, °"))
             line.addWidget(unit)
         self.wrong = QLabel()
         self.wrong.setProperty("role", "wrong")
@@ -77,6 +78,7 @@ class ParamsForm(QWidget):
         for name in field_names(model):
             self.fields[name] = Field(model, name, self._edited)
             self.rows[name] = _Row(self.fields[name])
+        self._label_width = max(self.fontMetrics().horizontalAdvance(label_of(name)) for name in self.fields) + 4
         plain = [n for n in self.fields if not self.fields[n].meta.advanced]
         self._add_groups(layout, plain)
         self.more = QToolButton()
@@ -125,7 +127,7 @@ class ParamsForm(QWidget):
                 label.setToolTip(self.fields[name].widget.toolTip())
                 label.setBuddy(self.fields[name].edit)
                 label.setMinimumHeight(26)
-                label.setMinimumWidth(self.fontMetrics().averageCharWidth() * 18)
+                label.setMinimumWidth(self._label_width)
                 form.addRow(label, self.rows[name])
             layout.addLayout(form)
 

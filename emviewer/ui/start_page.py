@@ -67,6 +67,7 @@ class StartPage(QScrollArea):
         outer.addStretch(1)
         column.addStretch(2)
         column.addWidget(_label("What do you want to know?", 1.7, bold=True))
+        column.setContentsMargins(em, em, em, em)
         self._cards: list[tuple[QLabel, str]] = []
         for task in tasks():
             column.addWidget(self._card(task.question, task.answer, task.icon))
@@ -147,6 +148,8 @@ class StartPage(QScrollArea):
         name = QPushButton(path.name)
         name.setProperty("flat", True)
         name.setEnabled(there)
+        name.setStyleSheet("text-align: left; padding: 4px 6px;")
+        name.setMinimumWidth(self.fontMetrics().averageCharWidth() * 28)
         name.setToolTip(str(path) if there else f"{path} is not there now")
         name.clicked.connect(partial(self._choose, path))
         folder = QLabel(str(path.parent) + ("" if there else "  (missing)"))

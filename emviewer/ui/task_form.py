@@ -5,38 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams
 from emviewer.ui.forms import PathEdit
 from emviewer.ui.params_form import ParamsForm
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What is said before a job runs.
-
-    Parameters
-    ----------
-    estimate : str
-        What it will make.
-    out : str
-        A free folder beside the input; empty without input.
-    taken : bool
-        Whether the chosen folder exists and is not empty.
-    """
-
-    estimate: str
-    out: str
-    taken: bool
 
 
 def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -> Path:
@@ -57,19 +36,17 @@ def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -
         number += 1
 
 
-def preview(job: str, params: JobParams | None, source: str, out: str, promised: frozenset[str]) -> Preview:
-    """Return what the form says beforehand; runs in a lane because it looks at disks and counts views."""
-    estimate = ""
-    if params is not None:
-        spec = registry.spec(job)
-        if spec.estimate is not None:
-            try:
-                estimate = spec.estimate(params)
-            except EmviewerError as err:
-                estimate = f"!{err}"
+def look_at_folders(job: str, source: str, out: str, promised: frozenset[str]) -> tuple[str, bool]:
+    """Return a free folder for the result, and whether the chosen one is in use. Looks at disks: for a lane."""
     folder = Path(out) if out else None
     taken = folder is not None and folder.is_dir() and any(folder.iterdir())
-    return Preview(estimate, str(free_folder(source, job, promised)) if source else "", taken)
+    return (str(free_folder(source, job, promised)) if source else ""), taken
+
+
+def estimate(job: str, params: JobParams) -> str:
+    """Return what a job will make. Opens headers and counts views: for a lane."""
+    spec = registry.spec(job)
+    return spec.estimate(params) if spec.estimate is not None else ""
 
 
 class TaskForm(QWidget):
@@ -95,6 +72,8 @@ class TaskForm(QWidget):
         self.out.line.setAccessibleName("Output folder")
         self._suggested = ""
         self._promised: set[str] = set()
+        self._taken = False
+        self._refused = False
         self.overwrite = QCheckBox("Replace the folder that is there")
         self.overwrite.hide()
         self.estimate = QLabel()
@@ -107,7 +86,6 @@ class TaskForm(QWidget):
         self.form.changed.connect(self._changed)
         self.out.edited.connect(self._changed)
         self.overwrite.toggled.connect(lambda _: self._allow())
-        self._preview = Preview("", "", False)
         self._changed()
 
     def _lay_out(self) -> None:
@@ -159,37 +137,46 @@ class TaskForm(QWidget):
         params, source, out = self.params(), str(self.form.fields[self.input_name].value() or ""), self.out.text()
         promised = frozenset(self._promised)
         self._allow()
+        look = (self.job, source, out, promised)
+        self.runner.view((id(self), "out"), lambda check: look_at_folders(*look), self._show_folders, slow=True)
+        if params is None:
+            self._say("", wrong=False)
+            return
         self.runner.view(
-            (id(self), "preview"),
-            lambda check: preview(self.job, params, source, out, promised),
-            self._show,
-            fail=lambda error: self.estimate.setText(str(error)),
+            (id(self), "estimate"),
+            lambda check: estimate(self.job, params),
+            lambda text: self._say(text, wrong=False),
+            fail=lambda error: self._say(str(error), wrong=True),
             slow=True,
         )
 
-    def _show(self, new: Preview) -> None:
-        self._preview = new
-        wrong = new.estimate.startswith("!")
-        self.estimate.setText(new.estimate.removeprefix("!"))
+    def _say(self, text: str, wrong: bool) -> None:
+        """Write what the job will make, or why it cannot."""
+        self._refused = wrong
+        self.estimate.setText(text)
+        self.estimate.setVisible(bool(text))
         self.estimate.setProperty("role", "wrong" if wrong else "dim")
         self.estimate.style().unpolish(self.estimate)
         self.estimate.style().polish(self.estimate)
-        if new.out and self.out.text() in ("", self._suggested) and self.out.text() != new.out:
-            self._suggested = new.out
-            self.out.line.setText(new.out)
-        self.overwrite.setVisible(new.taken)
+        self._allow()
+
+    def _show_folders(self, answer: tuple[str, bool]) -> None:
+        free, self._taken = answer
+        if free and self.out.text() in ("", self._suggested) and self.out.text() != free:
+            self._suggested = free
+            self.out.line.setText(free)
+        self.overwrite.setVisible(self._taken)
         self._allow()
 
     def _allow(self) -> None:
         problems = self.form.problems()
         source = self.form.fields[self.input_name].value()
         blocked = bool(problems) or not self.out.text()
-        if hasattr(self, "_preview") and self._preview.taken and not self.overwrite.isChecked():
-            blocked = True
+        blocked |= self._refused or (self._taken and not self.overwrite.isChecked())
         self.button.setEnabled(not blocked)
         self.button.setToolTip(
             "Choose the input first" if not source
-            else "Mend what is marked first" if problems
+            else "Mend what is marked first" if problems or self._refused
             else "Choose another output folder, or replace it" if blocked
             else "Run the job"
         )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.params import JobParams
-from emviewer.ui import dialogs, menus, sessions, theme
+from emviewer.ui import dialogs, export, menus, sessions, theme
 from emviewer.ui.action_set import ActionSet
 from emviewer.ui.bug_report import BugDialog, is_bug, report_text
 from emviewer.ui.documents import DocumentsTree
@@ -82,6 +82,8 @@ class MainWindow(QMainWindow):
         menus.build(self)
         self._connect()
         self.recolour()
+        self._working = False
+        self._layout: QByteArray | None = settings.bytes_of("docks")
         self._restore_geometry()
         self._update()
         for problem in problems:
@@ -207,6 +209,7 @@ class MainWindow(QMainWindow):
             A parameter is wrong.
         """
         job = self.jobs.run(name, params, Path(out), overwrite)
+        self._update()
         self.docks["jobs"].show()
         return job
 
@@ -259,6 +262,7 @@ class MainWindow(QMainWindow):
     # following ------------------------------------------------------------------------------------------------------
     def _update(self) -> None:
         """Bring enabled actions, the page in the centre and the selection count up to date."""
+        self._set_working(bool(self.workspace.documents or self.area.docks or self.runner.jobs))
         page: QWidget = self.area if self.area.docks else (self.no_panel if self.workspace.documents else self.start)
         self.pages.setCurrentWidget(page)
         current = self.workspace.current
@@ -317,22 +321,34 @@ class MainWindow(QMainWindow):
         menus.recolour(self)
         self.theme_button.setIcon(theme.icon("sun" if theme.is_dark() else "moon", theme.current().dim))
 
+    def _set_working(self, working: bool) -> None:
+        """Show the docks once there is something to show in them; the start page has the window to itself."""
+        if working == self._working:
+            return
+        self._working = working
+        if working:
+            if self._layout is None or not self.restoreState(self._layout):
+                self.default_layout()
+            return
+        self._layout = self.saveState()
+        for dock in self.docks.values():
+            dock.hide()
+
     # geometry and the end -------------------------------------------------------------------------------------------
     def _restore_geometry(self) -> None:
         self.resize(1440, 900)
-        self.default_layout()
-        geometry, state = self.settings.bytes_of("geometry"), self.settings.bytes_of("docks")
+        geometry = self.settings.bytes_of("geometry")
         if geometry is not None:
             self.restoreGeometry(geometry)
-        if state is not None:
-            self.restoreState(state)
+        for dock in self.docks.values():
+            dock.hide()
 
     def default_layout(self) -> None:
         """Put the docks of the edges where they belong at first."""
         em = self.fontMetrics().height()
         for dock in self.docks.values():
             dock.show()
-        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 24],
+        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 18, em * 24],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
@@ -359,7 +375,7 @@ class MainWindow(QMainWindow):
     def end(self) -> None:
         """Remember the geometry, stop the lanes and leave."""
         self.settings.set_bytes("geometry", self.saveGeometry())
-        self.settings.set_bytes("docks", self.saveState())
+        self.settings.set_bytes("docks", self.saveState() if self._working else self._layout)
         self.hide()
         for panel in self.area.panels():
             panel.close()
@@ -424,6 +440,12 @@ class MainWindow(QMainWindow):
 
     def do_redo(self) -> None:
         self.history.redo()
+
+    def do_export_figure(self) -> None:
+        front = self.area.front()
+        spec = front.figure_spec() if front is not None else None
+        if spec is not None:
+            export.ask_and_export(self, spec, f"{front.document.title}_{front.kind}" if front.document else front.kind)
 
     def _front_document(self) -> Document | None:
         front = self.area.front()

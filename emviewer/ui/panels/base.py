@@ -64,6 +64,11 @@ class Panel(QWidget):
         """Return the spec of the figure that this panel shows, for export; None if it has none."""
         return None
 
+    @classmethod
+    def has_figure(cls) -> bool:
+        """Return whether this kind of panel can be exported as a figure."""
+        return cls.figure_spec is not Panel.figure_spec
+
     def state(self) -> dict[str, Any]:
         """Return what a session must keep to show the same again (plain data)."""
         return {}

@@ -1,0 +1,127 @@
+"""Export of what a panel shows as a figure; its spec is saved beside it, so that it can be made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QWidget,
+)
+
+from emviewer.engine.task import Check
+from emviewer.ui.forms import PathEdit
+from emviewer.ui.notices import Notice
+
+FILTERS = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png);;TIFF (*.tiff)"
+WIDTHS = ((85, "85 mm, one column"), (120, "120 mm, one and a half"), (180, "180 mm, two columns"))
+RESOLUTIONS = (150, 300, 600)
+
+
+class ExportDialog(QDialog):
+    """Asks for file, width, resolution, panel letter and scale bar.
+
+    Parameters
+    ----------
+    suggestion : path
+        Where the figure goes unless another place is chosen.
+    """
+
+    def __init__(self, suggestion: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export figure")
+        self.path = PathEdit(ask=self._ask)
+        self.path.line.setText(str(suggestion))
+        self.path.line.setAccessibleName("File")
+        self.width_mm = QComboBox()
+        for width, text in WIDTHS:
+            self.width_mm.addItem(text, width)
+        self.width_mm.setCurrentIndex(len(WIDTHS) - 1)
+        self.dpi = QComboBox()
+        for dpi in RESOLUTIONS:
+            self.dpi.addItem(f"{dpi} dots per inch", dpi)
+        self.dpi.setCurrentIndex(1)
+        self.letter = QLineEdit()
+        self.letter.setPlaceholderText("none")
+        self.letter.setMaxLength(4)
+        self.scale_bar = QCheckBox("Scale bar")
+        self.scale_bar.setChecked(True)
+        hint = QLabel("The suffix says the format: .pdf, .svg, .png or .tiff.")
+        hint.setProperty("role", "dim")
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("File", self.path)
+        form.addRow("", hint)
+        form.addRow("Width", self.width_mm)
+        form.addRow("Resolution", self.dpi)
+        form.addRow("Panel letter", self.letter)
+        form.addRow("", self.scale_bar)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.export_button = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.export_button.setProperty("primary", True)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        form.addRow(buttons)
+        self.resize(self.fontMetrics().averageCharWidth() * 80, self.sizeHint().height())
+
+    def _ask(self) -> str:
+        name, _ = QFileDialog.getSaveFileName(self, "Export figure", self.path.text(), FILTERS)
+        return name
+
+    def options(self) -> dict[str, Any]:
+        """Return what goes into the spec."""
+        chosen: dict[str, Any] = {
+            "width_mm": float(self.width_mm.currentData()),
+            "dpi": self.dpi.currentData(),
+            "scale_bar": self.scale_bar.isChecked(),
+        }
+        return chosen | ({"letter": self.letter.text()} if self.letter.text() else {})
+
+
+def write_figure(spec: dict[str, Any], out: Path, check: Check) -> Path:
+    """Render a figure and save its spec beside it; for a lane."""
+    from emviewer.engine import figure
+
+    check()
+    figure.render(spec, out)
+    out.with_suffix(".json").write_text(json.dumps(spec, indent=1) + "\n")
+    return out
+
+
+def ask_and_export(window: Any, spec: dict[str, Any], name: str) -> None:
+    """Ask where and how, then export in a lane and say so."""
+    folder = Path(window.settings.folder or Path.home())
+    dialog = ExportDialog(folder / f"{name}.pdf", window)
+    if dialog.exec():
+        export(window, spec | dialog.options(), Path(dialog.path.text()).absolute())
+    dialog.deleteLater()
+
+
+def export(window: Any, spec: dict[str, Any], out: Path) -> None:
+    """Export a spec in a lane; the command that makes it again goes to the log."""
+
+    def done(where: Path) -> None:
+        window.log.command(f"emviewer figure '{where.with_suffix('.json')}' --out '{where}'")
+        show = ("Show figure", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(where))))
+        window.notices.show_notice(
+            Notice("good", f"The figure was written as {where.name}.", buttons=(show,), key="figure"), linger=True
+        )
+
+    window.runner.view(
+        ("figure", out),
+        lambda check: write_figure(spec, out, check),
+        done,
+        fail=lambda error: window.show_error(error, "The figure could not be made"),
+        slow=True,
+    )
