@@ -90,8 +90,8 @@ class StackWriter:
 
     Notes
     -----
-    The header always tells the number of finished images, and their statistics; images are written first. A new
-    stack of no image at all has NZ 0 and no reader accepts it, hence nothing is on disk before the first image.
+    The header always tells the number of finished images, and their statistics; images are written first. No
+    reader accepts a stack of no images, hence the file is empty before the first, and removed if none comes.
     """
 
     def __init__(self, path: str | Path, shape: tuple[int, int], pixel_size_A: float) -> None:
@@ -157,7 +157,9 @@ class StackWriter:
         return build((self.n, *self.shape), self.pixel_size_A, stack=True, statistics=stats, label=_LABEL)
 
     def close(self) -> None:
-        """Close the file; closing twice is no error."""
+        """Close the file, and remove it if it holds no image; closing twice is no error."""
+        if not self._file.closed and self.n == 0:
+            self.path.unlink(missing_ok=True)
         self._file.close()
 
     def __enter__(self) -> Self:

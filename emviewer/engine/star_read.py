@@ -20,6 +20,7 @@ from emviewer.engine import files_bytes
 from emviewer.engine.errors import FileError
 
 _CHUNK = 1 << 24
+_QUOTED = re.compile(rb"[\s][\"']")
 _TOKEN = re.compile(rb"\"([^\"]*)\"(?=\s|$)|'([^']*)'(?=\s|$)|(\S+)")
 
 
@@ -165,7 +166,7 @@ def _rows(content: bytes, place: int, stop: int, labels: list[str], name: str, p
 
 
 def _chunk(raw: bytes, labels: list[str], done: int, name: str, path: Path) -> pa.Table:
-    if b'"' not in raw and b"'" not in raw:
+    if not _QUOTED.search(raw):
         lines = [b" ".join(line.split()) for line in raw.split(b"\n")]
         clean = b"\n".join([line for line in lines if line and line[0] != 35])
         if not clean:

@@ -341,6 +341,12 @@ def test_stack_writer_refuses_other_sizes(tmp_path):
         writer.append(np.zeros((1, 7, 6), np.float32))
 
 
+def test_a_stack_that_got_no_image_leaves_no_file(tmp_path):
+    with mrc.StackWriter(tmp_path / "a.mrcs", (6, 7), 1.0) as writer:
+        writer.append(np.zeros((0, 6, 7), np.float32))
+    assert not (tmp_path / "a.mrcs").exists()
+
+
 def test_build_is_1024_bytes_with_the_mark_in_place():
     block = build((3, 4, 5), 2.0, stack=True, label="x" * 100)
     assert len(block) == 1024 and block[208:212] == b"MAP "
