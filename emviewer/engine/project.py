@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import ArrayLike
 
 from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import ParameterError
-from emviewer.engine.project_fourier import FourierSlices
+from emviewer.engine.filters import apply_radial
+from emviewer.engine.project_fourier import EDGE_PX, FourierSlices, edge_fall
 from emviewer.engine.project_frame import frame_size, mass_radius_px
 from emviewer.engine.project_gridding import Interp
+from emviewer.engine.project_planes import Planes
 from emviewer.engine.task import Check, never
-from emviewer.engine.types import F32, Map3D
+from emviewer.engine.types import F32, F64, Map3D
 
 Method = Literal["fourier", "real", "shears"]
 
@@ -73,10 +76,14 @@ class Projector:
         if not 1 <= pad <= 8:
             raise ParameterError(f"padding {pad} is outside 1…8", "--pad")
         cut = min(0.5, volume.pixel_size_A / max_res_A) if max_res_A else 0.5
-        if method != "fourier":
+        self._engine: FourierSlices | Planes
+        if method == "fourier":
+            frame = frame_size(self.box, mass_radius_px(volume.data, check))
+            self._engine = FourierSlices(volume, frame, interp, pad, cut, check)
+        elif method in ("real", "shears"):
+            self._engine = Planes(_limited(volume, cut), method, interp, check)
+        else:
             raise ParameterError(f"unknown projection method {method!r}", "--method", "use fourier, real or shears")
-        frame = frame_size(self.box, mass_radius_px(volume.data, check))
-        self._engine = FourierSlices(volume, frame, interp, pad, cut, check)
 
     @property
     def bytes(self) -> int:
@@ -118,6 +125,18 @@ class Projector:
         result = np.empty((n, self.box, self.box), np.float32) if out is None else out
         self._engine.project(matrices, shifts, ctf, result)
         return result
+
+
+def _limited(volume: Map3D, cut: float) -> Map3D:
+    """Return the map without frequencies beyond ``cut`` cycles a voxel; untouched if that is Nyquist."""
+    if cut >= 0.5:
+        return volume
+    edge = EDGE_PX / volume.box
+
+    def factor(k: F64) -> F64:
+        return edge_fall(k * volume.pixel_size_A, cut, edge)
+
+    return replace(volume, data=apply_radial(volume.data, volume.pixel_size_A, factor))
 
 
 def default_pad(interp: Interp) -> float:

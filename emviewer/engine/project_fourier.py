@@ -17,19 +17,10 @@ EDGE_PX = 3.0
 """Width of the soft edge at the maximum resolution, in Fourier pixels of the map's box."""
 
 
-def edge_mask(box: int, cut: float, edge: float) -> F32:
-    """Return a disc in half-transform order (box, box // 2 + 1): 1 inside, cosine edge, 0 from ``cut`` on.
-
-    Parameters
-    ----------
-    box : int
-        Edge of the image in pixels.
-    cut, edge : float
-        Radius where it reaches 0, and width of the edge, in cycles a pixel.
-    """
-    k = np.hypot(np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)[None, :])
+def edge_fall(k: F64, cut: float, edge: float) -> F64:
+    """Return 1 below ``cut - edge``, 0 from ``cut`` on, a cosine between; all in cycles a pixel."""
     t = np.clip((cut - k) / edge, 0, 1)
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * t), np.float32)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * t))
 
 
 class FourierSlices:
@@ -60,7 +51,8 @@ class FourierSlices:
         self._box = box
         self._pixel_size_A = volume.pixel_size_A
         self._step = size / box / 2
-        self._mask = edge_mask(box, cut, EDGE_PX / edge) / np.float32(box * box)
+        k = np.hypot(np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)[None, :])
+        self._mask = (edge_fall(k, cut, EDGE_PX / edge) / box**2).astype(np.float32)
         self._ends = np.where(self._mask > 0, np.arange(1, box // 2 + 2), 0).max(axis=1)
         self._table = self.kernel.table()
         turn = -2j * np.pi * (box // 2)

@@ -128,7 +128,7 @@ def to_pixel_size(data: F32, pixel_size_A: float, target_A: float, spatial: int)
     Returns
     -------
     ndarray of float32, float
-        The resampled data, and the pixel size really reached: within 0.05 % of the one wanted for boxes of 64 and
+        The resampled data, and the pixel size really reached: within 0.5 % of the one wanted for boxes of 64 and
         more, by padding them by up to a third before resampling.
     """
     n = data.shape[-1]
