@@ -25,7 +25,7 @@ def sortable(values: pd.Series) -> NDArray[np.float64]:
     """
     if values.dtype.kind in "iufb":
         return values.to_numpy(np.float64, na_value=np.nan)
-    text = values.astype(str).str.strip()
+    text = values.astype(str).fillna("").str.strip()
     first = text.iloc[:64]
     if pd.to_numeric(first[~_missing(first)], errors="coerce").notna().all():
         numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -34,7 +34,7 @@ def sortable(values: pd.Series) -> NDArray[np.float64]:
     # Bytes of one length sort ten times faster than Python's strings, and UTF-8 sorts like the characters.
     _, codes = np.unique(np.array([t.encode() for t in text.tolist()]), return_inverse=True)
     ranks = codes.astype(np.float64)
-    ranks[_missing(text) | values.isna().to_numpy(bool)] = np.nan
+    ranks[_missing(text)] = np.nan
     return ranks
 
 

@@ -272,4 +272,4 @@ class GalleryPanel(RowsPanel):
         self._show_menus()
         self.grid.relayout()
         if place is not None:
-            self.grid.scroll_to(place)
+            self.grid.show_first(place)

@@ -41,6 +41,9 @@ class GalleryContrast(QObject):
         self._settled = False
         self._asked = 0
         self.levels.contrast_changed.connect(self._by_hand)
+        if parent is not None:
+            # The inspector borrows the widget and gives it back without a parent; it must still go with its panel.
+            parent.destroyed.connect(self.levels.deleteLater)
 
     @property
     def contrast(self) -> Contrast:

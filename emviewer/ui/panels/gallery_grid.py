@@ -170,6 +170,10 @@ class TileGrid(QAbstractScrollArea):
         elif rect.bottom() >= self.viewport().height():
             bar.setValue(bar.value() + rect.bottom() - self.viewport().height() + 1)
 
+    def show_first(self, place: int) -> None:
+        """Scroll so that the line of a place is the uppermost, as far as the end allows."""
+        self.verticalScrollBar().setValue(place // self.columns * self.cell.height())
+
     def set_tile(self, size: int, keep_place: int | None = None) -> None:
         """Set the longer edge of the pictures in logical pixels."""
         size = int(np.clip(size, MIN_TILE, MAX_TILE))

@@ -16,6 +16,7 @@ from emviewer.engine.task import Batch, Check
 from emviewer.engine.types import ImageSet, ImageStack
 from emviewer.ui import columns
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.gallery_metadata import MetadataDialog
 from emviewer.ui.panels.gallery_notice import Notice
 from emviewer.ui.panels.gallery_viewer import ImageViewer, Shot
 from emviewer.ui.row_order import ROW_NUMBER, Ints, RowOrder, SortKey, table_ids
@@ -199,6 +200,17 @@ class RowsPanel(Panel):
             table = pd.DataFrame(index=pd.RangeIndex(len(self.rows.ids)))
         names = [ROW_NUMBER, *table.columns]
         QGuiApplication.clipboard().setText(as_tsv(table, self.chosen_positions(), names))
+
+    def do_metadata(self) -> None:
+        """Show all that the table says of the current row."""
+        current, document = self.picker.current, self.document
+        if current is None or document is None:
+            return
+        position, row = int(self.rows.shown[current]), self.rows.id_at(current) + 1
+        facts: list[tuple[str, object]] = [(ROW_NUMBER, row)]
+        if self.table is not None:
+            facts += [(str(name), self.table[name].array[position]) for name in self.table.columns]
+        MetadataDialog(f"#{row} of {document.title}", facts, self).show()
 
     def do_copy_picture(self) -> None:
         QGuiApplication.clipboard().setPixmap(self.picture_widget().grab())
