@@ -27,7 +27,8 @@ $(QT): scripts/qt_libraries.py $(APP)
 
 demo: $(APP)
 	@$(PY) scripts/qt_libraries.py
-	@$(PY) -m emviewer demo
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then $(PY) -m emviewer demo; \
+	else $(PY) -m emviewer demo --headless --out demo-out && $(PY) scripts/screenshots.py demo-out; fi
 
 test: $(DEV) $(QT)
 	@$(PY) -m pytest -m "not slow"

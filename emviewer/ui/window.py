@@ -380,6 +380,7 @@ class MainWindow(QMainWindow):
         for panel in self.area.panels():
             panel.close()
         self.ended_cleanly = self.runner.close(CLOSE_MS)
+        self.history.blockSignals(True)  # it speaks once more while it is destroyed, to a window that is half gone
         QApplication.quit()
 
     # drag and drop --------------------------------------------------------------------------------------------------
