@@ -49,7 +49,7 @@ def kind_of(path: str | Path) -> Kind:
         return "xmipp" if suffix == ".xmd" or b"XMIPP_STAR" in start[:200] else "star"
     if suffix == ".csv":
         return "table"
-    if b"\0" not in start and image_format(found) == "mrc":
+    if b"\0" not in start and suffix not in _MRC_SUFFIXES and image_format(found) == "mrc":
         raise FileError("this is text that emviewer does not read", found, f"give one of: {READABLE}")
     return _kind_of_images(found, suffix)
 

@@ -46,17 +46,17 @@ def statistics(slabs: Iterator[NDArray[Any]], check: Check = never) -> Statistic
     for slab in slabs:
         check()
         values = np.asarray(slab)
-        if values.dtype.kind == "f" and not np.isfinite(total := values.sum(dtype=np.float64)):
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = float(values.sum(dtype=np.float64))
+        if not np.isfinite(total):
             n_nan += int(np.isnan(values).sum())
             n_inf += int(np.isinf(values).sum())
             values = values[np.isfinite(values)]
-            total = values.sum(dtype=np.float64)
-        elif values.dtype.kind != "f":
-            total = values.sum(dtype=np.float64)
+            total = float(values.sum(dtype=np.float64))
         k = values.size
         if k == 0:
             continue
-        here = float(total) / k
+        here = total / k
         spread = values.astype(np.float64).ravel() - here
         delta = here - mean
         squares += float(spread @ spread) + delta * delta * n * k / (n + k)

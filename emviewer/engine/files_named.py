@@ -103,6 +103,10 @@ class Finder:
         beside = self._home / wanted.name
         return beside if beside.is_file() else None
 
+    def is_bare(self, found: Path, name: str) -> bool:
+        """Whether a file was found only by its bare name."""
+        return all(found != folder / name for folder in self.folders) and found != Path(name)
+
     def where(self) -> str:
         """Return the folders looked into, in words."""
         first, last = self.folders[0], self.folders[-1]
@@ -214,6 +218,8 @@ def open_named(
         notes = (f"{names.files[0]} was not found; {substitute.name} beside the table has as many images and is used",)
         first = 0
     opened = source.stack(first)
+    if opened.source is not None and not notes and finder.is_bare(opened.source, names.files[first]):
+        notes = (f"{names.files[first]} was not found under this path; {opened.source.name} beside the table is used",)
     source.shape = opened.shape
     known = pixel_size_A is not None or opened.pixel_size_known
     stack = ImageStack(

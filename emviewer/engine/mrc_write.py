@@ -49,7 +49,9 @@ def write_map(
     voxels = np.ascontiguousarray(data, dtype="<f4")
     if voxels.ndim != 3:
         raise DataError(f"a map needs three axes, this one has shape {voxels.shape}", path)
-    stats = (float(voxels.min()), float(voxels.max()), float(voxels.mean(dtype=float)), float(voxels.std(dtype=float)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        low, high = float(voxels.min()), float(voxels.max())
+        stats = (low, high, float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64)))
     nz, ny, nx = voxels.shape
     header = build(
         (nz, ny, nx),
@@ -143,11 +145,12 @@ class StackWriter:
 
     def _count(self, block: F32) -> None:
         self.n += len(block)
-        self._low = min(self._low, float(block.min()))
-        self._high = max(self._high, float(block.max()))
-        self._sum += float(block.sum(dtype=np.float64))
         flat = block.reshape(len(block), -1)
-        self._squares += float(np.einsum("ij,ij->i", flat, flat).sum(dtype=np.float64))
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._low = min(self._low, float(block.min()))
+            self._high = max(self._high, float(block.max()))
+            self._sum += float(block.sum(dtype=np.float64))
+            self._squares += float(np.einsum("ij,ij->i", flat, flat).sum(dtype=np.float64))
 
     def _header(self) -> bytes:
         values = self.n * self.shape[0] * self.shape[1]

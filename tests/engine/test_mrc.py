@@ -347,6 +347,17 @@ def test_a_stack_that_got_no_image_leaves_no_file(tmp_path):
     assert not (tmp_path / "a.mrcs").exists()
 
 
+def test_values_that_are_not_finite_are_kept(tmp_path):
+    odd = np.ones((3, 4, 4), np.float32)
+    odd[0, 0, :3] = np.nan, np.inf, -np.inf
+    mrc.write_map(tmp_path / "a.mrc", odd, 1.5)
+    np.testing.assert_array_equal(mrc.read_map(tmp_path / "a.mrc").data, odd)
+    with mrc.StackWriter(tmp_path / "a.mrcs", (4, 4), 1.5) as writer:
+        writer.append(odd)
+        writer.append(odd)
+    np.testing.assert_array_equal(mrc.read_stack(tmp_path / "a.mrcs")[3:], odd)
+
+
 def test_build_is_1024_bytes_with_the_mark_in_place():
     block = build((3, 4, 5), 2.0, stack=True, label="x" * 100)
     assert len(block) == 1024 and block[208:212] == b"MAP "

@@ -78,6 +78,7 @@ def test_a_stack_copied_beside_the_table_is_found_by_its_bare_name(tmp_path):
     stack(tmp_path / "a.mrcs")
     got = read_images(table(tmp_path / "x.star", numbered("/gone/Extract/a.mrcs", [2])))
     np.testing.assert_array_equal(got.stack[0], PIXELS[2])
+    assert got.notes == ("/gone/Extract/a.mrcs was not found under this path; a.mrcs beside the table is used",)
 
 
 def test_a_stack_named_like_the_table_stands_in_and_that_is_said(tmp_path):
