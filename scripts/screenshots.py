@@ -16,7 +16,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # The log and the information box of the pictures name files; they should not be those of somebody's home.
 os.environ["EMVIEWER_CACHE"] = str(Path(tempfile.gettempdir()) / "emviewer")
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from emviewer.ui import theme
@@ -29,6 +29,12 @@ SIZE = (1440, 900)
 COVER = "gallery"
 """The panel whose light picture becomes ``window.png``, the one in the README."""
 LONGEST_S = 300.0
+
+
+def say(_kind: object, _context: object, text: str) -> None:
+    """Pass on what Qt says, but for what the offscreen platform says of every window."""
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
 
 
 def wait(app: QApplication, done: Callable[[], bool], what: str) -> None:
@@ -87,6 +93,7 @@ def shots(app: QApplication, window: MainWindow, folder: Path, name: str) -> lis
 def main(folder: Path) -> int:
     """Make all pictures in ``folder`` and say where they are."""
     folder.mkdir(parents=True, exist_ok=True)
+    qInstallMessageHandler(say)
     app = make_application()
     app.setQuitOnLastWindowClosed(False)
     made: list[Path] = []
