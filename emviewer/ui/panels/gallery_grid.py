@@ -345,7 +345,7 @@ class TileGrid(QAbstractScrollArea):
         """Move the current tile by so many places; with Shift the selection follows."""
         if len(self.rows):
             current = self.picker.current
-            place = 0 if current is None else int(np.clip(current + by, 0, len(self.rows) - 1))
+            place = int(np.clip((-1 if current is None else current) + by, 0, len(self.rows) - 1))
             self.picker.step(place, modifiers)
             self.scroll_to(place)
 

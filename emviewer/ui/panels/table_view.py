@@ -177,6 +177,7 @@ class RowsTable(QTableView):
         """Scroll as little as needed to show a row."""
         index = self.table_model.index(place, 0)
         if index.isValid():
+            self.executeDelayedItemsLayout()  # rows that were set a moment ago have no place to scroll to yet
             left = self.horizontalScrollBar().value()
             self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
             self.horizontalScrollBar().setValue(left)
@@ -255,7 +256,7 @@ class RowsTable(QTableView):
         n = len(self.picker.rows)
         if n:
             current = self.picker.current
-            place = 0 if current is None else int(np.clip(current + by, 0, n - 1))
+            place = int(np.clip((-1 if current is None else current) + by, 0, n - 1))
             self.picker.step(place, modifiers)
             self.show_place(place)
 
