@@ -248,7 +248,8 @@ class RowsTable(QTableView):
             first = self.visible()[0]
             self.picture_px = size
             self.fit_rows()
-            self.scrollTo(self.table_model.index(first, 0), QAbstractItemView.ScrollHint.PositionAtTop)
+            self.updateGeometries()  # the scroll bar learns of the new height only now
+            self.verticalScrollBar().setValue(first * self.verticalHeader().defaultSectionSize())
             self.picture_size_changed.emit(size)
 
     def go(self, by: int, modifiers: Qt.KeyboardModifier = _NO_MODIFIER) -> None:
