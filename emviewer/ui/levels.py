@@ -352,15 +352,15 @@ class LevelsWidget(QWidget):
             self.map_box.setCurrentText(c.colormap)
         self.invert_box.setChecked(c.inverted)
         d = self.distribution
+        for widget in (self.histogram, self.low_edit, self.high_edit, self.auto_button, self.full_button):
+            widget.setEnabled(d is not None)
         if d is None:
             self.clip_label.setText("")
             return
         below, above = d.clipped(c.low, c.high)
-        self.clip_label.setText(
-            f"Levels clip {100 * (below + above):.1f} % ({100 * below:.1f} % dark, {100 * above:.1f} % bright)"
-            if below + above >= 0.0005
-            else "Levels clip nothing"
-        )
+        clips = below + above >= 0.0005
+        text = f"Clipped: {100 * below:.1f} % dark, {100 * above:.1f} % bright" if clips else "Nothing is clipped"
+        self.clip_label.setText(text)
 
 
 def _ordered(contrast: Contrast) -> Contrast:

@@ -28,22 +28,22 @@ from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.explorer_controls import ExplorerControls, ViewList
-from emviewer.ui.panels.explorer_orientation import View, nearest_row
+from emviewer.ui.panels.explorer_gallery import GalleryLink
+from emviewer.ui.panels.explorer_orientation import View
 from emviewer.ui.panels.explorer_prepare import Turning, coarse_factor, prepare, prepared_for_turning, rest_factor
 from emviewer.ui.panels.explorer_save import save_view
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
-from emviewer.ui.panels.sphere import angles_of
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
 REST_MS = 150
 """After this long without a movement the map rests, and is shown in full resolution."""
 STEP_DEG = 5.0
-LEVEL_STEP = 0.04
 
 
-class ExplorerPanel(Panel):
+class ExplorerPanel(ContrastActions, Panel):
     """Drag turns the map about the screen's axes, Shift or Alt drag in the plane, the wheel zooms."""
 
     kind = "explorer"
@@ -55,6 +55,8 @@ class ExplorerPanel(Panel):
         self.controls = ExplorerControls()
         self.levels = LevelsWidget()
         self.kept = ViewList()
+        for widget in (self.levels, self.kept):
+            self.destroyed.connect(widget.deleteLater)
         self.view = View()
         self.turning: Turning | None = None
         self.resting: Turning | None = None
@@ -67,10 +69,9 @@ class ExplorerPanel(Panel):
         self._lists: dict[int, list[View]] = {}
         self._restoring: dict[str, Any] | None = None
         self._resolution_A = 0.0
-        self._gallery: Document | None = None
-        self._gallery_rows = np.empty(0, np.int64)
-        self._gallery_angles = np.empty((0, 3))
-        self._following = False
+        self.gallery = GalleryLink(
+            workspace, self.controls.sphere.set_directions, lambda view: self.set_view(view, moving=False)
+        )
         self._shown_at = 0.0
         self._pacer = Latest(runner, (id(self), "projection"))
         self._rest = QTimer(self)
@@ -104,13 +105,14 @@ class ExplorerPanel(Panel):
         self.splitter.addWidget(self.controls)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
+        self.splitter.setSizes([640, 400])
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.splitter)
 
     def _connect(self) -> None:
         self.canvas.dragged.connect(self._dragged)
-        self.canvas.drag_ended.connect(self._settled)
+        self.canvas.drag_ended.connect(lambda: self.gallery.follow(self.view.direction))
         self.canvas.levels_dragged.connect(self.levels.drag)
         self.canvas.stepped.connect(lambda k: self.set_view(self.view.turned(STEP_DEG * k, 0.0)))
         self.canvas.double_clicked.connect(lambda x, y: self.canvas.fit())
@@ -118,7 +120,7 @@ class ExplorerPanel(Panel):
         self.controls.view_typed.connect(self._go)
         self.controls.go_to.connect(self._go)
         self.controls.sphere.direction_chosen.connect(lambda d: self._go(self.view.towards(d)))
-        self.controls.sphere.picked.connect(lambda index, modifiers: self._pick_row(index))
+        self.controls.sphere.picked.connect(lambda index, modifiers: self.gallery.pick(index))
         self.controls.group_changed.connect(self._group_changed)
         self.controls.resolution_changed.connect(self._set_resolution)
         self.controls.add_wanted.connect(lambda: self.kept.add(self.view))
@@ -131,7 +133,7 @@ class ExplorerPanel(Panel):
         self.workspace.changed.connect(self._document_changed)
         self.workspace.added.connect(self._document_changed)
         self.workspace.removed.connect(self._document_removed)
-        self.workspace.row_changed.connect(self._row_changed)
+        self.workspace.row_changed.connect(self.gallery.row_changed)
 
     # documents --------------------------------------------------------------------------------------------------
     @classmethod
@@ -165,7 +167,7 @@ class ExplorerPanel(Panel):
         self.controls.set_group(group)
         if self._restoring is not None:
             self._take(self._restoring)
-        self._find_gallery()
+        self.gallery.find(self.document)
         self.controls.show_view(self.view)
         if self.isVisible():
             self._prepare()
@@ -180,15 +182,15 @@ class ExplorerPanel(Panel):
         if document is self.document and document.volume is not self._volume:
             self.show_document(document)
         elif document.parent == self.document.id:
-            self._find_gallery()
+            self.gallery.find(self.document)
 
     def _document_removed(self, document: Document) -> None:
         if document is self.document:
             self.show_document(None)
         for kept in (self._views, self._contrasts, self._groups, self._lists):
             kept.pop(document.id, None)
-        if document is self._gallery:
-            self._find_gallery()
+        if document is self.gallery.gallery:
+            self.gallery.find(self.document)
 
     # preparation ------------------------------------------------------------------------------------------------
     def _stop(self) -> None:
@@ -273,7 +275,7 @@ class ExplorerPanel(Panel):
 
     def _go(self, view: View) -> None:
         self.set_view(view)
-        self._settled()
+        self.gallery.follow(view.direction)
 
     def _ask(self, turning: Turning) -> None:
         matrix, resolution = self.view.matrix, self._resolution_A
@@ -316,48 +318,6 @@ class ExplorerPanel(Panel):
         if self.document is not None:
             self._groups[self.document.id] = group
         self.controls.show_view(self.view)
-
-    # the gallery of this map ------------------------------------------------------------------------------------
-    def _find_gallery(self) -> None:
-        document = self.document
-        results = [] if document is None else [d for d in self.workspace.documents.values() if d.parent == document.id]
-        with_angles = [d for d in results if angles_of(d.table) is not None]
-        self._gallery = with_angles[-1] if with_angles else None
-        found = angles_of(self._gallery.table) if self._gallery is not None else None
-        if self._gallery is None or self._gallery.table is None or found is None:
-            self._gallery_rows, self._gallery_angles = np.empty(0, np.int64), np.empty((0, 3))
-        else:
-            self._gallery_rows, self._gallery_angles = (
-                self._gallery.table.index.to_numpy(np.int64),
-                np.nan_to_num(found),
-            )
-        a = self._gallery_angles
-        from emviewer.engine.conventions import directions_from_angles
-
-        self.controls.sphere.set_directions(directions_from_angles(a[:, 0], a[:, 1]))
-
-    def _row_changed(self, document_id: int) -> None:
-        if self._gallery is None or document_id != self._gallery.id or self._following:
-            return
-        row = self.workspace.row(self._gallery)
-        found = np.flatnonzero(self._gallery_rows == row) if row is not None else []
-        if len(found):
-            rot, tilt, psi = (float(v) for v in self._gallery_angles[found[0]])
-            self.set_view(View(rot if rot <= 180 else rot - 360, tilt, psi), moving=False)
-
-    def _pick_row(self, index: int) -> None:
-        if self._gallery is not None and index < len(self._gallery_rows):
-            self.workspace.set_row(self._gallery, int(self._gallery_rows[index]))
-
-    def _settled(self) -> None:
-        """Make the nearest view of the gallery its current row, without being turned to it."""
-        index = nearest_row(self.controls.sphere.directions, self.view.direction)
-        if self._gallery is not None and index >= 0:
-            self._following = True
-            try:
-                self.workspace.set_row(self._gallery, int(self._gallery_rows[index]))
-            finally:
-                self._following = False
 
     # contrast and read-out --------------------------------------------------------------------------------------
     def _set_contrast(self, contrast: Contrast) -> None:
@@ -421,30 +381,6 @@ class ExplorerPanel(Panel):
         """Take the robust range of the view that is shown."""
         if self.canvas.image is not None:
             self.levels.set_distribution(distribution(subsample(self.canvas.image)), auto=True)
-
-    def do_full_range(self) -> None:
-        """Take the full range."""
-        self.levels.full_range()
-
-    def do_invert(self) -> None:
-        """Invert the display."""
-        self.levels.invert()
-
-    def do_black_down(self) -> None:
-        """Lower the black level."""
-        self.levels.nudge(low=-LEVEL_STEP)
-
-    def do_black_up(self) -> None:
-        """Raise the black level."""
-        self.levels.nudge(low=LEVEL_STEP)
-
-    def do_white_down(self) -> None:
-        """Lower the white level."""
-        self.levels.nudge(high=-LEVEL_STEP)
-
-    def do_white_up(self) -> None:
-        """Raise the white level."""
-        self.levels.nudge(high=LEVEL_STEP)
 
     def do_zoom_in(self) -> None:
         """Zoom in."""

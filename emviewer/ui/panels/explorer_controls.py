@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -145,9 +144,8 @@ class ExplorerControls(QWidget):
             self._jump(f"{fold}-fold", tip).clicked.connect(lambda _=False, f=fold: self._along(f))
         self._jumps.addStretch(1)
 
-    def _jump(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
+    def _jump(self, text: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
         button.setToolTip(tip)
         self._jumps.addWidget(button)
         return button

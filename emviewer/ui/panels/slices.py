@@ -16,6 +16,7 @@ from emviewer.ui.canvas import Crosshair
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS, CutsArea
 from emviewer.ui.panels.slices_controls import CutControls
 from emviewer.ui.panels.slices_read import read_view, warm
@@ -23,10 +24,8 @@ from emviewer.ui.panels.slices_state import AXES, PLANES, Layout, Plane, SliceSt
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
-LEVEL_STEP = 0.04
 
-
-class SlicesPanel(Panel):
+class SlicesPanel(ContrastActions, Panel):
     """Three linked cuts: wheel steps, Ctrl+wheel zooms, left drag moves the crosshair, right drag the levels."""
 
     kind = "slices"
@@ -37,6 +36,7 @@ class SlicesPanel(Panel):
         self.area = CutsArea()
         self.controls = CutControls()
         self.levels = LevelsWidget()
+        self.destroyed.connect(self.levels.deleteLater)
         self._states: dict[int, SliceState] = {}
         self._contrasts: dict[tuple[int, bool], Contrast] = {}
         self._volume: Map3D | None = None
@@ -312,34 +312,6 @@ class SlicesPanel(Panel):
         self.status.emit(f"x {at[0]} y {at[1]} z {at[2]}{lengths}  {value:.4g}")
 
     # actions ----------------------------------------------------------------------------------------------------
-    def do_auto_contrast(self) -> None:
-        """Take the robust range."""
-        self.levels.auto()
-
-    def do_full_range(self) -> None:
-        """Take the full range."""
-        self.levels.full_range()
-
-    def do_invert(self) -> None:
-        """Invert the display."""
-        self.levels.invert()
-
-    def do_black_down(self) -> None:
-        """Lower the black level."""
-        self.levels.nudge(low=-LEVEL_STEP)
-
-    def do_black_up(self) -> None:
-        """Raise the black level."""
-        self.levels.nudge(low=LEVEL_STEP)
-
-    def do_white_down(self) -> None:
-        """Lower the white level."""
-        self.levels.nudge(high=-LEVEL_STEP)
-
-    def do_white_up(self) -> None:
-        """Raise the white level."""
-        self.levels.nudge(high=LEVEL_STEP)
-
     def do_spectrum(self) -> None:
         """Show amplitude spectra, or the cuts again."""
         self._choose_spectrum(not self.current.spectrum)
