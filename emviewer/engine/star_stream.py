@@ -43,6 +43,7 @@ class ParticleStream:
         head += ["# version 30001", "", "data_particles", "", "loop_"]
         head += [f"_{label} #{i}" for i, (label, _) in enumerate(columns, 1)]
         self._put("\n".join(head) + "\n")
+        self._last = (self._file.tell(), 0)
 
     def append(self, rows: Sequence[Sequence[Value]]) -> None:
         """Add rows of one value a column, and take them back if the disk is full.
@@ -52,8 +53,15 @@ class ParticleStream:
         OSError
             The rows could not be written; the file ends with the rows before them.
         """
+        self._last = (self._file.tell(), self.n)
         self._put("".join([self._row % tuple(row) for row in rows]))
         self.n += len(rows)
+
+    def take_back(self) -> None:
+        """Remove the rows of the last append (their images could not be written)."""
+        place, self.n = self._last
+        self._file.truncate(place)
+        self._file.seek(place)
 
     def _put(self, text: str) -> None:
         start = self._file.tell()

@@ -32,7 +32,7 @@ _CTF_COLUMNS = (("rlnDefocusU", "%12.3f"), ("rlnDefocusV", "%12.3f"), ("rlnDefoc
 
 
 class GalleryWriter:
-    """The stack and its table, which grow together: a row stands in the table once its image is whole on disk.
+    """The stack and its table, which grow together and always tell of the same views.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class GalleryWriter:
     @property
     def n(self) -> int:
         """Number of views that are whole on disk, image and row."""
-        return min(self.stack.n, self.table.n)
+        return self.stack.n
 
     def append(self, images: F32, angles: F64, shifts_A: F64) -> None:
         """Add views: images (k, h, w), angles (k, 3) in degrees, origins (k, 2) in Å.
@@ -67,10 +67,14 @@ class GalleryWriter:
         OSError
             The disk is full; the views of this call are lost, the earlier ones are safe.
         """
-        first = self.stack.n + 1
-        self.stack.append(images)
+        first = self.table.n + 1
         numbers = np.concatenate([angles, shifts_A], axis=1).tolist()
         self.table.append([(first + i, *row, *self._optics_end) for i, row in enumerate(numbers)])
+        try:
+            self.stack.append(images)
+        except OSError:
+            self.table.take_back()
+            raise
 
     def close(self) -> None:
         """Close both files; a table and stack of no view at all are not left behind."""
