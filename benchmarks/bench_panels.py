@@ -122,6 +122,7 @@ def sphere() -> None:
     view = SphereView()
     view.resize(500, 500)
     view.show()
+    app.processEvents()
     for n in (1_000, 20_000, 100_000):
         view.set_directions(super_fibonacci(n)[:, 2])
         times = []

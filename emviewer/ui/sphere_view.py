@@ -31,6 +31,8 @@ from emviewer.ui.sphere_projection import Mollweide, Orthographic, Projection, g
 
 CURRENT = QColor(230, 120, 60)
 SELECTED = QColor(240, 190, 40)
+FEW = 3_000
+"""Up to this many directions the dots are painted twice as fine and shrunk, so that they are round."""
 DENSE = 20_000
 """From this many directions on their density is drawn instead of dots."""
 NEAR = 14.0
@@ -72,7 +74,7 @@ class SphereView(QWidget):
         self.hovered = -1
         self._values: np.ndarray | None = None
         self._lines = graticule()
-        self._base: tuple[object, QImage] | None = None
+        self._ground: tuple[object, QImage] | None = None
         self._dots: tuple[object, QImage] | None = None
         self._version = 0
         self._press: tuple[QPointF, QPointF, str] | None = None
@@ -84,7 +86,6 @@ class SphereView(QWidget):
     def set_group(self, group: PointGroup | None) -> None:
         """Shade this group's asymmetric unit and draw its axes."""
         self.group = group
-        self._base = None
         self.update()
 
     def set_directions(self, directions: np.ndarray, values: np.ndarray | None = None) -> None:
@@ -156,31 +157,39 @@ class SphereView(QWidget):
     # painting ---------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.drawImage(QPointF(0, 0), self._ground_image())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(self._outline(), self._base_image())
-        ink = self.palette().text().color()
-        self._paint_lines(painter, ink)
         if len(self.directions):
             painter.drawImage(QRectF(self.rect()), self._dots_image())
-        self._paint_axes(painter, ink)
+        self._paint_axes(painter)
         self._paint_current(painter)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().highlight().color(), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
 
+    def _ground_image(self) -> QImage:
+        """Return shading and lines, painted once for each way the sphere is turned (stroking them takes 10 ms)."""
+        ratio, light = self.devicePixelRatioF(), self.palette().window().color().lightness() > 127
+        key = (self.projection, self.size(), ratio, light, self.group)
+        if self._ground is None or self._ground[0] != key:
+            image = QImage(self.size() * ratio, QImage.Format.Format_ARGB32_Premultiplied)
+            image.setDevicePixelRatio(ratio)
+            image.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(image)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(self._outline(), shading(self.projection, self.group, light))
+            self._paint_lines(painter, self.palette().text().color())
+            painter.end()
+            self._ground = (key, image)
+        return self._ground[1]
+
     def _outline(self) -> QRectF:
         radius, middle = self._radius(), QPointF(self.width() / 2, self.height() / 2)
         half = QPointF(radius, radius * self.projection.half_height)
         return QRectF(middle - half, middle + half)
-
-    def _base_image(self) -> QImage:
-        light = self.palette().window().color().lightness() > 127
-        key = (self.projection, light)
-        if self._base is None or self._base[0] != key:
-            self._base = (key, shading(self.projection, self.group, light))
-        return self._base[1]
 
     def _paint_lines(self, painter: QPainter, ink: QColor) -> None:
         faint = QColor(ink)
@@ -192,14 +201,20 @@ class SphereView(QWidget):
             edge = QColor(self.palette().highlight().color())
             painter.setPen(QPen(edge, 1.8))
             painter.drawPath(self._path(self.group.asymmetric_unit_outline(2.0)))
-        painter.setPen(QPen(faint, 1.2))
-        painter.drawEllipse(self._outline())
+        painter.setPen(QPen(faint, 1))
+        painter.drawPath(self._rim())
         painter.setPen(ink)
         for name, axis in zip("xyz", np.eye(3), strict=True):
-            flat, visible = self.projection.flat(axis[None] * 1.0)
+            flat, visible = self.projection.flat(axis[None])
             if visible[0]:
-                at = self.to_widget(flat * 1.0)[0]
+                at = self.to_widget(flat)[0]
                 painter.drawText(QRectF(at[0] + 3, at[1] - 16, 16, 16), Qt.AlignmentFlag.AlignCenter, name)
+
+    def _rim(self) -> QPainterPath:
+        rim, around = QPainterPath(), np.linspace(0, 2 * np.pi, 181)
+        edge = self.to_widget(np.column_stack([np.cos(around), self.projection.half_height * np.sin(around)]))
+        rim.addPolygon(QPolygonF([QPointF(x, y) for x, y in edge]))
+        return rim
 
     def _path(self, lines: list[np.ndarray]) -> QPainterPath:
         path = QPainterPath()
@@ -217,8 +232,9 @@ class SphereView(QWidget):
         return path
 
     def _dots_image(self) -> QImage:
-        ratio = self.devicePixelRatioF()
-        key = (self.projection, self.size(), ratio, self._version)
+        fine = 2.0 if len(self.directions) <= FEW else 1.0
+        ratio = self.devicePixelRatioF() * fine
+        key = (self.projection, self.size(), ratio, self._version, self.palette().text().color().rgb())
         if self._dots is None or self._dots[0] != key:
             flat, visible = self.projection.flat(self.directions)
             spot = self.to_widget(flat) * ratio
@@ -248,7 +264,7 @@ class SphereView(QWidget):
             stamp(words, spot[show], gold, radius + 1.2 * ratio)
         return QImage(words.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32).copy()
 
-    def _paint_axes(self, painter: QPainter, ink: QColor) -> None:
+    def _paint_axes(self, painter: QPainter) -> None:
         if self.group is None:
             return
         both = [(fold, end) for fold, axis in self.group.axes for end in (axis, -axis)]
@@ -256,6 +272,7 @@ class SphereView(QWidget):
             return
         flat, visible = self.projection.flat(np.array([end for _, end in both]))
         spot = self.to_widget(flat)
+        ink = self.palette().text().color()
         size = float(np.clip(self._radius() * 0.05, 5.0, 9.0)) * (0.8 if len(both) > 20 else 1.0)
         fill = self.palette().highlight().color()
         for (fold, _), at, near in zip(both, spot, visible, strict=True):
