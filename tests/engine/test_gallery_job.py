@@ -5,6 +5,7 @@ import mrcfile
 import numpy as np
 import pytest
 import starfile
+from scipy import ndimage
 
 from emviewer.engine import conventions, mrc, sampling
 from emviewer.engine.errors import EmviewerError
@@ -271,6 +272,7 @@ def test_an_unknown_pixel_size_goes_on_at_one_with_a_warning(tmp_path):
 def test_maps_that_are_no_cubes_and_other_boxes(tmp_path):
     data = np.zeros((10, 20, 31), np.float32)
     data[3:6, 8:12, 10:20] = 1
+    data = ndimage.gaussian_filter(data, 1.2)
     mrc.write_map(tmp_path / "flat.mrc", data, 2.0)
     run(tmp_path / "own", tmp_path / "flat.mrc", view=["0,0,0"])
     image = images_of(tmp_path / "own")[0][0]
