@@ -14,8 +14,8 @@ from emviewer.engine.conventions import F64
 from emviewer.engine.sampling_region import Region
 from emviewer.engine.symmetry import PointGroup
 
-_PROBES = 20_000
-"""Probes used when the directions do not surround the sphere; they are 1.8° apart."""
+_PROBES = 6_000
+"""Probes on the whole sphere, 2.6° apart, used when the directions do not surround it."""
 
 _SAME = 1e-7
 """Chord below which two copies are one point."""
@@ -52,22 +52,15 @@ def holes(points: F64) -> tuple[F64, F64]:
     Returns
     -------
     centres : ndarray of float64, shape (h, 3)
-        Every point of the sphere is nearer to the points than the largest radius.
+        Circumcentres of the Delaunay triangles; none if all points lie on one circle.
     radii : ndarray of float64, shape (h,)
-        Radians. Exact where the points surround the sphere; where they leave more than 80° empty, probes 1.8° apart
-        are added, so that the largest radius is at most 1.2° too small.
+        Radians. Where all are below 90°, no direction is farther from the points than the largest.
     """
-    found: list[tuple[F64, F64]] = []
     try:
         equations = ConvexHull(points).equations
-        found.append((equations[:, :3], np.arccos(np.clip(-equations[:, 3], -1, 1))))
     except (QhullError, ValueError):
-        pass
-    if not found or found[0][1].max() > np.deg2rad(80):
-        probes = np.concatenate([spiral(_PROBES), np.eye(3), -np.eye(3)])
-        chord = np.asarray(cKDTree(points).query(probes)[0])
-        found.append((probes, chord_angle(chord)))
-    return np.concatenate([c for c, _ in found]), np.concatenate([r for _, r in found])
+        return np.empty((0, 3)), np.empty(0)
+    return equations[:, :3], np.arccos(np.clip(-equations[:, 3], -1, 1))
 
 
 def region_holes(points: F64, group: PointGroup, region: Region, watch: F64 | None) -> tuple[F64, F64]:
@@ -89,15 +82,23 @@ def region_holes(points: F64, group: PointGroup, region: Region, watch: F64 | No
     -------
     centres : ndarray of float64, shape (h, 3)
     radii : ndarray of float64, shape (h,)
-        Radians.
+        Radians, those of ``watch`` last. Where a hole is wider than 80° or all points lie on one circle, probes 2.6°
+        apart are among them, so that the largest may be 1.8° too small.
     """
     centres, radii = holes(points)
-    if watch is None:
-        inside = group.touches_asymmetric_unit(centres)
-        return centres[inside], radii[inside]
-    inside = region.angles_inside(centres)[1]
-    at_edge = chord_angle(np.asarray(cKDTree(points).query(watch)[0]))
-    return np.concatenate([centres[inside], watch]), np.concatenate([radii[inside], at_edge])
+    inside = group.touches_asymmetric_unit(centres) if watch is None else region.angles_inside(centres)[1]
+    centres, radii = centres[inside], radii[inside]
+    extra = []
+    if not len(radii) or radii.max() > np.deg2rad(80):
+        probes = spiral(_PROBES)
+        probes = np.concatenate([probes[group.touches_asymmetric_unit(probes)], group.unit_frame[:1]])
+        extra.append(probes if watch is None else region.inner_points(2.6))
+    if watch is not None:
+        extra.append(watch)
+    for more in extra:
+        centres = np.concatenate([centres, more])
+        radii = np.concatenate([radii, chord_angle(np.asarray(cKDTree(points).query(more)[0]))])
+    return centres, radii
 
 
 def chord_angle(chord: F64) -> F64:
@@ -148,3 +149,20 @@ def thinned(directions: F64, group: PointGroup, min_angle: float) -> F64:
         if keep[i]:
             keep[j] = False
     return directions[keep]
+
+
+def spread(candidates: F64, group: PointGroup, min_angle: float) -> F64:
+    """Return candidates (n, 3), first come first taken, no two nearer than ``min_angle`` (radians) modulo the group.
+
+    The same as :func:`thinned`, for many candidates of which few are taken.
+    """
+    tree = cKDTree(candidates)
+    free = np.ones(len(candidates), bool)
+    taken: list[int] = []
+    reach = angle_chord(min_angle) * (1 - 1e-12)
+    for i in range(len(candidates)):
+        if free[i]:
+            taken.append(i)
+            for near in tree.query_ball_point(group.operations @ candidates[i], reach):
+                free[near] = False
+    return candidates[taken]

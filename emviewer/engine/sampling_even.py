@@ -11,24 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emviewer.engine.conventions import F64
-from emviewer.engine.sampling_cover import copies_of, region_holes, thinned
-from emviewer.engine.sampling_region import Region
+from emviewer.engine.sampling_cover import copies_of, region_holes, spread, thinned
+from emviewer.engine.sampling_region import WHOLE_SPHERE, Region
 from emviewer.engine.symmetry import PointGroup
 
 MAX_HOLE = 0.745
 """Largest covering radius in steps; the promise is 0.75."""
 
-MIN_GAPS = (0.62, 0.74, 1.0, 1.3)
-"""Smallest separations in steps that are tried; the promise is 0.6."""
+MAX_EDGE_HOLE, EDGE_SPACING = 0.72, 0.05
+"""On the edge of a range, distances to the nearest view are watched at points this far apart (in steps)."""
+
+GAPS = (0.74, 0.62, 1.3, 1.0)
+"""Smallest separations of the seeds in steps, in the order in which they are tried; the promise is 0.6."""
 
 MANY = 5_000
-"""With fewer points on the sphere than this, several starts are compared and the one with fewest views is taken."""
-
-_EDGE_SPACING = 0.02
-"""Spacing in steps of the points that watch over the edge of a range."""
+"""With more points than this on the whole sphere one start is enough."""
 
 
 def even_directions(step: float, group: PointGroup, region: Region) -> F64:
@@ -48,6 +47,17 @@ def even_directions(step: float, group: PointGroup, region: Region) -> F64:
     ndarray of float64, shape (n, 3)
         In the asymmetric unit, unless it and the region only meet elsewhere.
     """
+    if region.is_whole_sphere:
+        return _best(step, group, region)
+    seeds = spiral_in_unit(float(np.sqrt(4 * np.pi / group.order / 500)), 0.5, group)
+    if group.order > 1 and region.first_inside(seeds, group)[1].all():
+        whole = _best(step, group, WHOLE_SPHERE)
+        if region.first_inside(whole, group)[1].all() and not len(_too_wide(whole, step, group, region)):
+            return whole
+    return _best(step, group, region)
+
+
+def _best(step: float, group: PointGroup, region: Region) -> F64:
     best: F64 | None = None
     for seeds, gap in _starts(step, group, region):
         mended = _mended(thinned(seeds, group, gap * step), step, group, region)
@@ -58,22 +68,29 @@ def even_directions(step: float, group: PointGroup, region: Region) -> F64:
 
 
 def _starts(step: float, group: PointGroup, region: Region) -> Iterator[tuple[F64, float]]:
-    """Yield seeds and the smallest separation to begin with; one for fine steps, several for coarse ones."""
-    many = 4 * np.pi / step**2 > MANY
-    for density in (1.06,) if many else (0.85, 0.95, 1.06):
-        for shift in (0.5,) if many else (0.5, 0.2, 0.8):
-            seeds = _spiral_in_unit(step / np.sqrt(density), shift, group)
-            if not region.is_whole_sphere:
-                seeds = seeds[region.first_inside(seeds, group)[1]]
-            for gap in MIN_GAPS[:1] if many else MIN_GAPS:
-                yield seeds, gap
+    """Yield seeds and the smallest separation to begin with; one for fine steps, up to 36 for coarse ones."""
+    if region.is_thin:
+        yield region.edge_points(float(np.rad2deg(step))), GAPS[1]
+        return
+    points = 4 * np.pi / step**2
+    tries = 1 if points > MANY else int(np.clip(10_000 / points, 4, 36))
+    if points > MANY:
+        starts = [(1.06, 0.5, GAPS[1])]
+    else:
+        starts = [(d, s, g) for s in (0.5, 0.2, 0.8) for d in (0.95, 1.06, 0.85) for g in GAPS][:tries]
+    for density, shift, gap in starts:
+        seeds = spiral_in_unit(step / np.sqrt(density), shift, group)
+        if not region.is_whole_sphere:
+            seeds = seeds[region.first_inside(seeds, group)[1]]
+        yield seeds, gap
 
 
-def _spiral_in_unit(spacing: float, shift: float, group: PointGroup) -> F64:
-    """Return a Fibonacci spiral in the asymmetric unit with one point in ``spacing ** 2`` steradian.
+def spiral_in_unit(spacing: float, shift: float, group: PointGroup) -> F64:
+    """Return a Fibonacci spiral in the asymmetric unit with one point in ``spacing ** 2`` steradian, shape (n, 3).
 
     Around the main axis it has the period of the wedge, so that it goes on smoothly across the sides of the unit; the
-    golden ratio keeps its points apart however the wedge narrows towards the axis.
+    golden ratio keeps its points apart however the wedge narrows towards the axis. ``shift`` in 0…1 slides the points
+    along the axis.
     """
     c1, c2, c3 = group.unit_frame
     width = 2 * np.pi / group.wedges
@@ -83,26 +100,26 @@ def _spiral_in_unit(spacing: float, shift: float, group: PointGroup) -> F64:
     azimuth = width * ((i * 0.6180339887498949) % 1.0 - 0.5)
     sine = np.sqrt(np.maximum(0.0, 1 - height * height))
     points = np.outer(sine * np.cos(azimuth), c2) + np.outer(sine * np.sin(azimuth), c3) + np.outer(height, c1)
-    return points[group.in_asymmetric_unit(points)]
+    return np.asarray(points[group.in_asymmetric_unit(points)])
 
 
 def _mended(directions: F64, step: float, group: PointGroup, region: Region) -> F64:
-    """Return the directions with a point put into every hole wider than the limit."""
-    limit = MAX_HOLE * step
-    watch = None if region.is_whole_sphere else region.edge_points(np.rad2deg(_EDGE_SPACING * step))
+    """Return the directions, in the asymmetric unit, with a point put into every hole wider than the limit."""
+    if not len(directions):
+        directions = (group.unit_middle if region.is_whole_sphere else region.inner_points(360.0)[0])[None]
     while True:
-        if not len(directions):
-            first = group.unit_middle if region.is_whole_sphere else region.inner_points(360.0)[0]
-            directions = first[None]
-        centres, radii = region_holes(copies_of(directions, group), group, region, watch)
-        too_wide = radii > limit
-        if not too_wide.any():
+        new = _too_wide(directions, step, group, region)
+        if not len(new):
             return group.to_asymmetric_unit(directions)
-        order = np.argsort(-np.round(radii[too_wide], 9), kind="stable")
-        new = centres[too_wide][order]
-        directions = np.concatenate([directions, thinned(new[_first_of_each(new)], group, limit)])
+        directions = np.concatenate([directions, spread(new, group, MAX_EDGE_HOLE * step)])
 
 
-def _first_of_each(points: F64) -> NDArray[np.int64]:
-    """Return the rows (ascending) of points (n, 3) that are not repeated earlier to six digits."""
-    return np.sort(np.unique(np.round(points, 6) + 0.0, axis=0, return_index=True)[1])
+def _too_wide(directions: F64, step: float, group: PointGroup, region: Region) -> F64:
+    """Return the middles of the holes that are too wide, the deepest first."""
+    watch = None if region.is_whole_sphere else region.edge_points(float(np.rad2deg(EDGE_SPACING * step)))
+    centres, radii = region_holes(copies_of(directions, group), group, region, watch)
+    limit = np.full(len(radii), MAX_HOLE * step)
+    if watch is not None:
+        limit[len(radii) - len(watch) :] = MAX_EDGE_HOLE * step
+    wide = np.flatnonzero(radii > limit)
+    return centres[wide[np.argsort(-np.round(radii[wide], 9), kind="stable")]]

@@ -68,6 +68,21 @@ class Region:
         """Whether the range has no area: one rot or one tilt."""
         return self.rot_stop - self.rot_start < 1e-6 or self.tilt_stop - self.tilt_start < 1e-6
 
+    @property
+    def area(self) -> float:
+        """Area in steradian; of a range that overlaps itself (negative tilts) the overlap counts twice."""
+        turn = min(self.rot_stop - self.rot_start, 360.0)
+        ends = np.deg2rad([self.tilt_start, min(max(self.tilt_start, 0.0), self.tilt_stop), self.tilt_stop])
+        return float(np.deg2rad(turn) * np.abs(np.diff(np.cos(ends))).sum())
+
+    @property
+    def edge_length(self) -> float:
+        """Length of the edges in radians; a range of all rots has none along rot."""
+        turn = min(self.rot_stop - self.rot_start, 360.0)
+        rings = np.abs(np.sin(np.deg2rad([self.tilt_start, self.tilt_stop]))).sum() * np.deg2rad(turn)
+        sides = 0.0 if turn >= 360 - EDGE_DEG else 2 * np.deg2rad(self.tilt_stop - self.tilt_start)
+        return float(rings + sides)
+
     def angles_inside(self, directions: F64) -> tuple[F64, NDArray[np.bool_]]:
         """Return rot and tilt (n, 2) of unit vectors as the range writes them, and which lie inside (n,)."""
         rot, tilt = angles_from_directions(directions)
@@ -119,9 +134,10 @@ class Region:
 
     def _edges(self, spacing: float) -> Iterator[tuple[F64, F64]]:
         tilts = np.linspace(self.tilt_start, self.tilt_stop, 2 + int((self.tilt_stop - self.tilt_start) / spacing))
-        for rot in {self.rot_start: 0, self.rot_stop: 0}:
+        sides = () if self.rot_stop - self.rot_start >= 360 - EDGE_DEG else (self.rot_start, self.rot_stop)
+        for rot in dict.fromkeys(sides):
             yield np.full(len(tilts), rot), tilts
-        for tilt in {self.tilt_start: 0, self.tilt_stop: 0}:
+        for tilt in dict.fromkeys((self.tilt_start, self.tilt_stop)):
             length = (self.rot_stop - self.rot_start) * abs(np.sin(np.deg2rad(tilt)))
             rots = np.linspace(self.rot_start, self.rot_stop, 2 + int(length / spacing))
             yield rots, np.full(len(rots), tilt)

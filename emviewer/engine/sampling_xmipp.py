@@ -52,8 +52,8 @@ def xmipp_angles(
         n_rot = 1 if ring in (0, rings) else int(np.ceil(360.0 * sine / true_step))
         boxes.offer_ring(tilt, n_rot)
     angles = np.array(boxes.accepted).reshape(-1, 2)
-    rot, tilt = angles.T
-    kept = (rot >= rot_range[0]) & (rot <= rot_range[1]) & (tilt >= tilt_range[0]) & (tilt <= tilt_range[1])
+    rots, tilts = angles.T
+    kept = (rots >= rot_range[0]) & (rots <= rot_range[1]) & (tilts >= tilt_range[0]) & (tilts <= tilt_range[1])
     return np.column_stack([angles[kept], np.zeros(kept.sum())])
 
 
