@@ -91,6 +91,7 @@ class NumberEdit(QAbstractSpinBox):
     def __init__(self, whole: bool) -> None:
         super().__init__()
         self.whole = whole
+        self.lineEdit().setTextMargins(4, 0, 0, 0)
         self.lineEdit().textChanged.connect(lambda _: self.edited.emit())
         self.setMinimumHeight(26)
 

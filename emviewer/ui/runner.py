@@ -165,7 +165,10 @@ class Runner(QObject):
 
     # jobs -----------------------------------------------------------------------------------------------------------
     def submit(self, job: JobHandle) -> JobHandle:
-        """Queue a job; it starts when those before it have ended."""
+        """Queue a job; it starts when those before it have ended. After :meth:`close` it is cancelled at once."""
+        if self._closed:
+            job.state = "cancelled"
+            return job
         self.jobs.append(job)
         job.say = lambda stage: self._post("say", job, stage)
         self._job_lane.put(lambda: self._run_job(job))

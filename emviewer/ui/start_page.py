@@ -55,6 +55,7 @@ class StartPage(QScrollArea):
         self.settings = settings
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setObjectName("startScroll")
         page = QWidget()
         page.setObjectName("startPage")
         self.setWidget(page)

@@ -123,6 +123,8 @@ class TaskForm(QWidget):
         """Take a document as the job's input, with what a person said about it."""
         given = {name[1:]: document.info[name] for name in ("_pixel_size", "_resolution") if name in document.info}
         source = document.info.get("_source", document.path)
+        if document.volume is not None and document.volume.symmetry != "C1":
+            given["sym"] = document.volume.symmetry
         self.form.set_values({self.input_name: source, "pixel_size": None, "resolution": None} | given)
 
     def as_json(self) -> str:

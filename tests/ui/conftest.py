@@ -56,3 +56,19 @@ def own_settings(tmp_path_factory, leaves_nothing_in_qt):
         QSettings.setPath(QSettings.Format.IniFormat, scope, folder)
         QSettings.setPath(QSettings.Format.NativeFormat, scope, folder)
     yield
+
+
+@pytest.fixture
+def window(qtbot, tmp_path):
+    """Return a shown main window with settings of its own; it ends with the test."""
+    from emviewer.ui import theme
+    from emviewer.ui.settings import Settings
+    from emviewer.ui.window import MainWindow
+
+    theme.apply("light")
+    window = MainWindow(Settings(tmp_path / "settings.ini"))
+    qtbot.addWidget(window)
+    window.show()
+    yield window
+    window.end()
+    assert window.ended_cleanly
