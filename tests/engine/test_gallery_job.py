@@ -111,6 +111,10 @@ def test_the_folder_holds_the_views_that_the_table_tells(tmp_path, map_file, vol
     kept = json.loads((tmp_path / "out" / "job.json").read_text())
     assert set(kept["seconds"]) >= {"prepare", "views", "projector", "project"}
     assert kept["inputs"][0]["path"] == str(map_file)
+    assert kept["parameters"]["box"] == BOX
+    assert kept["parameters"]["max_res"] == 2 * PIXEL
+    assert kept["parameters"]["pad"] >= 1
+    assert kept["parameters"]["grid"] == "even"
 
 
 def test_the_stack_is_readable_while_it_grows(tmp_path, map_file):

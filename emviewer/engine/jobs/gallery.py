@@ -53,6 +53,11 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
         box=params.box,
         check=check,
     )
+    folder.record["parameters"] |= {
+        "pad": project.default_pad(params.interp) if params.pad is None else params.pad,
+        "box": projector.box,
+        "max_res": params.max_res or 2 * projector.pixel_size_A,
+    }
     folder.summary |= {"n_views": 0, "pixel_size_known": volume.pixel_size_known}
     run = _Run(params, volume, views, projector, rng)
     with output.GalleryWriter(folder, params, projector.box, projector.pixel_size_A) as writer:

@@ -128,7 +128,14 @@ class GalleryParams(JobParams):
     interp: Literal["best", "nearest", "linear", "cubic"] = option(
         "best", "interpolation (fourier)", flag="--interp", group="Projection"
     )
-    pad: float = option(2.0, "zero padding of the map (fourier)", flag="--pad", ge=1, le=4, group="Projection")
+    pad: float | None = option(
+        None,
+        "zero padding of the map (fourier); 2 unless told, but for best what keeps its accuracy soonest",
+        flag="--pad",
+        ge=1,
+        le=8,
+        group="Projection",
+    )
     max_res: float | None = option(
         None, "finest detail kept; Nyquist unless told", unit="Å", flag="--max-res", gt=0, group="Projection"
     )
