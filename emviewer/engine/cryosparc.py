@@ -34,7 +34,8 @@ def read_cs(path: str | Path) -> Rows:
     """
     found = files_bytes.existing(path)
     try:
-        rows = np.load(io.BytesIO(files_bytes.whole(found)), allow_pickle=False, max_header_size=100_000)
+        source = io.BytesIO(files_bytes.whole(found)) if files_bytes.compression(found) else found
+        rows = np.load(source, allow_pickle=False, max_header_size=100_000)
     except (ValueError, EOFError, OSError) as err:
         raise FileError(f"this is no readable .cs file ({err})", found, "export it from cryoSPARC again") from None
     if not isinstance(rows, np.ndarray) or rows.dtype.names is None or rows.ndim != 1:

@@ -110,12 +110,16 @@ def read_tif(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
     n = 1 if len(shape) == 2 else int(shape[0])
 
     def read(ids: NDArray[np.int64]) -> F32:
-        with tifffile.TiffFile(found) as opened:
-            series = opened.series[0]
-            if n == 1:
-                page = np.asarray(series.asarray(), np.float32).reshape(shape[-2:])
-                return np.repeat(page[None], len(ids), axis=0)
-            return np.stack([np.asarray(series.pages[int(i)].asarray(), np.float32) for i in ids])
+        try:
+            with tifffile.TiffFile(found) as opened:
+                series = opened.series[0]
+                if n == 1:
+                    page = np.asarray(series.asarray(), np.float32).reshape(shape[-2:])
+                    return np.repeat(page[None], len(ids), axis=0)
+                return np.stack([np.asarray(series.pages[int(i)].asarray(), np.float32) for i in ids])
+        except (tifffile.TiffFileError, ValueError, KeyError) as err:
+            reason = str(err).splitlines()[0]
+            raise FileError(f"the TIFF image cannot be unpacked ({reason})", found, "save it uncompressed") from None
 
     return ImageStack(
         n=n,

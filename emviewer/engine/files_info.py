@@ -174,6 +174,9 @@ def _of_mrc(facts: Facts, header: MrcHeader, path: Path, pixel_size_A: float | N
     }
     if header.dtype.itemsize == 1:
         facts["byte_order"] = "none (bytes)"
+    surplus = path.stat().st_size - header.offset - header.data_bytes
+    if surplus > 0 and "packing" not in facts:
+        facts["problems"].append(f"the file is {surplus} bytes longer than its header says")
     images, sure = mrc.holds_images(header, path)
     if not sure:
         looks = "a stack of images" if images else "a map"

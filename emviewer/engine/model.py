@@ -118,7 +118,7 @@ def read_model(path: str | Path, *, hydrogens: bool = True, waters: bool = False
                     n_hydrogen += 1
                 else:
                     rows.append((atom.element.name, *atom.pos.tolist(), atom.b_iso, atom.occ, chain.name, residue.name))
-    notes += [f"{n} {what} left out" for n, what in ((n_water, "waters"), (n_hydrogen, "hydrogens")) if n]
+    notes += [f"{n} atoms of {what} left out" for n, what in ((n_water, "water"), (n_hydrogen, "hydrogen")) if n]
     if not rows:
         raise FileError("the file has no atoms", found, "give a PDB or mmCIF file with atoms")
     elements, x, y, z, b, occ, chains, residues = zip(*rows, strict=True)

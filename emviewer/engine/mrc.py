@@ -138,7 +138,10 @@ def read_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
     data = in_order(raw, header)[: plan.sections]
     voxels = _native(data)
     if plan.shape != data.shape:
-        voxels = _isotropic(voxels, plan.shape, plan.edges_A)
+        finite = np.isfinite(voxels)
+        if not finite.all():
+            doubt = (*doubt, f"{voxels.size - int(finite.sum())} values that are not finite were resampled as 0")
+        voxels = _isotropic(np.where(finite, voxels, np.float32(0)), plan.shape, plan.edges_A)
     return Map3D(
         data=voxels,
         pixel_size_A=plan.pixel_size_A or 1.0,
@@ -214,9 +217,7 @@ def _isotropic_shape(shape: tuple[int, int, int], edges: tuple[float, float, flo
 def _isotropic(data: F32, shape: tuple[int, int, int], edges: tuple[float, float, float]) -> F32:
     """Resample to cubic voxels of the smallest edge by cubic B-splines; the first voxel keeps its place."""
     steps = [min(edges) / e for e in reversed(edges)]
-    out = ndimage.affine_transform(
-        np.nan_to_num(data), steps, output_shape=shape, output=np.float32, order=3, mode="nearest"
-    )
+    out = ndimage.affine_transform(data, steps, output_shape=shape, output=np.float32, order=3, mode="nearest")
     return np.asarray(out, np.float32)
 
 

@@ -171,8 +171,11 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
     edge = pixel_size_A if pixel_size_A is not None else (float(edges[0]) if edges is not None and edges.size else None)
     stack = None
     column = image_column(table)
+    dimensions = rows.column("rlnImageDimensionality")
     if column is None:
         notes.append("the table names no images")
+    elif dimensions is not None and (dimensions == 3).any():
+        notes.append("the particles are 3D (subtomograms), which emviewer does not show")
     elif column == "rlnReferenceImage" and "@" not in str(table[column].iloc[0]):
         notes.append(f"the {len(table)} classes are 3D maps; open {table[column].iloc[0]} and the others as maps")
     else:

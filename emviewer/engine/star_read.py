@@ -49,7 +49,7 @@ def read_star(path: str | Path) -> dict[str, pd.DataFrame]:
 
     Notes
     -----
-    1 000 000 rows of 25 columns (318 MB): see ``benchmarks/RESULTS.md``.
+    1 000 000 rows of 25 columns (318 MB): 3.8 s of processor time and 1.06 GB at the most; the table takes 0.5 GB.
     """
     found = files_bytes.existing(path)
     content = files_bytes.whole(found)
@@ -166,7 +166,7 @@ def _rows(content: bytes, place: int, stop: int, labels: list[str], name: str, p
 
 
 def _chunk(raw: bytes, labels: list[str], done: int, name: str, path: Path) -> pa.Table:
-    if not _QUOTED.search(raw):
+    if not ((b'"' in raw or b"'" in raw) and _QUOTED.search(raw)):
         lines = [b" ".join(line.split()) for line in raw.split(b"\n")]
         clean = b"\n".join([line for line in lines if line and line[0] != 35])
         if not clean:

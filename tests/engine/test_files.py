@@ -92,6 +92,15 @@ def test_tif_pages(folder):
     assert one.stack.pixel_size_A == one.pixel_size_A == 1.1
 
 
+def test_a_tif_whose_pixels_cannot_be_unpacked(folder):
+    content = bytearray((folder / "one.tif").read_bytes())
+    place = content.index(b"\x03\x01\x03\x00\x01\x00\x00\x00\x01\x00")
+    content[place + 8 : place + 10] = b"\x51\xc3"
+    (folder / "odd.tif").write_bytes(content)
+    with pytest.raises(FileError, match="cannot be unpacked"):
+        files.open_any(folder / "odd.tif").stack[0]
+
+
 def test_one_name_for_the_same_images(folder):
     stack = mrc.read_stack(folder / "stack.mrc")
     np.testing.assert_array_equal(files.read_images(folder / "p.star").stack[:], stack[[1, 0]])
@@ -209,6 +218,12 @@ def test_info_without_statistics_and_with_a_pixel_size(folder):
     facts = describe(folder / "zero.mrc", pixel_size_A=2.0, with_statistics=False)
     assert "statistics" not in facts and facts["pixel_size_A"] == 2.0 and facts["problems"] == []
     assert "all values are 0" in describe(folder / "zero.mrc")["problems"]
+
+
+def test_info_says_that_a_file_is_too_long(folder):
+    with (folder / "map.mrc").open("ab") as file:
+        file.write(b"xyz")
+    assert describe(folder / "map.mrc")["problems"] == ["the file is 3 bytes longer than its header says"]
 
 
 def test_info_counts_missing_stacks(folder):

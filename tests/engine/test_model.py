@@ -35,7 +35,7 @@ def test_atoms_of_the_first_model(tmp_path):
     assert got.occupancy.tolist() == pytest.approx([1, 0.6, 0.4, 1, 1]) and got.bfactors.tolist() == pytest.approx(
         [10, 20, 25, 10, 30]
     )
-    assert got.notes == ("2 models in the file: the first is read", "1 waters left out")
+    assert got.notes == ("2 models in the file: the first is read", "1 atoms of water left out")
     assert got.name == "a" and got.extent_A == pytest.approx((10.7, 4.134, 9.504))
     assert read_model(tmp_path / "a.pdb", hydrogens=False).elements.tolist() == ["N", "C", "C", "Zn"]
     assert len(read_model(tmp_path / "a.pdb", waters=True)) == 6

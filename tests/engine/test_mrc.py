@@ -162,6 +162,13 @@ def test_anisotropic_voxels_become_cubes_of_the_smallest_edge(tmp_path):
     assert np.abs(got.data[inner] - exact[inner]).max() < 0.01
 
 
+def test_values_that_are_not_finite_are_said_when_resampled(tmp_path):
+    data = np.ones((8, 8, 8), np.float32)
+    data[4, 4, 4] = np.nan
+    got = mrc.read_map(save(tmp_path / "a.mrc", raw_mrc(data, cell=(8, 8, 16))))
+    assert np.isfinite(got.data).all() and "1 values that are not finite" in got.notes[-1]
+
+
 def test_one_absurd_edge_does_not_stretch_the_map(tmp_path):
     got = mrc.read_map(save(tmp_path / "a.mrc", raw_mrc(volume((6, 6, 6)), cell=(12, 12, 600))))
     assert got.shape == (6, 6, 6) and got.pixel_size_A == 2 and "cannot be right" in got.notes[0]
@@ -379,7 +386,8 @@ def test_emd_3001_is_one_array_in_three_packings(shared_data):
     np.testing.assert_array_equal(one.data, three.data)
     assert one.origin_A == two.origin_A == three.origin_A
     with mrcfile.open(folder / "EMD-3001.map", permissive=True) as file:
-        assert one.shape[0] >= file.data.shape[2] and "resampled" in " ".join(one.notes)
+        np.testing.assert_allclose(one.data[0, :, 0], file.data[:, 0, 0], atol=1e-6)
+    assert "0.4482 x 0.3925 x 0.4587 Å are resampled" in " ".join(one.notes) and one.shape == (85, 25, 49)
 
 
 @pytest.mark.parametrize(

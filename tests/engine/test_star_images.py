@@ -206,6 +206,13 @@ def test_three_dimensional_classes_are_left_to_be_opened_as_maps(tmp_path):
     assert got.stack is None and len(got.members) == 3 and "2 classes are 3D maps" in got.notes[0]
 
 
+def test_subtomograms_are_not_taken_for_images(tmp_path):
+    mrc.write_map(tmp_path / "sub.mrc", PIXELS, 2.0)
+    optics = {"rlnOpticsGroup": [1], "rlnImageDimensionality": [3], "rlnImagePixelSize": [4.0]}
+    got = read_images(table(tmp_path / "x.star", ["sub.mrc"], optics, rlnOpticsGroup=[1]))
+    assert got.stack is None and got.pixel_size_A == 4 and "3D" in got.notes[0]
+
+
 def test_micrographs(shared_data):
     got = read_images(shared_data / "sim_t20s_relion_class2d/micrographs_ctf.star")
     assert got.stack.shape == (1024, 1024) and got.pixel_size_A == 3.2 and len(got.ctf) == 4
