@@ -36,12 +36,16 @@ class Images:
 
 def open_images(spec: GallerySpec | ImageSpec) -> Images:
     """Open what a spec names: a table with its stack, or a stack alone."""
-    from emviewer.engine import files
+    from emviewer.engine import files, files_stack
 
     path = spec.table or spec.stack
     assert path is not None
     found = files.read_images(path, pixel_size_A=spec.pixel_size_A, project_dir=spec.project_dir)
-    stack = found.stack if spec.stack is None or spec.table is None else files.open_stack(spec.stack, spec.pixel_size_A)
+    stack = (
+        found.stack
+        if spec.stack is None or spec.table is None
+        else files_stack.open_stack(spec.stack, spec.pixel_size_A)
+    )
     if stack is None:
         raise DataError("the table names no images", path, "give a table with image names, or a stack")
     known = found.pixel_size_known or stack.pixel_size_known

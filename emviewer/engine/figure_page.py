@@ -61,7 +61,8 @@ def painted(image: NDArray[np.float32], low: float, high: float, contrast: Contr
     scaled = np.nan_to_num((image - low) * (255.0 / (high - low)), nan=0.0, posinf=255.0, neginf=0.0)
     index = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     table = colours(contrast.colormap)
-    return (table[::-1] if contrast.inverted else table)[index]
+    pixels: NDArray[np.uint8] = (table[::-1] if contrast.inverted else table)[index]
+    return pixels
 
 
 def round_length(width: float, fraction: float = 0.2) -> float:

@@ -201,6 +201,13 @@ def test_angles_and_origins_of_a_table_are_used(tmp_path, map_file, volume):
     assert np.allclose(images_of(tmp_path / "again")[0], images, atol=1e-4 * np.abs(wanted).max())
 
 
+def test_a_table_without_psi_takes_zero_and_says_so(tmp_path, map_file):
+    (tmp_path / "angles.star").write_text("data_\n\nloop_\n_rlnAngleRot\n_rlnAngleTilt\n10 20\n30 40\n")
+    _, outcome = run(tmp_path / "out", map_file, angles=tmp_path / "angles.star")
+    assert np.allclose(angles_of(particles_of(tmp_path / "out")[0]), [[10, 20, 0], [30, 40, 0]])
+    assert "rlnAnglePsi" in outcome.warnings[0]
+
+
 def test_noise_has_the_ratio_that_was_asked_for(tmp_path, map_file, volume):
     run(tmp_path / "clean", map_file, step=12)
     run(tmp_path / "noisy", map_file, step=12, snr=0.25)

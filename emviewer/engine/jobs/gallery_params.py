@@ -130,7 +130,7 @@ class GalleryParams(JobParams):
     )
     pad: float | None = option(
         None,
-        "zero padding of the map (fourier); 2 unless told, but for best what keeps its accuracy soonest",
+        "zero padding of the map (fourier); what the interpolation needs unless told",
         flag="--pad",
         ge=1,
         le=8,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from emviewer.engine import sampling, symmetry
 from emviewer.engine.errors import DataError, FileError
 from emviewer.engine.jobs.gallery_params import GalleryParams
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 F64 = NDArray[np.float64]
 _ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
@@ -131,14 +135,13 @@ def _from_table(path: Path, group: symmetry.PointGroup) -> Views:
         raise DataError(f"row {bad[0] + 1} has an angle that is not a number", path, "mend the table")
     shifts_A = _pair(table, "rlnOriginXAngst", "rlnOriginYAngst")
     shifts_px = _pair(table, "rlnOriginX", "rlnOriginY") if shifts_A is None else None
-    return Views(angles, different_directions(angles), group, shifts_A, shifts_px, notes)
+    return Views(angles, different_directions(angles), group, shifts_A, shifts_px, notes=notes)
 
 
-def _pair(table: object, x: str, y: str) -> F64 | None:
+def _pair(table: pd.DataFrame, x: str, y: str) -> F64 | None:
     from emviewer.engine import star
 
-    columns = getattr(table, "columns")  # noqa: B009  (a DataFrame; pandas is not imported here)
-    if x not in columns or y not in columns:
+    if x not in table.columns or y not in table.columns:
         return None
     pair: F64 = np.stack([star.numbers(table, x), star.numbers(table, y)], axis=1).astype(float)
     return pair
