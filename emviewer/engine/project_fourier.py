@@ -72,7 +72,7 @@ class FourierSlices:
         batch = max(1, min(4, (1 << 18) // (8 * box * (box // 2 + 1))))
 
         def work(start: int, stop: int) -> None:
-            with fft.lend("c2r", (batch, box, box), (1, 2)) as plan:
+            with fft.lend("c2r", (batch, box, box), (1, 2), measure=True) as plan:
                 for a in range(start, stop, batch):
                     b = min(stop, a + batch)
                     self.slices(rotations[a:b], shifts[a:b], plan.input[: b - a])
