@@ -51,6 +51,10 @@ OWN_THREADS = ("MainThread", "emviewer-engine", "PyFFTWCacheThread", "execnet")
 """Threads that outlive a test on purpose: the engine's pool, pyfftw's cache keeper, pytest-xdist's wires."""
 
 
+PATIENCE_S = 2.0
+"""How long what is ending may take to end."""
+
+
 def foreign_threads() -> set[threading.Thread]:
     """Return running Python threads that nobody is known to keep (threads of Qt are looked at in ``tests/ui``)."""
     return {
@@ -65,7 +69,7 @@ def leaves_no_thread():
     """Fail a test that leaves a thread running."""
     before = foreign_threads()
     yield
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + PATIENCE_S
     while (left := foreign_threads() - before) and time.monotonic() < end:
         time.sleep(0.01)
     assert not left, f"threads left behind: {sorted(t.name for t in left)}"

@@ -13,6 +13,9 @@ from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSettings, QStanda
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
+PATIENCE_S = 2.0
+"""How long what is ending may take to end."""
+
 
 def running() -> dict[int, QObject]:
     """Return the running threads and active timers of this process that Python made, by identity."""
@@ -34,7 +37,7 @@ def leaves_nothing_in_qt(qapp):
     """Fail a test that leaves a Qt thread, an active timer or a window behind."""
     before = running() | windows()
     yield
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + PATIENCE_S
     while True:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QCoreApplication.processEvents()
