@@ -214,7 +214,7 @@ def count(
     grid: str = "even",
     psi_step: float | None = None,
 ) -> Count:
-    """Return how many views a grid will have, for a form: at once, exact only if the list was already made.
+    """Return how many views a grid will have, for a form, without making it.
 
     Parameters
     ----------
@@ -228,7 +228,8 @@ def count(
     Returns
     -------
     Count
-        Forecasts are within 15 % (or 2 views) for whole spheres and 25 % for ranges.
+        Forecasts for whole spheres are mostly within 15 % or 4 views; for ranges that only fold onto themselves in
+        part they may be twice too high. Under 5 ms.
     """
     group = _group(group)
     _check_step(step_deg)
@@ -255,7 +256,7 @@ def _even_forecast(step: float, group: PointGroup, region: Region, share: float)
     edges = group.unit_edge_lengths.tolist()
     area = share * 4 * np.pi / group.order / step**2
     folds = max(1.0, region.area * group.order / (share * 4 * np.pi))
-    around = sum(edges) * share if group.has_mirrors and group.wedges > 1 else 0.0
+    around = group.mirror_edge_length * share
     if share < 1.0 or group.order == 1:
         around += region.edge_length / folds
     by_area = (1.06 if 4 * np.pi / step**2 > MANY else 0.95) * area + 0.48 * around / step

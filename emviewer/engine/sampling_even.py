@@ -72,7 +72,7 @@ def _starts(step: float, group: PointGroup, region: Region) -> Iterator[tuple[F6
     if region.is_thin:
         yield region.edge_points(float(np.rad2deg(step))), GAPS[1]
         return
-    points = 4 * np.pi / step**2
+    points = max(4 * np.pi / step**2, group.order * float(group.unit_edge_lengths.max(initial=0.0)) / step)
     tries = 1 if points > MANY else int(np.clip(10_000 / points, 4, 36))
     if points > MANY:
         starts = [(1.06, 0.5, GAPS[1])]

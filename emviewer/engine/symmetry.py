@@ -100,6 +100,12 @@ class PointGroup:
         return np.asarray(np.ptp(self._domain.arcs, axis=1))
 
     @cached_property
+    def mirror_edge_length(self) -> float:
+        """Length in radians of those edges of the asymmetric unit that lie on mirror planes."""
+        on_mirror = np.abs(self._domain.walls @ self.mirror_normals.T).max(axis=1, initial=0.0) > 1 - 1e-6
+        return float(self.unit_edge_lengths[on_mirror].sum())
+
+    @cached_property
     def unit_middle(self) -> F64:
         """Unit vector (3,) in the middle of the asymmetric unit (the mean of its edges); +z for C1."""
         edges = self.asymmetric_unit_outline()
