@@ -108,7 +108,7 @@ def explorer(box: int) -> None:
         panel.set_view(View(0.7 * k, 40 + 0.3 * k, 0.2 * k))
         until(lambda: not panel._pacer.busy)
         panel.canvas.repaint()
-        panel.controls.sphere.repaint()
+        panel.sphere.repaint()
         times.append(time.perf_counter() - begin)
     report(f"{box}³ turning (image {panel.canvas.image.shape[0]}²) with sphere", times)
     panel.close()

@@ -207,8 +207,8 @@ class SphereView(QWidget):
         for name, axis in zip("xyz", np.eye(3), strict=True):
             flat, visible = self.projection.flat(axis[None])
             if visible[0]:
-                at = self.to_widget(flat)[0]
-                painter.drawText(QRectF(at[0] + 3, at[1] - 16, 16, 16), Qt.AlignmentFlag.AlignCenter, name)
+                x, y = self.to_widget(flat)[0]
+                painter.drawText(QRectF(x + 4, y - 20, 16, 16), Qt.AlignmentFlag.AlignCenter, name)
 
     def _rim(self) -> QPainterPath:
         rim, around = QPainterPath(), np.linspace(0, 2 * np.pi, 181)

@@ -73,7 +73,7 @@ def test_typed_angles_show_the_projection_the_engine_makes(panel, document, qtbo
     assert panel.view == View(30, 70, -20)
     shown_is(panel, document, View(30, 70, -20))
     assert panel.canvas.label.startswith("rot 30.0°  tilt 70.0°  psi -20.0°")
-    np.testing.assert_allclose(panel.controls.sphere.current, euler_to_matrix([30], [70], [-20])[0, 2])
+    np.testing.assert_allclose(panel.sphere.current, euler_to_matrix([30], [70], [-20])[0, 2])
 
 
 def test_the_near_side_follows_the_mouse():
@@ -160,7 +160,7 @@ def test_symmetry_is_taken_or_refused_with_the_reason(panel):
     box = panel.controls.group_box
     box.setCurrentText("d7")
     panel.controls._group_typed()
-    assert panel.controls.group.name == "D7" and panel.controls.sphere.group.order == 14
+    assert panel.controls.group.name == "D7" and panel.sphere.group.order == 14
     box.setCurrentText("Q9")
     panel.controls._group_typed()
     assert panel.controls.group.name == "D7" and "Q9" in panel.controls.group_error.text()
@@ -189,15 +189,15 @@ def gallery(panel, document):
 
 
 def test_gallery_row_turns_the_map_and_turning_picks_the_nearest_row(panel, gallery, qtbot):
-    assert len(panel.controls.sphere.directions) == 4
+    assert len(panel.sphere.directions) == 4
     panel.workspace.set_row(gallery, 13)
     assert panel.view == View(-90, 45, 5)
     panel._go(View(80, 85, 0))
     assert panel.workspace.row(gallery) == 12 and panel.view == View(80, 85, 0)
-    panel.controls.sphere.picked.emit(1, Qt.KeyboardModifier.NoModifier)
+    panel.sphere.picked.emit(1, Qt.KeyboardModifier.NoModifier)
     assert panel.workspace.row(gallery) == 11 and panel.view == View(0, 90, 5)
     panel.workspace.remove(gallery)
-    assert len(panel.controls.sphere.directions) == 0 and nearest_row(np.empty((0, 3)), np.ones(3)) == -1
+    assert len(panel.sphere.directions) == 0 and nearest_row(np.empty((0, 3)), np.ones(3)) == -1
     settle(qtbot, panel)
 
 

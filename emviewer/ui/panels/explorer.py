@@ -35,7 +35,9 @@ from emviewer.ui.panels.explorer_orientation import View
 from emviewer.ui.panels.explorer_prepare import Turning, coarse_factor, prepare, prepared_for_turning, rest_factor
 from emviewer.ui.panels.explorer_save import save_view
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
+from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
 
 REST_MS = 150
@@ -52,7 +54,8 @@ class ExplorerPanel(ContrastActions, Panel):
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(workspace, runner, parent)
         self.canvas = ImageCanvas()
-        self.controls = ExplorerControls()
+        self.sphere = SphereView()
+        self.controls = ExplorerControls(self.sphere)
         self.levels = LevelsWidget()
         self.kept = ViewList()
         for widget in (self.levels, self.kept):
@@ -70,7 +73,7 @@ class ExplorerPanel(ContrastActions, Panel):
         self._restoring: dict[str, Any] | None = None
         self._resolution_A = 0.0
         self.gallery = GalleryLink(
-            workspace, self.controls.sphere.set_directions, lambda view: self.set_view(view, moving=False)
+            workspace, self.sphere.set_directions, lambda view: self.set_view(view, moving=False)
         )
         self._shown_at = 0.0
         self._pacer = Latest(runner, (id(self), "projection"))
@@ -102,13 +105,19 @@ class ExplorerPanel(ContrastActions, Panel):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.canvas)
-        self.splitter.addWidget(self.controls)
+        self.splitter.addWidget(self.sphere)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
-        self.splitter.setSizes([640, 400])
+        self.splitter.setSizes([600, 400])
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.splitter, 1)
+        column.addWidget(self.controls)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.splitter)
+        self._stack.addWidget(content)
 
     def _connect(self) -> None:
         self.canvas.dragged.connect(self._dragged)
@@ -119,8 +128,8 @@ class ExplorerPanel(ContrastActions, Panel):
         self.canvas.hovered.connect(self._hovered)
         self.controls.view_typed.connect(self._go)
         self.controls.go_to.connect(self._go)
-        self.controls.sphere.direction_chosen.connect(lambda d: self._go(self.view.towards(d)))
-        self.controls.sphere.picked.connect(lambda index, modifiers: self.gallery.pick(index))
+        self.sphere.direction_chosen.connect(lambda d: self._go(self.view.towards(d)))
+        self.sphere.picked.connect(lambda index, modifiers: self.gallery.pick(index))
         self.controls.group_changed.connect(self._group_changed)
         self.controls.resolution_changed.connect(self._set_resolution)
         self.controls.add_wanted.connect(lambda: self.kept.add(self.view))
@@ -158,16 +167,10 @@ class ExplorerPanel(ContrastActions, Panel):
         self.controls.resolution_box.setEnabled(self._volume.pixel_size_known)
         self.view = self._views.get(document.id, View())
         self.kept.set_views(self._lists.get(document.id, []))
-        group = self._groups.get(document.id)
-        if group is None:
-            try:
-                group = point_group(self._volume.symmetry)
-            except EmviewerError:
-                group = point_group("C1")
-        self.controls.set_group(group)
+        self.controls.set_group(self._groups.get(document.id) or known_group(self._volume.symmetry))
         if self._restoring is not None:
             self._take(self._restoring)
-        self.gallery.find(self.document)
+        self._find_gallery()
         self.controls.show_view(self.view)
         if self.isVisible():
             self._prepare()
@@ -182,7 +185,16 @@ class ExplorerPanel(ContrastActions, Panel):
         if document is self.document and document.volume is not self._volume:
             self.show_document(document)
         elif document.parent == self.document.id:
-            self.gallery.find(self.document)
+            self._find_gallery()
+
+    def _find_gallery(self) -> None:
+        """Link the newest gallery of the map, and take its symmetry unless another was chosen."""
+        self.gallery.find(self.document)
+        found = self.gallery.gallery
+        group = group_of(found, self.workspace) if found is not None else None
+        if group is not None and self.document is not None and self.document.id not in self._groups:
+            self.controls.set_group(group)
+            self.controls.show_view(self.view)
 
     def _document_removed(self, document: Document) -> None:
         if document is self.document:
@@ -436,7 +448,7 @@ class ExplorerPanel(ContrastActions, Panel):
     # window -----------------------------------------------------------------------------------------------------
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        tall = self.height() > 1.25 * self.width()
+        tall = self.height() > 1.4 * self.width()
         self.splitter.setOrientation(Qt.Orientation.Vertical if tall else Qt.Orientation.Horizontal)
 
     def inspector(self) -> list[tuple[str, QWidget]]:
@@ -494,3 +506,11 @@ class ExplorerPanel(ContrastActions, Panel):
             self._contrasts[self.document.id] = contrast
             self.levels.set_contrast(contrast)
             self.canvas.set_contrast(contrast)
+
+
+def known_group(name: str) -> PointGroup:
+    """Return a point group, C1 for a name that is none."""
+    try:
+        return point_group(name)
+    except EmviewerError:
+        return point_group("C1")

@@ -1,4 +1,4 @@
-"""The side of the explorer: the sphere, the angles, the symmetry, the low-pass, the buttons; and the list of views."""
+"""The strip of the explorer: the angles, the symmetry, the low-pass, the buttons; and the list of views."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QDoubleSpinBox,
-    QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.symmetry import PointGroup, point_group
+from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.explorer_orientation import View
 from emviewer.ui.sphere_view import SphereView
 
@@ -29,7 +28,12 @@ COMMON_GROUPS = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "D2", "D3", "D4", "D5
 
 
 class ExplorerControls(QWidget):
-    """What turns the map without the mouse on the image.
+    """What turns the map without the mouse on the image; tells the sphere beside it.
+
+    Parameters
+    ----------
+    sphere : SphereView
+        Shows the current direction and the group.
 
     Signals
     -------
@@ -50,21 +54,23 @@ class ExplorerControls(QWidget):
     copy_wanted = Signal()
     save_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, sphere: SphereView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.sphere = SphereView()
+        self.sphere = sphere
         self.angle_boxes = [self._angle_box(name, *span) for name, span in _SPANS.items()]
         self.group_box = QComboBox()
         self.group_box.setEditable(True)
         self.group_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.group_box.addItems(COMMON_GROUPS)
+        self.group_box.setMinimumContentsLength(4)
+        self.group_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.group_box.setAccessibleName("Symmetry")
         self.group_box.setToolTip("Cn, Dn, T, O, I1…I4, their mirror groups, or a file in Xmipp's symmetry format")
         self.group_error = QLabel()
         self.group_error.setObjectName("error")
-        self.group_error.setWordWrap(True)
         self.unit_label = QLabel()
         self.unit_label.setToolTip("The same image up to rotation in the plane, seen from inside the asymmetric unit")
+        self._unit_bar = labelled("In the unit", self.unit_label)
         self.resolution_box = QDoubleSpinBox()
         self.resolution_box.setRange(0.0, 200.0)
         self.resolution_box.setDecimals(1)
@@ -74,7 +80,10 @@ class ExplorerControls(QWidget):
         self.resolution_box.setToolTip("Finest resolution shown; off shows everything")
         self.resolution_box.setKeyboardTracking(False)
         self.group: PointGroup = point_group("C1")
-        self._jumps = QHBoxLayout()
+        self._jump_bar = QWidget()
+        self._jumps = QHBoxLayout(self._jump_bar)
+        self._jumps.setContentsMargins(0, 0, 0, 0)
+        self._jumps.setSpacing(4)
         self._turn: dict[int, int] = {}
         self._arrange()
         self.resolution_box.valueChanged.connect(self.resolution_changed)
@@ -97,26 +106,14 @@ class ExplorerControls(QWidget):
         return box
 
     def _arrange(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 4, 6, 6)
-        column.addWidget(self.sphere, 1)
-        angles = QGridLayout()
-        angles.setHorizontalSpacing(6)
-        for k, (name, box) in enumerate(zip(_SPANS, self.angle_boxes, strict=True)):
-            label = QLabel(name)
-            label.setBuddy(box)
-            angles.addWidget(label, 0, k)
-            angles.addWidget(box, 1, k)
-        column.addLayout(angles)
-        column.addLayout(self._jumps)
-        form = QFormLayout()
-        form.addRow("Symmetry", self.group_box)
-        form.addRow(self.group_error)
-        form.addRow("In the unit", self.unit_label)
-        form.addRow("Low-pass", self.resolution_box)
-        self.group_error.hide()
-        column.addLayout(form)
-        buttons = QHBoxLayout()
+        flow = FlowLayout(self, 8)
+        flow.setContentsMargins(6, 6, 6, 6)
+        for name, box in zip(_SPANS, self.angle_boxes, strict=True):
+            flow.addWidget(labelled(name, box))
+        flow.addWidget(labelled("Symmetry", self.group_box))
+        flow.addWidget(labelled("Low-pass", self.resolution_box))
+        flow.addWidget(self._jump_bar)
+        flow.addWidget(self._unit_bar)
         for text, tip, signal in (
             ("Add view", "Keep this view in the list of the inspector", self.add_wanted),
             ("Copy angles", "Copy the view as the command line takes it", self.copy_wanted),
@@ -125,8 +122,9 @@ class ExplorerControls(QWidget):
             button = QPushButton(text)
             button.setToolTip(tip)
             button.clicked.connect(signal)
-            buttons.addWidget(button)
-        column.addLayout(buttons)
+            flow.addWidget(button)
+        flow.addWidget(self.group_error)
+        self.group_error.hide()
 
     def _show_jumps(self) -> None:
         while (item := self._jumps.takeAt(0)) is not None:
@@ -142,7 +140,7 @@ class ExplorerControls(QWidget):
             n = sum(1 for f, _ in self.group.axes if f == fold)
             tip = f"Along the {fold}-fold axis" + (f": press again for the next of {n}" if n > 1 else "")
             self._jump(f"{fold}-fold", tip).clicked.connect(lambda _=False, f=fold: self._along(f))
-        self._jumps.addStretch(1)
+        self._jump_bar.updateGeometry()
 
     def _jump(self, text: str, tip: str) -> QPushButton:
         button = QPushButton(text)
@@ -189,10 +187,23 @@ class ExplorerControls(QWidget):
                 box.setValue(value)
         self.sphere.set_current(view.direction)
         rot, tilt = view.in_unit(self.group)
+        self._unit_bar.setVisible(self.group.order > 1)
         self.unit_label.setText(f"rot {rot:.1f}°, tilt {tilt:.1f}°")
 
 
 _SPANS = {"rot": (-360.0, 360.0), "tilt": (-180.0, 180.0), "psi": (-360.0, 360.0)}
+
+
+def labelled(text: str, widget: QWidget) -> QWidget:
+    """Return a widget with its name before it."""
+    label, both = QLabel(text), QWidget()
+    label.setBuddy(widget)
+    row = QHBoxLayout(both)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(4)
+    row.addWidget(label)
+    row.addWidget(widget)
+    return both
 
 
 class ViewList(QWidget):

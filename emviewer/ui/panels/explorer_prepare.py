@@ -100,13 +100,18 @@ def prepare(volume: Map3D, factor: int, check: Check = never) -> Turning:
 
 
 def first_contrast(turning: Turning, check: Check = never) -> Distribution:
-    """Return the distribution of some views from all around, so that contrast need not jump while turning."""
+    """Return the distribution of some views from all around, so that contrast need not jump while turning.
+
+    The robust range holds that of every view: along its long axis a particle projects brightest.
+    """
     values = []
     for rot, tilt in VIEWS:
         check()
         matrix = euler_to_matrix([rot], [tilt], [0.0])[0]
         values.append(subsample(turning.image(matrix), 20_000))
-    return distribution(np.concatenate(values))
+    views = [distribution(view) for view in values]
+    low, high = min(v.auto_low for v in views), max(v.auto_high for v in views)
+    return replace(distribution(np.concatenate(values)), auto_low=low, auto_high=high)
 
 
 def prepared_for_turning(volume: Map3D) -> Callable[[Check], tuple[Turning, Distribution]]:

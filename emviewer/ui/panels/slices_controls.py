@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
 
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
@@ -14,6 +15,8 @@ LAYOUTS = (
     ("y", "XZ", "Only the cut perpendicular to y (Y)"),
     ("x", "YZ", "Only the cut perpendicular to x (X)"),
 )
+
+NARROW = 640
 
 
 class CutControls(QWidget):
@@ -60,7 +63,7 @@ class CutControls(QWidget):
         slider.setAccessibleName(f"Slice along {name}")
         box.setAccessibleName(f"Voxel along {name}")
         box.setKeyboardTracking(False)
-        box.setMaximumWidth(box.fontMetrics().horizontalAdvance("88888") + 44)
+        box.setMaximumWidth(box.fontMetrics().horizontalAdvance("8888") + 36)
         mark.setBuddy(box)
         length.setMinimumWidth(length.fontMetrics().horizontalAdvance("8888.8 Å"))
         slider.valueChanged.connect(lambda value, axis=axis: self.moved.emit(axis, value))
@@ -106,6 +109,12 @@ class CutControls(QWidget):
         button.setCheckable(True)
         button.toggled.connect(signal)
         return button
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the lengths to the labels of the cuts where there is little room."""
+        super().resizeEvent(event)
+        for label in self.lengths:
+            label.setVisible(self.width() >= NARROW)
 
     def show_state(self, state: SliceState | None, pixel_size_A: float | None) -> None:
         """Show a state; emits nothing."""
