@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import pandas as pd
+
 from emviewer.ui.row_order import MISSING_TEXT, ROW_NUMBER
 
 MISSING = "–"
@@ -116,6 +118,12 @@ def shown(value: Any, unit: str = "") -> str:
             return text.rstrip("0").rstrip(".") if "." in text else text
         return f"{value:.3g}"
     return str(value)
+
+
+def values_of(table: pd.DataFrame, name: str) -> Any:
+    """Return the values of a column (``#``: the row ids) by position, in the form that is quickest to index."""
+    column = table.index if name == ROW_NUMBER else table[name]
+    return column.to_numpy() if column.dtype.kind in "iufb" else column.array
 
 
 def exact(value: Any) -> str:

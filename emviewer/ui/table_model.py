@@ -123,7 +123,7 @@ class TableModel(QAbstractTableModel):
     def column(self, name: str) -> Any:
         """Return the values of a column by position."""
         if name not in self._values:
-            self._values[name] = self.table.index if name == ROW_NUMBER else self.table[name].array
+            self._values[name] = columns.values_of(self.table, name)
         return self._values[name]
 
     def value(self, place: int, name: str) -> Any:
@@ -187,7 +187,7 @@ class TableModel(QAbstractTableModel):
 def as_tsv(table: pd.DataFrame, positions: Ints, names: Sequence[str]) -> str:
     """Return rows as tab-separated text with a header line, values with nothing rounded."""
     lines = ["\t".join(names)]
-    taken = {name: table.index if name == ROW_NUMBER else table[name].array for name in names}
+    taken = {name: columns.values_of(table, name) for name in names}
     for position in np.asarray(positions, np.int64).tolist():
         cells = [
             str(int(v[position]) + 1) if name == ROW_NUMBER else columns.exact(v[position]) for name, v in taken.items()

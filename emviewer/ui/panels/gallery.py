@@ -81,6 +81,7 @@ class GalleryPanel(RowsPanel):
             self.grid.aspect = width / height
         self.captions.set_table(self.table, defaults=True)
         self.grid.caption_lines = len(self.captions.fields)
+        self.grid.forget_captions()
         self.contrast.spectrum = False
         self.contrast.reset(self.stack)
         self.grid.verticalScrollBar().setValue(0)
@@ -97,6 +98,7 @@ class GalleryPanel(RowsPanel):
         before = list(self.captions.choices())
         self.captions.set_table(self.table, defaults=False)
         if self.captions.choices() != before:
+            self.grid.forget_captions()
             self._show_menus()
         self.contrast.follow(self.stack)
         self._show_page()
@@ -150,6 +152,7 @@ class GalleryPanel(RowsPanel):
     def _toggle_caption(self, name: str) -> None:
         self.captions.toggle(name)
         self.grid.caption_lines = len(self.captions.fields)
+        self.grid.forget_captions()
         self._show_menus()
         self.grid.relayout()
 
@@ -263,6 +266,7 @@ class GalleryPanel(RowsPanel):
         if "captions" in state:
             self.captions.fields = [name for name in state["captions"] if name in known]
             self.grid.caption_lines = len(self.captions.fields)
+            self.grid.forget_captions()
         self.contrast.restore(state.get("contrast", {}))
         self.grid.set_tile(int(state.get("tile", self.grid.tile)))
         keys = [(str(name), bool(up)) for name, up in state.get("sort", []) if name in known]

@@ -75,5 +75,5 @@ class Captions:
         if self.table is None or position >= len(self.table):
             return None
         if name not in self._values:
-            self._values[name] = self.table.index if name == ROW_NUMBER else self.table[name].array
+            self._values[name] = columns.values_of(self.table, name)
         return self._values[name][position]

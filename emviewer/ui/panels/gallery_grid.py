@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QBasicTimer, QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtCore import QBasicTimer, QEvent, QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QStaticText,
+)
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
 from emviewer.ui.row_order import Ints
@@ -21,6 +34,10 @@ PAD = 6
 """Pixels between the picture and the edge of its cell, where the selection frame is drawn."""
 CAPTION_FROM = 40
 """Tile size from which captions are shown; smaller tiles have no room for a word."""
+CAPTION_BUDGET_S = 0.006
+"""Time a repaint may spend on laying out captions; the rest follow in the next ones, a few ms later."""
+MAX_LAID_OUT = 20_000
+"""Tiles whose caption lines are kept laid out."""
 _NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 
@@ -67,6 +84,10 @@ class TileGrid(QAbstractScrollArea):
         self._at_press: Ints = np.empty(0, np.int64)
         self._pan: tuple[QPoint, int] | None = None
         self._scroller = QBasicTimer()
+        self._deadline = 0.0
+        self._late = False
+        self._laid_out: dict[int, tuple[QStaticText, ...]] = {}
+        self.cell = QSize()
         self._measure()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -116,7 +137,14 @@ class TileGrid(QAbstractScrollArea):
         edges = (self.tile, self.tile / self.aspect) if self.aspect >= 1 else (self.tile * self.aspect, self.tile)
         self.picture = QSize(max(1, round(edges[0])), max(1, round(edges[1])))
         text = self.lines * QFontMetrics(self.font()).height() + (2 if self.lines else 0)
-        self.cell = self.picture + QSize(2 * self.pad, 2 * self.pad + text)
+        cell = self.picture + QSize(2 * self.pad, 2 * self.pad + text)
+        if cell != self.cell:
+            self.cell = cell
+            self.forget_captions()
+
+    def forget_captions(self) -> None:
+        """Ask for the captions again when they are next painted."""
+        self._laid_out.clear()
 
     def _fit(self) -> None:
         self._measure()
@@ -195,30 +223,62 @@ class TileGrid(QAbstractScrollArea):
         self.thumbnails.want(near.tolist())
 
     def _on_ready(self, positions: list[int]) -> None:
-        self.viewport().update()
+        first, last = self.visible()
+        on_screen = self.rows.shown[first:last]
+        for place in np.flatnonzero(np.isin(on_screen, positions)).tolist():
+            self.viewport().update(self.rect_of(first + place))
 
     # painting -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        dirty = event.rect()
-        palette = self.palette()
-        first, last = self.visible()
-        cell = self.cell
-        top = first + self.columns * max(0, (dirty.top() - self.rect_of(first).top()) // cell.height())
-        current = self.picker.current
-        look = _Look(palette, QFontMetrics(self.font()), self.pad, self.picture, self.lines, self.hasFocus())
-        shown, selected = self.rows.shown, self.picker.selected
-        for place in range(top, last):
-            rect = self.rect_of(place)
-            if rect.top() > dirty.bottom():
-                break
-            position = int(shown[place])
-            look.draw_cell(painter, rect, bool(selected[position]), place == current)
-            look.draw_picture(painter, rect, self.thumbnails.get(position), bool(selected[position]))
-            if look.lines:
-                look.draw_caption(painter, rect, self.caption(position), bool(selected[position]))
+        look = _Look(self.palette(), self.font(), self.pad, self.picture, self.lines, self.hasFocus())
+        self._deadline = time.perf_counter() + CAPTION_BUDGET_S
+        self._late = False
+        for area in event.region():
+            self._paint_area(painter, area, look)
+        if self._late:
+            QTimer.singleShot(0, self.viewport(), self.viewport().update)
         if self._band is not None:
             look.draw_band(painter, self._band.translated(0, -self.verticalScrollBar().value()))
+
+    def _paint_area(self, painter: QPainter, area: QRect, look: _Look) -> None:
+        """Paint the cells that touch an area; what is the same for all of them is looked up once."""
+        width, height = self.cell.width(), self.cell.height()
+        top = self.verticalScrollBar().value()
+        shown, selected, current = self.rows.shown, self.picker.selected, self.picker.current
+        first_column = max(0, (area.left() - self._origin_x) // width)
+        last_column = min(self.columns - 1, (area.right() - self._origin_x) // width)
+        for line in range(max(0, (area.top() + top) // height), (area.bottom() + top) // height + 1):
+            y = line * height - top
+            for column in range(first_column, last_column + 1):
+                place = line * self.columns + column
+                if place >= len(shown):
+                    return
+                position = int(shown[place])
+                x = self._origin_x + column * width
+                chosen = bool(selected[position])
+                if chosen or place == current:
+                    look.draw_cell(painter, QRect(x, y, width, height), chosen, place == current)
+                look.draw_picture(painter, x, y, self.thumbnails.get(position), chosen)
+                if look.lines:
+                    look.draw_caption(painter, x, y, self._words(position), chosen)
+
+    def _words(self, position: int) -> tuple[QStaticText, ...]:
+        """Return the caption lines laid out and elided; none if this repaint has no time left for new ones.
+
+        They are kept, for laying out text costs more than drawing a picture.
+        """
+        words = self._laid_out.get(position)
+        if words is None:
+            if time.perf_counter() > self._deadline:
+                self._late = True
+                return ()
+            if len(self._laid_out) > MAX_LAID_OUT:
+                self._laid_out.clear()
+            metrics, room = QFontMetrics(self.font()), self.cell.width() - 4
+            words = tuple(_static(line, metrics, room, self.font()) for line in self.caption(position)[: self.lines])
+            self._laid_out[position] = words
+        return words
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self.viewport().scroll(0, dy)
@@ -230,6 +290,7 @@ class TileGrid(QAbstractScrollArea):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.forget_captions()
             self.relayout()
 
     # mouse ----------------------------------------------------------------------------------------------------------
@@ -364,68 +425,74 @@ class TileGrid(QAbstractScrollArea):
         return max(size, MIN_TILE)
 
 
+def _static(line: str, metrics: QFontMetrics, room: int, font: QFont) -> QStaticText:
+    if metrics.horizontalAdvance(line) > room:
+        line = metrics.elidedText(line, Qt.TextElideMode.ElideMiddle, room)
+    text = QStaticText(line)
+    text.setTextFormat(Qt.TextFormat.PlainText)
+    text.prepare(font=font)
+    return text
+
+
+def _mixed(under: QColor, over: QColor, share: float) -> QColor:
+    """Return the opaque colour that ``over`` gives on ``under``; painting with alpha takes several times as long."""
+    return QColor(*(round(u + share * (o - u)) for u, o in zip(under.getRgb()[:3], over.getRgb()[:3], strict=True)))
+
+
 class _Look:
     """Colours and measures of one repaint, looked up once."""
 
-    def __init__(
-        self, palette: QPalette, metrics: QFontMetrics, pad: int, picture: QSize, lines: int, focus: bool
-    ) -> None:
-        self.pad, self.picture, self.lines, self.metrics = pad, picture, lines, metrics
+    def __init__(self, palette: QPalette, font: QFont, pad: int, picture: QSize, lines: int, focus: bool) -> None:
+        self.pad, self.picture, self.lines = pad, picture, lines
+        self.line_height = QFontMetrics(font).height()
         self.accent = palette.color(QPalette.ColorRole.Highlight)
         self.text = palette.color(QPalette.ColorRole.Text)
         self.dim = QColor(self.text)
         self.dim.setAlphaF(0.72)
-        self.soft = QColor(self.accent)
-        self.soft.setAlphaF(0.30)
-        self.empty = QColor(self.text)
-        self.empty.setAlphaF(0.10)
+        self.chosen = _mixed(palette.color(QPalette.ColorRole.Base), self.accent, 0.30)
+        self.empty = _mixed(palette.color(QPalette.ColorRole.Base), self.text, 0.10)
         self.current_pen = QPen(self.text, 2 if focus else 1, Qt.PenStyle.SolidLine if focus else Qt.PenStyle.DashLine)
         self.accent_pen = QPen(self.accent, 2)
 
     def draw_cell(self, painter: QPainter, rect: QRect, selected: bool, current: bool) -> None:
         """Draw what says selected (filled cell) and current (outline)."""
         if selected:
-            painter.fillRect(rect.adjusted(1, 1, -1, -1), self.soft)
+            painter.fillRect(rect.adjusted(1, 1, -1, -1), self.chosen)
             painter.setPen(self.accent_pen)
             painter.drawRect(rect.adjusted(2, 2, -2, -2))
         if current:
             painter.setPen(self.current_pen)
             painter.drawRect(rect.adjusted(1, 1, -2, -2))
 
-    def draw_picture(self, painter: QPainter, rect: QRect, picture: object, selected: bool) -> None:
+    def draw_picture(self, painter: QPainter, x: int, y: int, picture: QImage | None, selected: bool) -> None:
         """Draw the picture, or a flat field until it has been read; a tick in the corner if selected."""
-        target = QRect(rect.topLeft() + QPoint(self.pad, self.pad), self.picture)
+        x, y, width, height = x + self.pad, y + self.pad, self.picture.width(), self.picture.height()
         if picture is None:
-            painter.fillRect(target, self.empty)
+            painter.fillRect(x, y, width, height, self.empty)
+        elif picture.width() == width and picture.height() == height:
+            painter.drawImage(x, y, picture)
         else:
-            painter.drawImage(target, picture)
+            painter.drawImage(QRect(x, y, width, height), picture)
         if selected:
-            side = max(10, min(18, self.picture.width() // 4))
-            badge = QRect(target.right() - side + 1, target.top(), side, side)
-            painter.fillRect(badge, self.accent)
+            side = max(10, min(18, width // 4))
+            left = x + width - side
+            painter.fillRect(left, y, side, side, self.accent)
             painter.setPen(QPen(Qt.GlobalColor.white, max(1.5, side / 8)))
-            a, b = badge.topLeft(), side
-            painter.drawPolyline(
-                [
-                    a + QPoint(round(0.22 * b), round(0.52 * b)),
-                    a + QPoint(round(0.42 * b), round(0.72 * b)),
-                    a + QPoint(round(0.78 * b), round(0.28 * b)),
-                ]
-            )
+            corners = ((0.22, 0.52), (0.42, 0.72), (0.78, 0.28))
+            painter.drawPolyline([QPoint(left + round(a * side), y + round(b * side)) for a, b in corners])
 
-    def draw_caption(self, painter: QPainter, rect: QRect, words: tuple[str, ...], selected: bool) -> None:
-        """Draw the caption lines, elided in the middle where they are too long."""
-        height = self.metrics.height()
-        y = rect.top() + self.pad + self.picture.height() + 2
-        for i, line in enumerate(words[: self.lines]):
+    def draw_caption(self, painter: QPainter, x: int, y: int, words: tuple[QStaticText, ...], selected: bool) -> None:
+        """Draw the caption lines, centred below the picture."""
+        y += self.pad + self.picture.height() + 2
+        middle = x + self.pad + self.picture.width() / 2
+        for i, line in enumerate(words):
             painter.setPen(self.text if i == 0 or selected else self.dim)
-            box = QRect(rect.left() + 2, y + i * height, rect.width() - 4, height)
-            if self.metrics.horizontalAdvance(line) > box.width():
-                line = self.metrics.elidedText(line, Qt.TextElideMode.ElideMiddle, box.width())
-            painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter, line)
+            painter.drawStaticText(QPointF(middle - line.size().width() / 2, y + i * self.line_height), line)
 
     def draw_band(self, painter: QPainter, band: QRect) -> None:
         """Draw the rubber band."""
-        painter.fillRect(band, self.soft)
+        soft = QColor(self.accent)
+        soft.setAlphaF(0.30)
+        painter.fillRect(band, soft)
         painter.setPen(self.accent_pen)
         painter.drawRect(band)
