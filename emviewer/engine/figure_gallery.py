@@ -17,6 +17,7 @@ from emviewer.engine.types import ImageStack
 GAP = 0.8
 LARGEST_TILE = 45.0
 CAPTION_POINTS = 5.0
+SMALLEST_POINTS = 4.5
 CAPTION_MM = 2.6
 _SHORT = {
     "rot_deg": ("rlnAngleRot", "rot", "°"),
@@ -58,11 +59,15 @@ def draw(spec: GallerySpec) -> Page:
     source = open_images(spec)
     rows = _rows(spec, len(source.stack))
     images = source.stack[rows]
-    captions, common = _captions(spec, source.columns, rows)
     columns = spec.columns or columns_for(len(rows), spec.width_mm)
     tile = min(LARGEST_TILE, (spec.width_mm - 2 * MARGIN - (columns - 1) * GAP) / columns)
     height, width = source.stack.shape
     tile_height = tile * height / width
+    captions, common = _captions(spec, source.columns, rows)
+    points = _caption_points(captions, tile)
+    if points < SMALLEST_POINTS and not spec.texts:
+        captions, common = _captions(spec, source.columns, rows, decimals=0)
+        points = _caption_points(captions, tile)
     step_y = tile_height + GAP + (CAPTION_MM if any(captions) else 0.0)
     lines = math.ceil(len(rows) / columns)
     page = Page(spec, lines * step_y + 6.5)
@@ -74,7 +79,6 @@ def draw(spec: GallerySpec) -> Page:
             low, high = limits(image, spec.contrast, spec.percentiles)
         page.image(painted(image, low, high, spec.contrast), x, y, tile, tile_height)
         if captions[i]:
-            points = min(CAPTION_POINTS, CAPTION_POINTS * tile / text_width_mm(captions[i], CAPTION_POINTS))
             page.text(x + tile / 2, y + tile_height + 2.1, captions[i], points, align="center")
     foot = page.height - MARGIN - 0.5
     if spec.scale_bar:
@@ -103,7 +107,13 @@ def _rows(spec: GallerySpec, n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return rows
 
 
-def _captions(spec: GallerySpec, table: Any, rows: Any) -> tuple[list[str], str]:
+def _caption_points(captions: list[str], tile_mm: float) -> float:
+    """Return the size of type at which the longest caption fits beneath its tile, the same for all."""
+    longest = max(captions, key=len, default="")
+    return min(CAPTION_POINTS, CAPTION_POINTS * tile_mm / max(1e-6, text_width_mm(longest, CAPTION_POINTS)))
+
+
+def _captions(spec: GallerySpec, table: Any, rows: Any, decimals: int = 1) -> tuple[list[str], str]:
     """Return one caption a tile, and what is said once for all: names of the fields, and those that never change."""
     if spec.texts:
         return (spec.texts + [""] * len(rows))[: len(rows)], ""
@@ -113,7 +123,7 @@ def _captions(spec: GallerySpec, table: Any, rows: Any) -> tuple[list[str], str]
         if name == "row":
             fields.append(("row", [str(r) for r in rows], ""))
         elif table is not None and column in table.columns:
-            fields.append((label, [_short(v) for v in table[column].iloc[rows]], unit))
+            fields.append((label, _texts(list(table[column].iloc[rows]), decimals), unit))
     same = [f for f in fields if len(set(f[1])) == 1 and len(rows) > 1]
     vary = [f for f in fields if f not in same]
     captions = [", ".join(f[1][i] + f[2] for f in vary) for i in range(len(rows))]
@@ -121,10 +131,12 @@ def _captions(spec: GallerySpec, table: Any, rows: Any) -> tuple[list[str], str]
     return captions, "; ".join(notes + [f"{f[0]} {f[1][0]}{f[2]} in all" for f in same])
 
 
-def _short(value: Any) -> str:
+def _texts(values: list[Any], decimals: int) -> list[str]:
+    """Return a column as short text: all its numbers with as many decimals, none if all are whole."""
     try:
-        number = float(value)
+        numbers = [float(v) for v in values]
     except ValueError:
-        return Path(str(value)).name
-    text = f"{number:.1f}" if abs(number) < 1e4 else f"{number:.4g}"
-    return (text.removesuffix(".0") or "0").replace("-", "−")
+        return [Path(str(v)).name for v in values]
+    whole = all(abs(v - round(v)) < 0.05 for v in numbers if math.isfinite(v))
+    form = ".4g" if any(abs(v) >= 1e4 for v in numbers) else f".{0 if whole else decimals}f"
+    return [format(v + 0.0, form).replace("-", "−") for v in numbers]

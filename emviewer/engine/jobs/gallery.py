@@ -89,7 +89,8 @@ def open_volume(params: GalleryParams, folder: ResultFolder, check: Check) -> Ma
         size = " × ".join(map(str, reversed(volume.shape)))
         raise DataError(f"a map of {size} voxels has nothing to project", params.map, "give a 3D map")
     for note in volume.notes:
-        folder.warn(note)
+        if volume.pixel_size_known or "pixel size" not in note:
+            folder.warn(note)
     if not volume.pixel_size_known:
         folder.warn(f"{params.map} does not tell its pixel size: 1 Å is taken; give --pixel-size to set it")
     return volume
