@@ -36,8 +36,10 @@ def read_cs(path: str | Path) -> Rows:
     try:
         source = io.BytesIO(files_bytes.whole(found)) if files_bytes.compression(found) else found
         rows = np.load(source, allow_pickle=False, max_header_size=100_000)
-    except (ValueError, EOFError, OSError) as err:
-        raise FileError(f"this is no readable .cs file ({err})", found, "export it from cryoSPARC again") from None
+    except Exception as err:  # numpy's parser of headers lets SyntaxError, TokenError and more through
+        raise FileError(
+            f"this is no readable .cs file ({files_bytes.reason(err)})", found, "export it from cryoSPARC again"
+        ) from None
     if not isinstance(rows, np.ndarray) or rows.dtype.names is None or rows.ndim != 1:
         raise FileError("the file holds no cryoSPARC table", found, "give a .cs file")
     return rows

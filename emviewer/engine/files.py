@@ -158,8 +158,8 @@ def _read_csv(path: Path) -> ImageSet:
     try:
         table = pd.read_csv(path, dtype="str", keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as err:
-        reason = str(err).strip().splitlines()[0]
-        raise FileError(f"this is no table of comma-separated values ({reason})", path, "check the file") from None
+        what = f"this is no table of comma-separated values ({files_bytes.reason(err)})"
+        raise FileError(what, path, "check the file") from None
     return ImageSet(
         table=table,
         source=path,

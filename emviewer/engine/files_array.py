@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ def read_npy(path: str | Path) -> NDArray[Any]:
             data = np.load(io.BytesIO(files_bytes.whole(found)), allow_pickle=False)
         else:
             data = np.load(found, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as err:
-        raise FileError(f"this is no readable .npy array ({err})", found, "save it again with numpy.save") from None
+    except Exception as err:  # numpy's parser of headers lets SyntaxError, TokenError and more through
+        raise FileError(
+            f"this is no readable .npy array ({files_bytes.reason(err)})", found, "save it again with numpy.save"
+        ) from None
     if not isinstance(data, np.ndarray) or data.dtype.kind not in "fiub":
         raise FileError("the array holds no real numbers", found, "save real numbers")
     if data.ndim not in (2, 3) or data.size == 0:
@@ -98,13 +101,16 @@ def read_tif(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
     """
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     found = files_bytes.existing(path)
     try:
         with tifffile.TiffFile(found) as tif:
             series = tif.series[0]
             shape, dtype = series.shape, series.dtype
-    except (tifffile.TiffFileError, IndexError, ValueError, OSError) as err:
-        raise FileError(f"this is no readable TIFF file ({err})", found, "copy or make it again") from None
+    except Exception as err:  # a damaged TIFF makes tifffile raise nearly anything
+        raise FileError(
+            f"this is no readable TIFF file ({files_bytes.reason(err)})", found, "copy or make it again"
+        ) from None
     if len(shape) not in (2, 3) or dtype is None or dtype.kind not in "fiu" or shape[-1] in (3, 4):
         raise FileError(f"a TIFF of shape {shape} is no grey image", found, "save it as grey")
     n = 1 if len(shape) == 2 else int(shape[0])
@@ -117,9 +123,9 @@ def read_tif(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
                     page = np.asarray(series.asarray(), np.float32).reshape(shape[-2:])
                     return np.repeat(page[None], len(ids), axis=0)
                 return np.stack([np.asarray(series.pages[int(i)].asarray(), np.float32) for i in ids])
-        except (tifffile.TiffFileError, ValueError, KeyError) as err:
-            reason = str(err).splitlines()[0]
-            raise FileError(f"the TIFF image cannot be unpacked ({reason})", found, "save it uncompressed") from None
+        except Exception as err:  # as above, or a packing that needs another package
+            what = f"the TIFF image cannot be unpacked ({files_bytes.reason(err)})"
+            raise FileError(what, found, "save it uncompressed") from None
 
     return ImageStack(
         n=n,

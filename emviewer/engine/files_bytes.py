@@ -68,12 +68,18 @@ def whole(path: Path) -> bytes:
         return path.read_bytes()
     except (EOFError, OSError, zlib.error) as err:
         raise FileError(
-            f"the file cannot be unpacked ({err})", path, "copy it again; it is cut short or damaged"
+            f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged"
         ) from None
 
 
+def reason(error: BaseException) -> str:
+    """Return the first line of another library's complaint, short enough to stand within a sentence."""
+    line = " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())
+    return line if len(line) <= 100 else line[:97] + "..."
+
+
 def _damaged(path: Path, err: Exception) -> FileError:
-    return FileError(f"the file cannot be unpacked ({err})", path, "copy it again; it is cut short or damaged")
+    return FileError(f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged")
 
 
 def head(path: Path, n: int) -> bytes:
@@ -90,7 +96,7 @@ def head(path: Path, n: int) -> bytes:
             return file.read(n)
     except (EOFError, OSError, zlib.error) as err:
         raise FileError(
-            f"the file cannot be unpacked ({err})", path, "copy it again; it is cut short or damaged"
+            f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged"
         ) from None
 
 

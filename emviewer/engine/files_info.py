@@ -239,7 +239,8 @@ def _names(images: ImageSet) -> ImageNames | None:
     """Return which images the rows of a table mean."""
     if images.format == "cryosparc":
         rows = images.blocks["particles"]
-        return cryosparc.image_names(rows) if "blob/path" in (rows.dtype.names or ()) else None
+        named = {"blob/path", "blob/idx"} <= set(rows.dtype.names or ())
+        return cryosparc.image_names(rows) if named else None
     column = "image" if images.format == "xmipp" else image_column(images.table)
     return ImageNames.parse(images.table[column]) if column in images.table.columns else None
 

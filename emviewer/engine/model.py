@@ -100,7 +100,7 @@ def read_model(path: str | Path, *, hydrogens: bool = True, waters: bool = False
         form = gemmi.CoorFormat.Mmcif if _is_cif(text) else gemmi.CoorFormat.Pdb
         structure = gemmi.read_structure_string(text.decode("utf-8", "replace"), format=form)
     except (RuntimeError, ValueError, zlib.error) as err:
-        raise FileError(f"the model cannot be read ({str(err).splitlines()[0]})", found, "check the file") from None
+        raise FileError(f"the model cannot be read ({files_bytes.reason(err)})", found, "check the file") from None
     if len(structure) == 0:
         raise FileError("the file has no atoms", found, "give a PDB or mmCIF file with atoms")
     notes = []

@@ -120,7 +120,9 @@ def _read_block(content: bytes, place: int, stop: int, name: str, path: Path) ->
             place = end
         elif line.text.startswith(b"_"):
             tokens = _tokens(line.text)
-            pairs[tokens[0][1:].decode()] = tokens[1].decode("utf-8", "replace") if len(tokens) > 1 else ""
+            pairs[tokens[0][1:].decode("utf-8", "replace")] = (
+                tokens[1].decode("utf-8", "replace") if len(tokens) > 1 else ""
+            )
             place = line.stop
         else:
             raise FileError(

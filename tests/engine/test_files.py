@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from emviewer.engine import cryosparc, files, mrc, star
 from emviewer.engine.cli.info import command
-from emviewer.engine.errors import FileError
+from emviewer.engine.errors import EmviewerError, FileError
 from emviewer.engine.files_guess import sections_are_images
 from emviewer.engine.files_info import describe, statistics
 from emviewer.engine.model import Model
@@ -141,6 +141,27 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, name, content, what):
         files.open_any(tmp_path / name)
     assert what in str(err.value) and "\n" not in str(err.value)
     assert err.value.where == str(tmp_path / name) and err.value.what_to_do
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_damaged_files_open_or_say_one_sentence(folder, name):
+    whole = (folder / name).read_bytes()
+    rng = np.random.default_rng(len(name))
+    damaged = folder / f"damaged_{name}"
+    for how in range(40):
+        content = bytearray(whole)
+        if how % 2:
+            del content[rng.integers(1, len(content)) :]
+        for _ in range(how % 5):
+            content[rng.integers(len(content))] = rng.integers(256)
+        damaged.write_bytes(content)
+        try:
+            opened = files.open_any(damaged)
+            describe(damaged)
+            if isinstance(opened, ImageSet) and opened.stack is not None and len(opened):
+                opened.stack[0]
+        except EmviewerError as err:
+            assert "\n" not in str(err) and len(str(err)) < 600
 
 
 def test_npy_of_no_numbers(tmp_path):
