@@ -72,6 +72,9 @@ class HistogramView(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(220, self.fontMetrics().height() * 7)
 
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, self.sizeHint().height())
+
     def set_distribution(self, distribution: Distribution | None) -> None:
         """Show this histogram."""
         self.distribution = distribution
@@ -254,6 +257,11 @@ class LevelsWidget(QWidget):
         self._show()
 
     def _arrange(self) -> None:
+        self.map_box.setMinimumContentsLength(3)
+        self.map_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        for widget in (self.low_edit, self.high_edit, self.map_box, self.auto_button, self.full_button):
+            widget.setMinimumWidth(40)
+            widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         numbers = QHBoxLayout()
         numbers.addWidget(self.low_edit)
         numbers.addWidget(self.high_edit)

@@ -8,6 +8,7 @@ from emviewer.engine.types import Contrast, Map3D
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.slices import SlicesPanel, spectrum_text
 from emviewer.ui.panels.slices_read import is_memory_mapped, warm
+from emviewer.ui.panels.slices_rings import resolutions
 from emviewer.ui.panels.slices_state import PLANES, SliceState
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -181,11 +182,18 @@ def test_spectrum_has_its_own_contrast_and_reads_resolution(panel, document, qtb
     panel.do_spectrum()
     qtbot.waitUntil(lambda: panel.contrast != kept)
     assert panel.contrast.colormap == "viridis" and panel.figure_spec() is None
+    panel.grab()
     panel.do_spectrum()
     settled(qtbot, panel)
     assert panel.contrast == kept
     state = SliceState.of((64, 64, 64))
     assert spectrum_text(PLANES[0], state, 40, 32, 1.0, 2.0).startswith("1/16.00 Å (0.0625 1/Å)")
+
+
+@pytest.mark.parametrize("size", [0.4, 1.0, 3.54, 20.0])
+def test_resolution_rings_are_round_and_inside_nyquist(size):
+    found = resolutions(size)
+    assert 1 <= len(found) <= 3 and min(found) > 2 * size and found == sorted(found)
 
 
 def test_state_goes_round(panel, document, qtbot):

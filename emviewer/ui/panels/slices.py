@@ -20,6 +20,7 @@ from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS, CutsArea
 from emviewer.ui.panels.slices_controls import CutControls
 from emviewer.ui.panels.slices_read import read_view, warm
+from emviewer.ui.panels.slices_rings import paint_rings
 from emviewer.ui.panels.slices_state import AXES, PLANES, Layout, Plane, SliceState
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -200,6 +201,7 @@ class SlicesPanel(ContrastActions, Panel):
             canvas = self.area.canvases[plane.name]
             canvas.pixel_size_A = pixel
             canvas.show_scale_bar = not state.spectrum
+            canvas.overlays = [paint_rings] if state.spectrum else []
             canvas.set_crosshair(
                 Crosshair(
                     state.voxel[plane.across],
