@@ -120,7 +120,7 @@ class NumberEdit(QAbstractSpinBox):
         self.selectAll()
 
     def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
-        """Stepping is always possible."""
+        """Allow both steps, whatever the text."""
         return QAbstractSpinBox.StepEnabledFlag.StepUpEnabled | QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
 
     def sizeHint(self) -> QSize:

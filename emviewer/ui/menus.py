@@ -35,7 +35,7 @@ def build(window: Any) -> None:
         if spec.name == "open":
             recent = menus[spec.menu].addMenu("Open &recent")
             recent.aboutToShow.connect(lambda m=recent: _fill_recent(window, m))
-    for name, key, shown in (("theme_system", "system", 0), ("theme_light", "light", 1), ("theme_dark", "dark", 2)):
+    for name in ("theme_system", "theme_light", "theme_dark"):
         window.actions_[name].setCheckable(True)
     menus["&View"].aboutToShow.connect(lambda: _tick_theme(window))
     _add_panels(window, menus["&View"])

@@ -51,11 +51,9 @@ class ResultStream:
                 self.document.info["Views"] = batch.extra["n_views"]
         if not rows:
             return
-        new = pd.concat(
-            [pd.DataFrame({k: np.asarray(v) for k, v in b.columns.items()}, index=b.rows) for b in rows], copy=False
-        )
+        new = pd.concat([pd.DataFrame({k: np.asarray(v) for k, v in b.columns.items()}, index=b.rows) for b in rows])
         before = self.document.table
-        self.document.table = new if before is None else pd.concat([before, new], copy=False)
+        self.document.table = new if before is None else pd.concat([before, new])
         if self._shape is not None:
             self._restack()
         elif self._growing is not None:

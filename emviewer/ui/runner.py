@@ -308,6 +308,7 @@ class Runner(QObject):
                 batch, room = payload
                 if room:
                     self._room.release()
+                about.done, about.total, about.stage = batch.done, batch.total, batch.stage or about.stage
                 batches.setdefault(about.id, (about, []))[1].append(batch)
             elif kind == "say":
                 about.stage, changed = payload, True
@@ -321,9 +322,7 @@ class Runner(QObject):
             else:
                 self._answer(kind, *about, payload)
         for job, list_of in batches.values():
-            if list_of:
-                last = list_of[-1]
-                job.done, job.total, job.stage, changed = last.done, last.total, last.stage or job.stage, True
+            changed = True
             _call(job.on_batches, list_of)
         for job in ended:
             _call(job.on_end, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -120,16 +121,17 @@ def icon(name: str, colour: str = "") -> QIcon:
     colour : str
         ``#rrggbb``; the theme's text colour if empty.
     """
-    c = current()
+    return _icon(name, colour, is_dark())
+
+
+@functools.cache
+def _icon(name: str, colour: str, dark: bool) -> QIcon:
+    c = DARK if dark else LIGHT
     source = files("emviewer.resources").joinpath(f"icons/{name}.svg").read_text()
     made = QIcon()
-    for mode, shade in (
-        (QIcon.Mode.Normal, colour or c.text),
-        (QIcon.Mode.Disabled, c.faint),
-        (QIcon.Mode.Selected, colour or c.text),
-    ):
+    for mode, shade in ((QIcon.Mode.Normal, colour or c.text), (QIcon.Mode.Disabled, c.faint)):
         renderer = QSvgRenderer(QByteArray(source.replace("currentColor", shade).encode()))
-        for size in (16, 20, 24, 32, 40, 48, 64):
+        for size in (16, 20, 24, 32, 40, 64):
             pixmap = QPixmap(size, size)
             pixmap.fill(Qt.GlobalColor.transparent)
             painter = QPainter(pixmap)
