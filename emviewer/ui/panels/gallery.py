@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from emviewer.ui.panels import gallery_figure, gallery_menu
+from emviewer.ui.panels import gallery_figure
 from emviewer.ui.panels.gallery_captions import VIEW, Captions
-from emviewer.ui.panels.gallery_contrast import GalleryContrast
 from emviewer.ui.panels.gallery_grid import TileGrid
 from emviewer.ui.panels.gallery_header import GalleryHeader
 from emviewer.ui.panels.rows_panel import RowsPanel
@@ -31,7 +30,6 @@ class GalleryPanel(RowsPanel):
         super().__init__(workspace, runner, parent)
         self.header = GalleryHeader()
         self.captions = Captions()
-        self.contrast = GalleryContrast(runner, id(self), self)
         self.grid = TileGrid(self.picker, self.thumbnails)
         self.grid.caption = self.captions
         self.message = QLabel(EMPTY)
@@ -63,7 +61,7 @@ class GalleryPanel(RowsPanel):
         self.picker.changed.connect(self._show_count)
         self.picker.current_moved.connect(self._move_to)
         self.grid.activated.connect(self.open_large)
-        self.grid.menu_wanted.connect(self._menu)
+        self.grid.menu_wanted.connect(self.show_menu)
         self.grid.hovered.connect(self._hover)
         self.grid.tile_size_changed.connect(self._tile_changed)
         self.header.tile_wanted.connect(self.grid.set_tile)
@@ -144,11 +142,6 @@ class GalleryPanel(RowsPanel):
         self.header.show_tile(size)
         self._restyle()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
-            self._restyle()
-
     def _toggle_caption(self, name: str) -> None:
         self.captions.toggle(name)
         self.grid.caption_lines = len(self.captions.fields)
@@ -166,44 +159,10 @@ class GalleryPanel(RowsPanel):
             return
         self.status.emit("   ".join(self.captions(int(self.rows.shown[place]))))
 
-    def _menu(self, place: int, where: QPoint) -> None:
-        if place >= 0:
-            if not self.picker.is_selected(place):
-                self.picker.click(place)
-            else:
-                self.picker.make_current(place)
-        menu = gallery_menu.build(self, place)
-        menu.exec(where)
-        menu.deleteLater()
-
     # actions --------------------------------------------------------------------------------------------------------
-    def do_auto_contrast(self) -> None:
-        self.contrast.auto(self.stack)
-
-    def do_full_range(self) -> None:
-        self.contrast.levels.full_range()
-
-    def do_toggle_shared_contrast(self) -> None:
-        self.contrast.set_shared(not self.contrast.shared)
-
-    def do_invert(self) -> None:
-        self.contrast.levels.invert()
-
     def do_spectrum(self) -> None:
         self.contrast.spectrum = not self.contrast.spectrum
         self._restyle()
-
-    def do_black_down(self) -> None:
-        self.contrast.levels.nudge(low=-0.05)
-
-    def do_black_up(self) -> None:
-        self.contrast.levels.nudge(low=0.05)
-
-    def do_white_down(self) -> None:
-        self.contrast.levels.nudge(high=-0.05)
-
-    def do_white_up(self) -> None:
-        self.contrast.levels.nudge(high=0.05)
 
     def do_zoom_in(self) -> None:
         self.grid.set_tile(round(self.grid.tile * 1.25))
@@ -219,10 +178,6 @@ class GalleryPanel(RowsPanel):
         """Show one pixel of the images as one pixel of the screen."""
         if self.stack is not None:
             self.grid.set_tile(round(max(self.stack.shape) / self.devicePixelRatioF()))
-
-    def do_open_current(self) -> None:
-        if self.picker.current is not None:
-            self.open_large(self.picker.current)
 
     def do_previous(self) -> None:
         self.grid.go(-1)
@@ -243,9 +198,6 @@ class GalleryPanel(RowsPanel):
         self.grid.go(len(self.rows))
 
     # the window's questions -----------------------------------------------------------------------------------------
-    def inspector(self) -> list[tuple[str, QWidget]]:
-        return [("Levels", self.contrast.levels)]
-
     def picture_widget(self) -> QWidget:
         return self.grid.viewport()
 

@@ -9,22 +9,19 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QBasicTimer, QEvent, QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QBasicTimer, QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QColor,
-    QFont,
     QFontMetrics,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
-    QPen,
     QStaticText,
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
+from emviewer.ui.panels.gallery_paint import Look, laid_out
 from emviewer.ui.row_order import Ints
 from emviewer.ui.row_picker import RowPicker
 from emviewer.ui.thumbnails import Thumbnails
@@ -231,7 +228,7 @@ class TileGrid(QAbstractScrollArea):
     # painting -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        look = _Look(self.palette(), self.font(), self.pad, self.picture, self.lines, self.hasFocus())
+        look = Look(self.palette(), self.font(), self.pad, self.picture, self.lines, self.hasFocus())
         self._deadline = time.perf_counter() + CAPTION_BUDGET_S
         self._late = False
         for area in event.region():
@@ -241,7 +238,7 @@ class TileGrid(QAbstractScrollArea):
         if self._band is not None:
             look.draw_band(painter, self._band.translated(0, -self.verticalScrollBar().value()))
 
-    def _paint_area(self, painter: QPainter, area: QRect, look: _Look) -> None:
+    def _paint_area(self, painter: QPainter, area: QRect, look: Look) -> None:
         """Paint the cells that touch an area; what is the same for all of them is looked up once."""
         width, height = self.cell.width(), self.cell.height()
         top = self.verticalScrollBar().value()
@@ -276,7 +273,7 @@ class TileGrid(QAbstractScrollArea):
             if len(self._laid_out) > MAX_LAID_OUT:
                 self._laid_out.clear()
             metrics, room = QFontMetrics(self.font()), self.cell.width() - 4
-            words = tuple(_static(line, metrics, room, self.font()) for line in self.caption(position)[: self.lines])
+            words = tuple(laid_out(line, metrics, room, self.font()) for line in self.caption(position)[: self.lines])
             self._laid_out[position] = words
         return words
 
@@ -423,76 +420,3 @@ class TileGrid(QAbstractScrollArea):
         self.tile = kept
         self._measure()
         return max(size, MIN_TILE)
-
-
-def _static(line: str, metrics: QFontMetrics, room: int, font: QFont) -> QStaticText:
-    if metrics.horizontalAdvance(line) > room:
-        line = metrics.elidedText(line, Qt.TextElideMode.ElideMiddle, room)
-    text = QStaticText(line)
-    text.setTextFormat(Qt.TextFormat.PlainText)
-    text.prepare(font=font)
-    return text
-
-
-def _mixed(under: QColor, over: QColor, share: float) -> QColor:
-    """Return the opaque colour that ``over`` gives on ``under``; painting with alpha takes several times as long."""
-    return QColor(*(round(u + share * (o - u)) for u, o in zip(under.getRgb()[:3], over.getRgb()[:3], strict=True)))
-
-
-class _Look:
-    """Colours and measures of one repaint, looked up once."""
-
-    def __init__(self, palette: QPalette, font: QFont, pad: int, picture: QSize, lines: int, focus: bool) -> None:
-        self.pad, self.picture, self.lines = pad, picture, lines
-        self.line_height = QFontMetrics(font).height()
-        self.accent = palette.color(QPalette.ColorRole.Highlight)
-        self.text = palette.color(QPalette.ColorRole.Text)
-        self.dim = QColor(self.text)
-        self.dim.setAlphaF(0.72)
-        self.chosen = _mixed(palette.color(QPalette.ColorRole.Base), self.accent, 0.30)
-        self.empty = _mixed(palette.color(QPalette.ColorRole.Base), self.text, 0.10)
-        self.current_pen = QPen(self.text, 2 if focus else 1, Qt.PenStyle.SolidLine if focus else Qt.PenStyle.DashLine)
-        self.accent_pen = QPen(self.accent, 2)
-
-    def draw_cell(self, painter: QPainter, rect: QRect, selected: bool, current: bool) -> None:
-        """Draw what says selected (filled cell) and current (outline)."""
-        if selected:
-            painter.fillRect(rect.adjusted(1, 1, -1, -1), self.chosen)
-            painter.setPen(self.accent_pen)
-            painter.drawRect(rect.adjusted(2, 2, -2, -2))
-        if current:
-            painter.setPen(self.current_pen)
-            painter.drawRect(rect.adjusted(1, 1, -2, -2))
-
-    def draw_picture(self, painter: QPainter, x: int, y: int, picture: QImage | None, selected: bool) -> None:
-        """Draw the picture, or a flat field until it has been read; a tick in the corner if selected."""
-        x, y, width, height = x + self.pad, y + self.pad, self.picture.width(), self.picture.height()
-        if picture is None:
-            painter.fillRect(x, y, width, height, self.empty)
-        elif picture.width() == width and picture.height() == height:
-            painter.drawImage(x, y, picture)
-        else:
-            painter.drawImage(QRect(x, y, width, height), picture)
-        if selected:
-            side = max(10, min(18, width // 4))
-            left = x + width - side
-            painter.fillRect(left, y, side, side, self.accent)
-            painter.setPen(QPen(Qt.GlobalColor.white, max(1.5, side / 8)))
-            corners = ((0.22, 0.52), (0.42, 0.72), (0.78, 0.28))
-            painter.drawPolyline([QPoint(left + round(a * side), y + round(b * side)) for a, b in corners])
-
-    def draw_caption(self, painter: QPainter, x: int, y: int, words: tuple[QStaticText, ...], selected: bool) -> None:
-        """Draw the caption lines, centred below the picture."""
-        y += self.pad + self.picture.height() + 2
-        middle = x + self.pad + self.picture.width() / 2
-        for i, line in enumerate(words):
-            painter.setPen(self.text if i == 0 or selected else self.dim)
-            painter.drawStaticText(QPointF(middle - line.size().width() / 2, y + i * self.line_height), line)
-
-    def draw_band(self, painter: QPainter, band: QRect) -> None:
-        """Draw the rubber band."""
-        soft = QColor(self.accent)
-        soft.setAlphaF(0.30)
-        painter.fillRect(band, soft)
-        painter.setPen(self.accent_pen)
-        painter.drawRect(band)

@@ -34,8 +34,8 @@ def build(panel: RowsPanel, place: int) -> QMenu:
         None,
         ("Copy rows\tCtrl+C", "copy", some),
         ("Copy picture\tCtrl+Shift+C", "copy_picture", True),
-        ("Export page as a figure…\tCtrl+E", "export_figure", panel.can("export_figure")),
     ]
+    export = getattr(panel.window(), "do_export_figure", None)
     for entry in entries:
         if entry is None:
             menu.addSeparator()
@@ -43,4 +43,6 @@ def build(panel: RowsPanel, place: int) -> QMenu:
             text, command, enabled = entry
             action = menu.addAction(text, lambda c=command: panel.do(c))
             action.setEnabled(enabled)
+    if export is not None and panel.has_figure():
+        menu.addAction("Export page as a figure…\tCtrl+E", export)
     return menu

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PySide6.QtCore import QEvent, QPoint
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
-from emviewer.engine.jobs import subset
-from emviewer.engine.task import Batch, Check
-from emviewer.engine.types import ImageSet, ImageStack
+from emviewer.engine.types import ImageStack
 from emviewer.ui import columns
-from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels import gallery_menu
+from emviewer.ui.panels.contrast_actions import ContrastActions
+from emviewer.ui.panels.gallery_contrast import GalleryContrast
 from emviewer.ui.panels.gallery_metadata import MetadataDialog
 from emviewer.ui.panels.gallery_notice import Notice
 from emviewer.ui.panels.gallery_viewer import ImageViewer, Shot
+from emviewer.ui.panels.rows_jobs import RowsJobs
 from emviewer.ui.row_order import ROW_NUMBER, Ints, RowOrder, SortKey, table_ids
 from emviewer.ui.row_picker import RowPicker
-from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.runner import Runner
 from emviewer.ui.table_model import RowSorter, as_tsv
 from emviewer.ui.thumbnails import Thumbnails
 from emviewer.ui.workspace import Document, Workspace
 
 
-class RowsPanel(Panel):
+class RowsPanel(ContrastActions, RowsJobs):
     """A panel that shows the rows of a document.
 
-    Subclasses build their widgets, then implement :meth:`_reset`, :meth:`_grown`, :meth:`_reordered` and
-    :meth:`_move_to`.
+    Subclasses build their widgets, then implement :meth:`_reset`, :meth:`_grown`, :meth:`_reordered`,
+    :meth:`_restyle` and :meth:`_move_to`.
     """
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
@@ -40,6 +41,8 @@ class RowsPanel(Panel):
         self.picker = RowPicker(workspace, self.rows, self)
         self.thumbnails = Thumbnails(runner, id(self), self)
         self.sorter = RowSorter(runner, self.rows, id(self), self)
+        self.contrast = GalleryContrast(runner, id(self), self)
+        self.levels = self.contrast.levels
         self.notice = Notice()
         self.viewer: ImageViewer | None = None
         self._stack: ImageStack | None = None
@@ -48,16 +51,6 @@ class RowsPanel(Panel):
         self.sorter.sorted.connect(self._on_sorted)
 
     # the document ---------------------------------------------------------------------------------------------------
-    @property
-    def table(self) -> pd.DataFrame | None:
-        """Table of the document."""
-        return None if self.document is None else self.document.table
-
-    @property
-    def stack(self) -> ImageStack | None:
-        """Images of the document."""
-        return None if self.document is None else self.document.stack
-
     def show_document(self, document: Document | None) -> None:
         super().show_document(document)
         self._stack = self.stack
@@ -113,46 +106,11 @@ class RowsPanel(Panel):
     def _reordered(self) -> None:
         raise NotImplementedError
 
-    def _move_to(self, place: int) -> None:
+    def _restyle(self) -> None:
         raise NotImplementedError
 
-    def _on_failed(self, error: Exception) -> None:
-        self.notice.say(f"{error}.", "error", "Relink…", self.relink)
-
-    def relink(self) -> None:
-        """Ask where the images are now and read them from there."""
-        document = self.document
-        if document is None:
-            return
-        here = str(document.path.parent) if document.path else ""
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Where is the stack now?", here, "Stacks (*.mrcs *.mrc *.stk);;All (*)"
-        )
-        if name:
-            self.relink_to(Path(name))
-
-    def relink_to(self, path: Path) -> None:
-        """Read the images of the document from another stack of the same size."""
-        document, before = self.document, self.stack
-        if document is None or before is None:
-            return
-
-        def work(check: Check) -> ImageStack:
-            from emviewer.engine import mrc
-
-            stack = mrc.read_stack(path, before.pixel_size_A if before.pixel_size_known else None)
-            if stack.n != before.n or stack.shape != before.shape:
-                raise subset.DataError(
-                    f"the stack has {stack.n} images of {stack.shape}, not {before.n} of {before.shape}", path,
-                    "choose the one that was moved",
-                )  # fmt: skip
-            return stack
-
-        def then(stack: ImageStack) -> None:
-            document.stack = stack
-            self.workspace.touch(document)
-
-        self.runner.view((id(self), "relink"), work, then, fail=self._on_failed)
+    def _move_to(self, place: int) -> None:
+        raise NotImplementedError
 
     # selection ------------------------------------------------------------------------------------------------------
     def do_select_all(self) -> None:
@@ -193,7 +151,37 @@ class RowsPanel(Panel):
             return f"{columns.grouped(n)} image{'s' * (n != 1)}{filling}"
         return f"{columns.grouped(k)} of {columns.grouped(n)} selected ({100 * k / n:.1f} %){filling}"
 
+    # looks ----------------------------------------------------------------------------------------------------------
+    def do_auto_contrast(self) -> None:
+        self.contrast.auto(self.stack)
+
+    def do_toggle_shared_contrast(self) -> None:
+        self.contrast.set_shared(not self.contrast.shared)
+
+    def inspector(self) -> list[tuple[str, QWidget]]:
+        return [("Levels", self.levels)]
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._restyle()
+
+    def show_menu(self, place: int, where: QPoint) -> None:
+        """Show the right-click menu for a place; a row that is not selected is selected first."""
+        if place >= 0:
+            if not self.picker.is_selected(place):
+                self.picker.click(place)
+            else:
+                self.picker.make_current(place)
+        menu = gallery_menu.build(self, place)
+        menu.exec(where)
+        menu.deleteLater()
+
     # what is done with rows -----------------------------------------------------------------------------------------
+    def do_open_current(self) -> None:
+        if self.picker.current is not None:
+            self.open_large(self.picker.current)
+
     def do_copy(self) -> None:
         table = self.table
         if table is None:
@@ -219,75 +207,6 @@ class RowsPanel(Panel):
         """Return the widget that *copy picture* copies."""
         return self
 
-    def image_set(self) -> ImageSet | None:
-        """Return the images and the table as they came from the file, without columns that the window added."""
-        document, stack = self.document, self.stack
-        if document is None or stack is None:
-            return None
-        opened = document.info.get("_images")
-        table = self.table if self.table is not None else pd.DataFrame(index=pd.RangeIndex(stack.n))
-        table = table.iloc[: stack.n]
-        table = table.drop(columns=columns.repeated(table.columns))
-        table = table.rename(columns=columns.DERIVED if document.kind == "result" else {})
-        if isinstance(opened, ImageSet) and len(opened) == stack.n:
-            return ImageSet(
-                table, stack, opened.poses, opened.ctf, opened.source, opened.format, opened.name, opened.blocks
-            )
-        relion = any(str(c).startswith("rln") for c in table.columns)
-        return ImageSet(table, stack, source=document.path, format="relion" if relion else "", name=document.title)
-
-    def do_save_selected(self) -> None:
-        if not len(self.selected_positions()) or self.stack is None:
-            self.notice.say("Nothing is selected: click images, or draw a frame around them, then save.", "info")
-            return
-        here = self.document.path.parent if self.document and self.document.path else Path.home()
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the selected images", str(here / "selected.mrcs"), "Stack with its star file (*.mrcs)"
-        )
-        if name:
-            self.save_selected(Path(name))
-
-    def save_selected(self, path: Path) -> JobHandle | None:
-        """Write the selected images and rows in the job lane; returns the job, None if there is nothing to save."""
-        images, positions = self.image_set(), self.selected_positions()
-        if images is None or not len(positions):
-            return None
-        stack_path, star_path = subset.subset_paths(path)
-
-        def make(check: Check) -> Generator[Batch, None, Path]:
-            return subset.save_subset(images, positions, path, check=check)
-
-        def ended(job: JobHandle) -> None:
-            if job.error is not None:
-                self.notice.say(f"{job.error}.", "error")
-            elif job.state == "complete":
-                self.notice.say(
-                    f"Saved {columns.grouped(len(positions))} images: {stack_path.name}, {star_path.name}.", "good"
-                )
-
-        return self.runner.submit(JobHandle(f"Save {columns.grouped(len(positions))} images", make, on_end=ended))
-
-    def do_average(self) -> None:
-        stack, positions = self.stack, self.selected_positions()
-        if stack is None or not len(positions):
-            return
-        n = columns.grouped(len(positions))
-
-        def make(check: Check) -> Generator[Batch, None, Any]:
-            return subset.average(stack, positions, check=check)
-
-        def ended(job: JobHandle) -> None:
-            if job.error is not None:
-                self.notice.say(f"{job.error}.", "error")
-            elif job.state == "complete":
-                pair = ImageStack.from_array(
-                    np.stack(job.outcome), stack.pixel_size_A, pixel_size_known=stack.pixel_size_known
-                )
-                titles = (f"Average of {n} images", f"Standard deviation of {n} images")
-                self._open_viewer(lambda at: Shot(pair, at, titles[at]) if 0 <= at < 2 else None, 0)
-
-        self.runner.submit(JobHandle(f"Average {n} images", make, on_end=ended))
-
     def open_large(self, place: int) -> None:
         """Show the image at a place in a window of its own; its arrow keys go through the rows as they are sorted."""
 
@@ -298,9 +217,10 @@ class RowsPanel(Panel):
             title = f"#{self.rows.id_at(at) + 1} of {self.document.title if self.document else ''}"
             return Shot(self.stack, int(self.rows.shown[at]), title)
 
-        self._open_viewer(shot, place)
+        self.open_viewer(shot, place)
 
-    def _open_viewer(self, shot: Callable[[int], Shot | None], at: int) -> None:
+    def open_viewer(self, shot: Callable[[int], Shot | None], at: int) -> None:
+        """Open a window on the image that ``shot(at)`` gives; its arrow keys ask for the neighbours."""
         place = [at]
 
         def step(by: int) -> Shot | None:

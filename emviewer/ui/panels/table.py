@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.ui import columns
-from emviewer.ui.panels import gallery_menu
-from emviewer.ui.panels.gallery_contrast import GalleryContrast
 from emviewer.ui.panels.rows_panel import RowsPanel
 from emviewer.ui.panels.table_view import RowsTable
 from emviewer.ui.runner import Runner
@@ -27,7 +25,6 @@ class TablePanel(RowsPanel):
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(workspace, runner, parent)
-        self.contrast = GalleryContrast(runner, id(self), self)
         self.model = TableModel(self.rows, self)
         self.view = RowsTable(self.picker, self.thumbnails, self.model)
         self.count = QLabel()
@@ -42,7 +39,7 @@ class TablePanel(RowsPanel):
         self.picker.changed.connect(lambda: self.count.setText(self.count_text()))
         self.picker.current_moved.connect(self._move_to)
         self.view.activated_row.connect(self.open_large)
-        self.view.menu_wanted.connect(self._menu)
+        self.view.menu_wanted.connect(self.show_menu)
         self.view.sort_wanted.connect(self._sort_by_header)
         self.view.picture_size_changed.connect(lambda _: self._restyle())
         self.contrast.changed.connect(self._restyle)
@@ -110,40 +107,12 @@ class TablePanel(RowsPanel):
         self.thumbnails.set_style(self.contrast.style(max(1, round(self.view.picture_px * self.devicePixelRatioF()))))
         self.view.request()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
-            self._restyle()
-
-    def _menu(self, place: int, where: QPoint) -> None:
-        if place >= 0:
-            if not self.picker.is_selected(place):
-                self.picker.click(place)
-            else:
-                self.picker.make_current(place)
-        menu = gallery_menu.build(self, place)
-        menu.exec(where)
-        menu.deleteLater()
-
     # actions --------------------------------------------------------------------------------------------------------
-    def do_auto_contrast(self) -> None:
-        self.contrast.auto(self.stack)
-
-    def do_toggle_shared_contrast(self) -> None:
-        self.contrast.set_shared(not self.contrast.shared)
-
-    def do_invert(self) -> None:
-        self.contrast.levels.invert()
-
     def do_zoom_in(self) -> None:
         self.view.set_picture(round(self.view.picture_px * 1.25))
 
     def do_zoom_out(self) -> None:
         self.view.set_picture(round(self.view.picture_px / 1.25))
-
-    def do_open_current(self) -> None:
-        if self.picker.current is not None:
-            self.open_large(self.picker.current)
 
     def do_first(self) -> None:
         self.view.go(-len(self.rows))
@@ -158,9 +127,6 @@ class TablePanel(RowsPanel):
         self.view.go(self.view.page)
 
     # the window's questions -----------------------------------------------------------------------------------------
-    def inspector(self) -> list[tuple[str, QWidget]]:
-        return [("Levels", self.contrast.levels)]
-
     def picture_widget(self) -> QWidget:
         return self.view
 
