@@ -60,8 +60,10 @@ def read_npy_map(path: str | Path, pixel_size_A: float | None = None) -> Map3D:
     found = Path(path).expanduser()
     if data.ndim != 3:
         raise FileError("this is a single image, not a 3D map", found, "give a map")
+    with np.errstate(over="ignore"):
+        voxels = np.ascontiguousarray(data, dtype=np.float32)
     return Map3D(
-        data=np.ascontiguousarray(data, dtype=np.float32),
+        data=voxels,
         pixel_size_A=pixel_size_A or 1.0,
         source=found,
         name=files_bytes.suffixes(found)[1],
@@ -111,7 +113,8 @@ def read_tif(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
         raise FileError(
             f"this is no readable TIFF file ({files_bytes.reason(err)})", found, "copy or make it again"
         ) from None
-    if len(shape) not in (2, 3) or dtype is None or dtype.kind not in "fiu" or shape[-1] in (3, 4):
+    odd = len(shape) not in (2, 3) or 0 in shape or shape[-1] in (3, 4)
+    if odd or dtype is None or dtype.kind not in "fiu":
         raise FileError(f"a TIFF of shape {shape} is no grey image", found, "save it as grey")
     n = 1 if len(shape) == 2 else int(shape[0])
 

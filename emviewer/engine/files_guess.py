@@ -32,7 +32,9 @@ def sections_are_images(data: NDArray[Any]) -> bool:
     near, far = np.zeros(len(starts)), np.zeros(len(starts))
     for k, i in enumerate(starts):
         a, b, c = (np.nan_to_num(np.asarray(data[i + j], np.float64)) for j in range(3))
-        far[k] = 2 * np.mean((c - a) ** 2)
-        near[k] = np.mean((b - a) ** 2) + np.mean((c - b) ** 2)
-    ratios = near[far > 0] / far[far > 0]
-    return bool(ratios.size) and min(near.sum() / far.sum(), float(np.median(ratios))) > _INDEPENDENT
+        with np.errstate(over="ignore", invalid="ignore"):
+            far[k] = 2 * np.mean((c - a) ** 2)
+            near[k] = np.mean((b - a) ** 2) + np.mean((c - b) ** 2)
+    good = np.isfinite(near) & np.isfinite(far) & (far > 0)
+    near, far = near[good], far[good]
+    return bool(good.any()) and min(near.sum() / far.sum(), float(np.median(near / far))) > _INDEPENDENT

@@ -57,9 +57,10 @@ def statistics(slabs: Iterator[NDArray[Any]], check: Check = never) -> Statistic
         if k == 0:
             continue
         here = total / k
-        spread = values.astype(np.float64).ravel() - here
         delta = here - mean
-        squares += float(spread @ spread) + delta * delta * n * k / (n + k)
+        with np.errstate(over="ignore"):
+            spread = values.astype(np.float64).ravel() - here
+            squares += float(spread @ spread) + delta * delta * n * k / (n + k)
         mean += delta * k / (n + k)
         n += k
         low, high = min(low, float(values.min())), max(high, float(values.max()))

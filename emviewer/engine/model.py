@@ -98,7 +98,7 @@ def read_model(path: str | Path, *, hydrogens: bool = True, waters: bool = False
         raise FileError("this is no atomic model", found, "give a PDB or mmCIF file")
     try:
         form = gemmi.CoorFormat.Mmcif if _is_cif(text) else gemmi.CoorFormat.Pdb
-        structure = gemmi.read_structure_string(text.decode("utf-8", "replace"), format=form)
+        structure = gemmi.read_structure_string(text.decode("ascii", "replace").replace("\ufffd", "?"), format=form)
     except (RuntimeError, ValueError, zlib.error) as err:
         raise FileError(f"the model cannot be read ({files_bytes.reason(err)})", found, "check the file") from None
     if len(structure) == 0:

@@ -148,7 +148,8 @@ class ImageStack:
             raise DataError(f"an image stack needs three axes, this one has shape {data.shape}", kw.get("source") or "")
 
         def read(ids: NDArray[np.int64]) -> F32:
-            return np.ascontiguousarray(data[ids], dtype=np.float32)
+            with np.errstate(over="ignore"):
+                return np.ascontiguousarray(data[ids], dtype=np.float32)
 
         return cls(data.shape[0], (data.shape[1], data.shape[2]), pixel_size_A, read, **kw)
 
