@@ -123,14 +123,12 @@ def _orthogonal(matrices: F64) -> F64:
 
 
 def _averaged(group: F64) -> F64:
-    """Return the elements made consistent: each the mean of the products that equal it, repeated."""
-    products = np.einsum("aij,bjk->abik", group, group).reshape(-1, 9)
-    table = np.array([np.argmin(((group.reshape(-1, 9) - p) ** 2).sum(axis=1)) for p in products])
-    for _ in range(6):
-        products = np.einsum("aij,bjk->abik", group, group).reshape(-1, 9)
-        total: F64 = np.stack(
-            [np.bincount(table, products[:, c], len(group)) for c in range(9)], axis=1, dtype=np.float64
-        )
+    """Return the elements made consistent: each the mean of the quotients ``a^-1 b`` that equal it, repeated."""
+    quotients = np.einsum("aji,bjk->abik", group, group).reshape(-1, 9)
+    table = np.argmin(-2 * quotients @ group.reshape(-1, 9).T + (group**2).sum(axis=(1, 2)), axis=1)
+    for _ in range(4):
+        quotients = np.einsum("aji,bjk->abik", group, group).reshape(-1, 9)
+        total: F64 = np.stack([np.bincount(table, quotients[:, c], len(group)) for c in range(9)], axis=1).astype(float)
         group = _orthogonal(total.reshape(-1, 3, 3))
     group[0] = np.eye(3)
     return group
