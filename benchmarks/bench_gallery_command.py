@@ -73,7 +73,7 @@ def main() -> None:
 
 def show(name: str, found: dict[str, float], columns: tuple[str, ...]) -> None:
     cells = [f"{found[c]:.2f}" for c in columns]
-    rate = found["views"] / found["project"]
+    rate = found["n"] / found["project"]
     print(f"| {name} | {found['n']:.0f} | {' | '.join(cells)} | {rate:.0f} | {found['memory']:.0f} |", flush=True)
 
 
