@@ -167,17 +167,40 @@ def cut(data: NDArray[Any], axis: int, index: int, half_width: int = 0) -> F32:
     return np.ascontiguousarray(np.asarray(data[tuple(where)]).mean(axis=axis, dtype=np.float32))
 
 
-def bin_by(image: NDArray[Any], factor: int) -> F32:
-    """Return the image averaged over blocks of ``factor`` pixels; an incomplete last row or column is left out."""
-    h, w = image.shape[0] // factor, image.shape[1] // factor
-    if factor == 1 or h == 0 or w == 0:
+def halved(image: NDArray[Any]) -> F32:
+    """Return the image averaged over blocks of 2 × 2 pixels; an odd last row or column is left out.
+
+    An image of one row or column is returned as it is.
+    """
+    h, w = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    if not (h and w):
         return np.asarray(image, np.float32)
-    out = np.zeros((h, w), np.float32)
-    for y in range(factor):
-        for x in range(factor):
-            out += image[y : h * factor : factor, x : w * factor : factor]
-    out *= np.float32(1.0 / factor**2)
+    rows = np.add(image[0:h:2], image[1:h:2], dtype=np.float32)
+    out: F32 = rows[:, 0:w:2] + rows[:, 1:w:2]
+    out *= np.float32(0.25)
     return out
+
+
+def pyramid(image: NDArray[Any], least: int = 1 << 20) -> dict[int, F32]:
+    """Return an image binned by 2, 4, 8 … for looking at it from afar, by factor; nothing for small images.
+
+    Parameters
+    ----------
+    image : ndarray, shape (h, w)
+    least : int
+        An image of fewer pixels is binned by the canvas itself when it is needed (under 2 ms).
+
+    Returns
+    -------
+    dict of int to ndarray of float32
+        Down to about 256 pixels an edge.
+    """
+    levels: dict[int, F32] = {}
+    factor, level = 1, np.asarray(image, np.float32)
+    while level.size >= least or (levels and min(level.shape) >= 512):
+        factor, level = factor * 2, halved(level)
+        levels[factor] = level
+    return levels
 
 
 def bin_volume(data: NDArray[Any], factor: int, check: Check = never) -> F32:

@@ -31,7 +31,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from emviewer.engine.filters_display import bin_by
+from emviewer.engine.filters_display import halved
 from emviewer.engine.types import Contrast
 from emviewer.ui import colormaps, scale_bar
 
@@ -182,10 +182,12 @@ class ImageCanvas(QWidget):
             of the full one while something moves.
         unit : float
             Full-size pixels a pixel of ``image``.
+        reduced : dict, optional
+            ``filters_display.pyramid(image)``, made off the GUI thread; large images need it.
         """
         before = self.world_size() if self._image is not None else None
         self._image, self._world, self._unit = image, world, unit
-        self._reduced.clear()
+        self._reduced = dict(reduced or {})
         self._painted = None
         if image is not None:
             self.message = ""
@@ -329,12 +331,12 @@ class ImageCanvas(QWidget):
     def _paint_image(self, painter: QPainter) -> None:
         assert self._image is not None
         per_pixel = self._scale * self.devicePixelRatioF() * self._unit
-        factor = 1
-        while per_pixel * factor * 2 <= 1.0 and min(self._image.shape) >= factor * 8:
+        factor, source = 1, self._image
+        while per_pixel * factor * 2 <= 1.0 and min(source.shape) >= 8:
             factor *= 2
-        source = self._reduced.get(factor)
-        if source is None:
-            source = self._reduced[factor] = bin_by(self._image, factor)
+            if factor not in self._reduced:
+                self._reduced[factor] = halved(source)
+            source = self._reduced[factor]
         unit = self._unit * factor
         x0 = y0 = 0
         if source.size <= WHOLE:

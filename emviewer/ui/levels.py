@@ -24,7 +24,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -265,16 +264,18 @@ class LevelsWidget(QWidget):
         numbers = QHBoxLayout()
         numbers.addWidget(self.low_edit)
         numbers.addWidget(self.high_edit)
-        grid = QGridLayout()
-        grid.addWidget(self.map_box, 0, 0)
-        grid.addWidget(self.invert_box, 0, 1)
-        grid.addWidget(self.auto_button, 1, 0)
-        grid.addWidget(self.full_button, 1, 1)
+        colours = QHBoxLayout()
+        colours.addWidget(self.map_box, 1)
+        colours.addWidget(self.invert_box)
+        ranges = QHBoxLayout()
+        ranges.addWidget(self.auto_button)
+        ranges.addWidget(self.full_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.histogram)
         layout.addLayout(numbers)
-        layout.addLayout(grid)
+        layout.addLayout(colours)
+        layout.addLayout(ranges)
         layout.addWidget(self.clip_label)
 
     @property

@@ -25,6 +25,10 @@ class Projection(Protocol):
         """Return (directions (n, 3), inside (n,)) of flat points (n, 2)."""
         ...
 
+    def area(self, directions: np.ndarray) -> np.ndarray:
+        """Return the flat area of a unit of solid angle at visible directions, shape (n,), up to a factor."""
+        ...
+
 
 @dataclass(frozen=True)
 class Orthographic:
@@ -54,6 +58,10 @@ class Orthographic:
         depth = np.sqrt(np.maximum(0.0, 1.0 - square))
         grow = np.where(inside, 1.0, 1.0 / np.sqrt(np.maximum(square, 1e-12)))
         return np.column_stack([points * grow[:, None], depth]) @ self.camera, inside
+
+    def area(self, directions: np.ndarray) -> np.ndarray:
+        """Return the cosine of the angle to the eye."""
+        return np.maximum(0.0, directions @ self.camera[2])
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,10 @@ class Mollweide:
         longitude = np.clip(longitude, -np.pi, np.pi) + np.radians(self.azimuth)
         level = np.sqrt(1.0 - z**2)
         return np.column_stack([level * np.cos(longitude), level * np.sin(longitude), z]), inside
+
+    def area(self, directions: np.ndarray) -> np.ndarray:
+        """Return ones: areas are kept."""
+        return np.ones(len(directions))
 
 
 def graticule(step_deg: float = 30.0, points: int = 91) -> list[np.ndarray]:

@@ -239,7 +239,11 @@ class SphereView(QWidget):
             flat, visible = self.projection.flat(self.directions)
             spot = self.to_widget(flat) * ratio
             shape = (max(1, round(self.height() * ratio)), max(1, round(self.width() * ratio)))
-            image = density(spot[visible], shape) if len(spot) > DENSE else self._stamped(spot, visible, shape, ratio)
+            if len(spot) > DENSE:
+                area = self.projection.area(self.directions[visible])
+                image = density(spot[visible], area, shape)
+            else:
+                image = self._stamped(spot, visible, shape, ratio)
             self._dots = (key, image)
         return self._dots[1]
 
@@ -417,15 +421,28 @@ def stamp(words: np.ndarray, spots: np.ndarray, colours: np.ndarray, radius: flo
                 words[py[ok], px[ok]] = colours[ok]
 
 
-def density(spots: np.ndarray, shape: tuple[int, int], cell: int = 4) -> QImage:
-    """Return how many directions fall into each cell of ``cell`` pixels, square-root scaled, as a picture."""
+def density(spots: np.ndarray, weights: np.ndarray, shape: tuple[int, int], cell: int = 4) -> QImage:
+    """Return how dense directions lie, square-root scaled, as a picture of one pixel a cell.
+
+    Parameters
+    ----------
+    spots : ndarray, shape (n, 2)
+        Where they are seen, in pixels.
+    weights : ndarray, shape (n,)
+        Flat area of a unit of solid angle there, so that evenly spread directions give an even picture.
+    shape : tuple of int
+        Height and width in pixels.
+    cell : int
+        Pixels a cell.
+    """
     high, wide = -(-shape[0] // cell), -(-shape[1] // cell)
     x = np.clip((spots[:, 0] / cell).astype(int), 0, wide - 1)
     y = np.clip((spots[:, 1] / cell).astype(int), 0, high - 1)
-    counts = np.bincount(y * wide + x, minlength=high * wide).reshape(high, wide)
-    level = np.sqrt(counts / max(1, counts.max()))
+    dense = np.bincount(y * wide + x, weights, minlength=high * wide).reshape(high, wide)
+    full = np.percentile(dense[dense > 0], 99.5) if len(spots) else 1.0
+    level = np.sqrt(np.minimum(1.0, dense / full))
     words = colormaps.table("viridis")[(level * 255).astype(np.uint8)]
-    words = np.ascontiguousarray(np.where(counts > 0, words, 0).astype(np.uint32))
+    words = np.ascontiguousarray(np.where(dense > 0, words, 0).astype(np.uint32))
     return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32).copy()
 
 

@@ -3,11 +3,12 @@ import pytest
 
 from emviewer.engine.filters_display import (
     amplitude_spectrum,
-    bin_by,
     bin_volume,
     cut,
     distribution,
+    halved,
     map_distribution,
+    pyramid,
     soft_lowpass,
     subsample,
 )
@@ -79,8 +80,11 @@ def test_a_compact_particle_is_not_left_white():
 def test_binning_is_the_mean_of_blocks(volume):
     image = volume[0]
     expected = image[:10, :10].reshape(5, 2, 5, 2).mean((1, 3))
-    np.testing.assert_allclose(bin_by(image, 2)[:5, :5], expected, rtol=1e-5, atol=1e-6)
-    assert bin_by(image, 2).shape == (6, 6)
+    np.testing.assert_allclose(halved(image)[:5, :5], expected, rtol=1e-5, atol=1e-6)
+    assert halved(image).shape == (6, 6) and halved(image[:1]).shape == (1, 13)
+    levels = pyramid(np.kron(image[:8, :8], np.ones((256, 256))))
+    assert list(levels) == [2, 4, 8] and pyramid(image) == {}
+    np.testing.assert_allclose(levels[4][::64, ::64], image[:8, :8], rtol=1e-5)
     binned = bin_volume(volume, 2)
     assert binned.shape == (6, 6, 7)
     np.testing.assert_allclose(binned[1, 2, 3], volume[2:4, 4:6, 6:8].mean(), rtol=1e-5)

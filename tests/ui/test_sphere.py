@@ -120,6 +120,17 @@ def test_many_directions_are_painted_quickly_and_once(view):
     assert view._dots is not kept
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_even_directions_give_an_even_density(view, flat):
+    view.set_directions(directions(100_000))
+    view.set_mollweide(flat)
+    image = view._dots_image()
+    rows = [[QColor(image.pixel(x, y)).green() for x in range(image.width())] for y in range(image.height())]
+    seen = np.array(rows)
+    seen = seen[seen > 0]
+    assert np.percentile(seen, 90) / np.percentile(seen, 20) < 1.5
+
+
 def test_keys_turn_and_choose(view):
     view.setFocus()
     before = view.projection.azimuth

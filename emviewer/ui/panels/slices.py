@@ -257,13 +257,15 @@ class SlicesPanel(ContrastActions, Panel):
             self._asked[plane.name] = wanted
             self._pacers[plane.name].ask(
                 lambda check, plane=plane, w=wanted: read_view(data, plane, *w, check),
-                lambda image, plane=plane, w=wanted: self._got_cut(plane, image, w),
+                lambda made, plane=plane, w=wanted: self._got_cut(plane, *made, w),
                 self._failed,
             )
 
-    def _got_cut(self, plane: Plane, image: np.ndarray, what: tuple[int, int, bool]) -> None:
+    def _got_cut(
+        self, plane: Plane, image: np.ndarray, reduced: dict[int, np.ndarray], what: tuple[int, int, bool]
+    ) -> None:
         canvas = self.area.canvases[plane.name]
-        canvas.set_image(image)
+        canvas.set_image(image, reduced=reduced)
         if what[2] and self.current.spectrum and self._spectrum_distribution is None:
             self._spectrum_distribution = distribution(subsample(image))
             self._show_levels()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emviewer.engine.filters_display import amplitude_spectrum, cut
+from emviewer.engine.filters_display import amplitude_spectrum, cut, pyramid
 from emviewer.engine.task import Check, never
 from emviewer.ui.panels.slices_state import Plane
 
@@ -29,10 +29,14 @@ def read_cut(data: np.ndarray, plane: Plane, index: int, half_width: int, check:
     return np.ascontiguousarray(image.T) if plane.normal == 0 else image
 
 
-def read_view(data: np.ndarray, plane: Plane, index: int, half_width: int, spectrum: bool, check: Check) -> np.ndarray:
-    """Return the cut, or its amplitude spectrum."""
+def read_view(
+    data: np.ndarray, plane: Plane, index: int, half_width: int, spectrum: bool, check: Check
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return the cut, or its amplitude spectrum, and what the canvas needs to show it from afar."""
     image = read_cut(data, plane, index, half_width, check)
-    return amplitude_spectrum(image) if spectrum else image
+    if spectrum:
+        image = amplitude_spectrum(image)
+    return image, pyramid(image)
 
 
 def warm(data: np.ndarray, check: Check = never) -> bool:

@@ -15,7 +15,7 @@ def resolutions(pixel_size_A: float) -> list[float]:
     """Return up to three round resolutions (Å) inside Nyquist, each at least 1.6 times coarser than the one before."""
     chosen: list[float] = []
     for value in ROUND_A:
-        finest = chosen[-1] * 1.6 if chosen else 2.2 * pixel_size_A
+        finest = chosen[-1] * 1.6 if chosen else 2.8 * pixel_size_A
         if value >= finest and value <= 20 * pixel_size_A and len(chosen) < 3:
             chosen.append(float(value))
     return chosen
