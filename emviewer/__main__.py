@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 def main(argv: list[str] | None = None) -> int:
     """Run emviewer with arguments (the process's unless given) and return the exit code."""
     args = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Å is no reason to stop
     if args[:1] == ["--version"]:
         from emviewer import __version__
 

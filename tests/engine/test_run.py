@@ -286,6 +286,19 @@ def test_a_place_that_cannot_hold_a_folder_is_said(tmp_path, place):
         drain(run_job(spec(), CountParams(), tmp_path / place))
 
 
+def test_odd_names_of_folders(tmp_path, monkeypatch):
+    with pytest.raises(OutputError, match="root of the disk"):
+        drain(run_job(spec(), CountParams(), "/"))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    drain(run_job(spec(), CountParams(n=1), tmp_path / "link"))
+    assert (tmp_path / "real" / "lines.txt").exists()
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(tmp_path / "real")
+    drain(run_job(spec(), CountParams(n=1), "../real/../other/"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "other", "real"]
+
+
 def test_json_has_no_nan_and_no_arrays():
     value = {"a": np.float32("nan"), "b": np.arange(2), "c": [float("inf"), (1, np.int64(2))], 3: {"d": True}}
     assert plain(value) == {"a": None, "b": [0, 1], "c": [None, [1, 2]], "3": {"d": True}}

@@ -93,8 +93,10 @@ class ResultFolder:
     """
 
     def __init__(self, out: str | Path, overwrite: bool = False) -> None:
-        self.out = Path(out).absolute()
+        self.out = Path(os.path.realpath(out) if os.path.islink(out) else os.path.abspath(out))
         self.overwrite = overwrite
+        if not self.out.name:
+            raise OutputError("the output folder is the root of the disk", self.out, "choose another --out")
         if self.out.exists() and not self.out.is_dir():
             raise OutputError("the output folder is a file", self.out, "choose another --out")
         try:
