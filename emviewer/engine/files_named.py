@@ -221,6 +221,7 @@ def open_named(
     if opened.source is not None and not notes and finder.is_bare(opened.source, names.files[first]):
         notes = (f"{names.files[first]} was not found under this path; {opened.source.name} beside the table is used",)
     source.shape = opened.shape
+    notes += _disagreement(opened, pixel_size_A)
     known = pixel_size_A is not None or opened.pixel_size_known
     stack = ImageStack(
         n=len(names.which),
@@ -233,6 +234,16 @@ def open_named(
         notes=opened.notes,
     )
     return stack, notes
+
+
+def _disagreement(opened: ImageStack, pixel_size_A: float | None) -> tuple[str, ...]:
+    """Say that the header of the images tells another pixel size, unless it is the 1 Å of those who do not know."""
+    said = opened.pixel_size_A
+    if pixel_size_A is None or not opened.pixel_size_known or said == 1.0:
+        return ()
+    if abs(said - pixel_size_A) <= 0.01 * pixel_size_A:
+        return ()
+    return (f"the header of the images says {said:.4g} Å/pixel; {pixel_size_A:.4g} Å is used",)
 
 
 def _beside(names: ImageNames, table: Path) -> Path | None:

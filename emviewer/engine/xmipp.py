@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,16 @@ def poses_of(table: pd.DataFrame, pixel_size_A: float) -> Poses | None:
     return Poses(conventions.euler_to_matrix(rot, tilt, psi), shift, mirror)
 
 
+def _members(blocks: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Return the rows of all blocks ``class000012_images``, each with its class number as text in ``ref``."""
+    parts = []
+    for name, frame in blocks.items():
+        number = name.removeprefix("class").removesuffix("_images")
+        if name == f"class{number}_images" and number.isdigit():
+            parts.append(frame.assign(ref=pd.Series([str(int(number))] * len(frame), index=frame.index, dtype="str")))
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
 def ctf_of(table: pd.DataFrame) -> pd.DataFrame | None:
     """Return the CTF of Xmipp rows (see `ImageSet`), or None if there is no defocus."""
     if "ctfDefocusU" not in table.columns:
@@ -72,7 +83,8 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
     Parameters
     ----------
     path : path
-        The file; of several blocks the longest with an ``image`` column is used.
+        The file. A block ``classes`` makes them class averages, and the blocks ``class…_images`` the members, with
+        the number of their class in a column ``ref``; else the longest block with an ``image`` column is used.
     pixel_size_A : float, optional
         Overrules ``samplingRate`` and the headers of the images.
     project_dir : path, optional
@@ -86,7 +98,8 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
     blocks = read_star(path)
     found = Path(path).expanduser()
     with_images = [name for name, frame in blocks.items() if "image" in frame.columns]
-    table = blocks[max(with_images or list(blocks), key=lambda name: len(blocks[name]))]
+    longest = max(with_images or list(blocks), key=lambda name: len(blocks[name]))
+    table = blocks["classes" if "classes" in with_images else longest]
     notes: list[str] = []
     edge = pixel_size_A
     if edge is None and "samplingRate" in table.columns and len(table):
@@ -113,6 +126,7 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         format="xmipp",
         name=files_bytes.suffixes(found)[1],
         blocks=blocks,
+        members=_members(blocks) if "classes" in with_images else None,
         pixel_size_A=edge or 1.0,
         pixel_size_known=edge is not None,
         notes=tuple(notes),

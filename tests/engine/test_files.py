@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from emviewer.engine import cryosparc, files, mrc, star
 from emviewer.engine.cli.info import command
-from emviewer.engine.errors import EmviewerError, FileError
+from emviewer.engine.errors import DataError, EmviewerError, FileError
 from emviewer.engine.files_guess import sections_are_images
 from emviewer.engine.files_info import describe, statistics
 from emviewer.engine.model import Model
-from emviewer.engine.types import ImageSet, Map3D
+from emviewer.engine.types import ImageSet, Map3D, Poses
 
 RNG = np.random.default_rng(9)
 CUBE = RNG.normal(size=(6, 6, 6)).astype(np.float32)
@@ -106,6 +106,14 @@ def test_one_name_for_the_same_images(folder):
     np.testing.assert_array_equal(files.read_images(folder / "p.star").stack[:], stack[[1, 0]])
     np.testing.assert_array_equal(files.read_images(folder / "p.cs").stack[:], stack[[0, 0]])
     np.testing.assert_array_equal(files.read_images(folder / "p.xmd").stack[:], stack[[0]])
+
+
+def test_a_set_whose_parts_have_other_lengths_is_refused(folder):
+    stack = mrc.read_stack(folder / "stack.mrc")
+    with pytest.raises(DataError, match="4 images for a table of 3 rows"):
+        ImageSet(pd.DataFrame(index=range(3)), stack)
+    with pytest.raises(DataError, match="2 poses for a table of 3 rows"):
+        ImageSet(pd.DataFrame(index=range(3)), poses=Poses.from_rotations(np.stack([np.eye(3)] * 2)))
 
 
 def test_the_guess_can_be_overruled(folder):

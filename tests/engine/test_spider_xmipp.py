@@ -118,3 +118,16 @@ def test_an_xmipp_table_without_images(tmp_path):
     (tmp_path / "a.xmd").write_text("# XMIPP_STAR_1 *\ndata_noname\nloop_\n _weight\n1.0\n2.0\n")
     got = xmipp.read_images(tmp_path / "a.xmd")
     assert len(got) == 2 and got.stack is None and got.poses is None and got.ctf is None
+
+
+def test_xmipp_classes_with_their_members(tmp_path):
+    data = RNG.normal(size=(2, 6, 6)).astype(np.float32)
+    (tmp_path / "c.stk").write_bytes(stack_file(data))
+    text = "# XMIPP_STAR_1 *\ndata_classes\nloop_\n _ref\n _image\n 1 1@c.stk\n 2 2@c.stk\n"
+    for k, n in ((1, 5), (2, 3)):
+        rows = "".join(f" {i + 1}@p.stk\n" for i in range(n))
+        text += f"data_class{k:06d}_images\nloop_\n _image\n{rows}"
+    (tmp_path / "classes.xmd").write_text(text)
+    got = xmipp.read_images(tmp_path / "classes.xmd")
+    np.testing.assert_array_equal(got.stack[:], data)
+    assert got.members["ref"].tolist() == ["1"] * 5 + ["2"] * 3 and got.members.index.tolist() == list(range(8))

@@ -134,6 +134,13 @@ def test_pixel_size(tmp_path, columns, optics, pixel):
     assert read_images(path, 5.5).stack.pixel_size_A == 5.5
 
 
+def test_a_header_of_another_pixel_size_is_said(tmp_path):
+    optics = {"rlnOpticsGroup": [1], "rlnImagePixelSize": [1.7]}
+    for pixel, notes in ((2.0, ("the header of the images says 2 Å/pixel; 1.7 Å is used",)), (1.0, ()), (1.7001, ())):
+        stack(tmp_path / "a.mrcs", pixel=pixel)
+        assert read_images(table(tmp_path / "x.star", ["000001@a.mrcs"], optics)).notes == notes
+
+
 def test_unknown_pixel_size_is_said(tmp_path):
     stack(tmp_path / "a.mrcs", pixel=0.0)
     got = read_images(table(tmp_path / "x.star", ["000001@a.mrcs"]))
