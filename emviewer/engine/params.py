@@ -190,7 +190,7 @@ def _word(value: Any, separator: str) -> str:
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
-def command_line(job: str, params: JobParams, out: str | Path) -> str:
+def command_line(job: str, params: JobParams, out: str | Path, overwrite: bool = False) -> str:
     """Return the command that runs this job from a shell: what differs from the defaults, ready to be pasted."""
     model = type(params)
     inputs: list[str] = []
@@ -205,7 +205,8 @@ def command_line(job: str, params: JobParams, out: str | Path) -> str:
                 continue
             for word in as_words(model, name, value):
                 options += [flag, word]
-    return shlex.join(["emviewer", job, *inputs, *options, "--out", str(out)])
+    end = ["--overwrite"] if overwrite else []
+    return shlex.join(["emviewer", job, *inputs, *options, "--out", str(out), *end])
 
 
 def validated(model: type[P], values: dict[str, Any]) -> P:

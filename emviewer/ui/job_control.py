@@ -62,7 +62,7 @@ class JobControl(QObject):
         job = JobHandle(
             f"{task(name).title}: {out.name}",
             make,
-            command_line(name, checked, out),
+            command_line(name, checked, out, overwrite),
             on_batches=stream.batches,
             on_end=lambda handle: self._ended(handle, stream),
         )

@@ -84,9 +84,13 @@ def _rows(path: Path, mtime: float) -> int:
 
 
 def seconds_a_view(params: GalleryParams, box: int) -> float:
-    """Return roughly how long a view takes on all cores, in seconds."""
-    nanoseconds = {"fourier": 60.0, "real": 6.0 * box, "shears": 6.0 * box}[params.method]
-    return nanoseconds * 1e-9 * box * box / (params.threads or available_cores())
+    """Return roughly how long a view takes, in seconds: projecting on all threads asked for, and writing.
+
+    Measured at 64, 128 and 256 pixels on one core, per pixel: Fourier 12 to 25 ns, real space 6.5 ns and shears 1.5 ns
+    times the box.
+    """
+    projecting = {"fourier": 22.0, "real": 6.5 * box, "shears": 1.5 * box}[params.method]
+    return (projecting / (params.threads or available_cores()) + 6.0) * 1e-9 * box * box
 
 
 def _grouped(n: int) -> str:

@@ -147,7 +147,7 @@ def _describe(spec: JobSpec, params: JobParams, folder: ResultFolder) -> None:
     folder.record |= {
         "job": spec.name,
         "parameters": params.resolved() | {"threads": used},
-        "command": command_line(spec.name, params, folder.out),
+        "command": command_line(spec.name, params, folder.out, folder.overwrite),
         "emviewer_version": __version__,
         "python_version": sys.version.split()[0],
         "inputs": [fingerprint(p) for p in paths if p.exists()],
