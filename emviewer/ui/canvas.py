@@ -171,7 +171,13 @@ class ImageCanvas(QWidget):
             return (1.0, 1.0)
         return float(self._image.shape[1]), float(self._image.shape[0])
 
-    def set_image(self, image: np.ndarray | None, world: tuple[float, float] | None = None, unit: float = 1.0) -> None:
+    def set_image(
+        self,
+        image: np.ndarray | None,
+        world: tuple[float, float] | None = None,
+        unit: float = 1.0,
+        reduced: dict[int, np.ndarray] | None = None,
+    ) -> None:
         """Show an image; zoom and place are kept while the size stays the same.
 
         Parameters
