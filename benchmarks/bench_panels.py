@@ -125,6 +125,7 @@ def sphere() -> None:
     app.processEvents()
     for n in (1_000, 20_000, 100_000):
         view.set_directions(super_fibonacci(n)[:, 2])
+        view._turning = True
         times = []
         for k in range(20):
             view.look_from(np.array([np.cos(k / 7), np.sin(k / 7), 0.4]))
