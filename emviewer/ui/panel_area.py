@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QApplication,
@@ -207,20 +207,31 @@ class PanelArea(QMainWindow):
             dock.show_document(document)
         if front:
             self.bring(dock.panel)
+        elif self._front is not None and (shown := self.dock_of(self._front)) in self.tabifiedDockWidgets(dock):
+            shown.raise_()
         return dock.panel
 
     def arrange(self, document: Document) -> None:
         """Open the panels that belong to a kind of document, and bring the first of them to the front."""
-        first: Panel | None = None
-        for kind, (entry, cls) in self.kinds.items():
-            if document.kind in entry.for_kinds and cls.accepts(document):
-                panel = self.open_panel(kind, document, front=False)
-                if first is None and entry.place == "main":
-                    first = panel
-        if first is None:
-            first = next((self.open_panel(cls.kind, document, front=False) for cls in self.kinds_for(document)), None)
-        if first is not None:
-            self.bring(first)
+        fitting = [cls.kind for cls in self.kinds_for(document)]
+        usual = [kind for kind in fitting if document.kind in self.kinds[kind][0].for_kinds]
+        usual.sort(key=lambda kind: self.kinds[kind][0].place != "main")
+        usual = usual or fitting[:1]
+        if usual:
+            self.open_panel(usual[0], document)
+            self._arrange_rest(document, usual[1:])
+
+    def _arrange_rest(self, document: Document, kinds: list[str]) -> None:
+        """Open the panels behind the first one by one, so that the window answers in between."""
+        if not kinds:
+            return
+
+        def one() -> None:
+            if document.id in self.workspace.documents:
+                self.open_panel(kinds[0], document, front=False)
+                self._arrange_rest(document, kinds[1:])
+
+        QTimer.singleShot(0, self, one)
 
     def bring(self, panel: Panel) -> None:
         """Bring a panel to the front and give it the keyboard."""

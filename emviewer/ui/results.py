@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PySide6.QtCore import QTimer
 
 from emviewer.engine.errors import FileError
 from emviewer.engine.task import Batch
@@ -14,6 +15,9 @@ from emviewer.engine.types import F32, ImageStack
 from emviewer.ui.opening import read_document
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
+
+PUBLISH_MS = 80
+"""A growing document changes this often: panels look alive, and the window has time left for the mouse."""
 
 
 class ResultStream:
@@ -39,19 +43,32 @@ class ResultStream:
         self._pixel_size = 1.0
         self._entered = False
         document.streaming = True
+        self._waiting: list[Batch] = []
+        self._pause = QTimer()
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PUBLISH_MS)
+        self._pause.timeout.connect(self._publish)
 
     def batches(self, batches: list[Batch]) -> None:
-        """Take the new rows of one drained mailbox: the document changes once."""
-        rows = [b for b in batches if len(b.rows)]
+        """Take the new rows of one drained mailbox; the document changes at most every ``PUBLISH_MS``."""
+        self._waiting += [b for b in batches if len(b.rows)]
         for batch in batches:
             if "stack" in batch.extra:
                 self._growing = Path(batch.extra["stack"])
                 self._pixel_size = float(batch.extra.get("pixel_size_A", self._pixel_size))
             if "n_views" in batch.extra:
                 self.document.info["Views"] = batch.extra["n_views"]
+        if self._waiting and not self._pause.isActive():
+            self._publish()
+            self._pause.start()
+
+    def _publish(self) -> None:
+        """Let the document grow by what has come since."""
+        rows, self._waiting = self._waiting, []
         if not rows:
             return
-        new = pd.concat([pd.DataFrame({k: np.asarray(v) for k, v in b.columns.items()}, index=b.rows) for b in rows])
+        columns = {name: np.concatenate([b.columns[name] for b in rows]) for name in rows[0].columns}
+        new = pd.DataFrame(columns, index=np.concatenate([b.rows for b in rows]))
         before = self.document.table
         self.document.table = new if before is None else pd.concat([before, new])
         if self._shape is not None:
@@ -90,6 +107,8 @@ class ResultStream:
     def end(self, job: JobHandle) -> None:
         """Settle in the final folder, or go if nothing was made."""
         document = self.document
+        self._pause.stop()
+        self._waiting = []
         document.streaming = False
         if job.outcome is None:
             self.runner.drop_views(id(self))

@@ -124,7 +124,9 @@ class StartPage(QScrollArea):
     def refresh(self) -> None:
         """Write the recent files again; the missing ones are greyed."""
         while self._recents.count():
-            self._recents.takeAt(0).widget().deleteLater()
+            old = self._recents.takeAt(0).widget()
+            old.setParent(None)
+            old.deleteLater()
         recent = self.settings.recent()
         self._recent_title.setVisible(bool(recent))
         for path, pinned in recent:

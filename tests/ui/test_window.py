@@ -56,7 +56,9 @@ def test_opening_by_path_shows_panels_facts_and_the_recent_file(qtbot, window, m
     (document,) = open_(qtbot, window, map_file)
     assert window.pages.currentWidget() is window.area
     assert window.area.front().document is document
-    assert {p.kind for p in window.area.panels()} == {c.kind for c in window.area.kinds_for(document)}
+    usual = {"slices", "explorer"}
+    qtbot.waitUntil(lambda: {p.kind for p in window.area.panels()} == usual, timeout=5000)
+    assert window.area.front().kind == "slices"
     assert window.windowTitle() == "small – emviewer"
     assert window.settings.recent() == [(map_file, False)]
     assert all(dock.isVisible() for dock in window.docks.values())
