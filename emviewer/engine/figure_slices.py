@@ -20,7 +20,7 @@ _PLANES = {"XY": (2, 0, 1), "XZ": (1, 0, 2), "YZ": (0, 2, 1)}
 
 def draw_slices(spec: SlicesSpec) -> Page:
     """Return the page of orthogonal cuts, all at one scale, side by side."""
-    volume = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A)
+    volume = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A, resolution_A=spec.resolution_A)
     size = tuple(reversed(volume.shape))
     position = spec.position or (size[0] // 2, size[1] // 2, size[2] // 2)
     if any(not 0 <= p < n for p, n in zip(position, size, strict=True)):
@@ -85,12 +85,12 @@ def _image(spec: ImageSpec) -> tuple[NDArray[np.float32], float | None, str]:
     if spec.map is not None:
         from emviewer.engine.project import Projector
 
-        volume = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A)
+        volume = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A, resolution_A=spec.resolution_A)
         rotation = conventions.euler_to_matrix(*(np.array([v]) for v in spec.angles))
         rot, tilt, psi = spec.angles
         text = f"rot {rot:g}°, tilt {tilt:g}°, psi {psi:g}°".replace("-", "−")
         pixel = volume.pixel_size_A if volume.pixel_size_known else None
-        return Projector(volume).project(rotation)[0], pixel, spec.caption or text
+        return Projector(volume, max_res_A=spec.max_res_A).project(rotation)[0], pixel, spec.caption or text
     source = open_images(spec)
     if spec.row >= len(source.stack):
         raise DataError(f"there is no image {spec.row} among {len(source.stack)}", source.stack.name, "mend row")

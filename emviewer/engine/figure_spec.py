@@ -103,6 +103,8 @@ class SlicesSpec(FigureSpec):
         Which cuts, in order.
     crosshair : bool
         Whether the place of the other cuts is drawn.
+    resolution_A : float or None
+        At which an atomic model becomes a map.
     """
 
     kind: Literal["slices"] = "slices"
@@ -111,6 +113,7 @@ class SlicesSpec(FigureSpec):
     half_width: int = Field(0, ge=0)
     cuts: list[Literal["XY", "XZ", "YZ"]] = Field(["XY", "XZ", "YZ"], min_length=1, max_length=3)
     crosshair: bool = False
+    resolution_A: float | None = Field(None, gt=0)
 
 
 class ImageSpec(FigureSpec):
@@ -124,6 +127,10 @@ class ImageSpec(FigureSpec):
         A map to project at ``angles`` (rot, tilt, psi; degrees).
     caption : str
         Beneath the image; the angles when empty and a map is projected.
+    resolution_A : float or None
+        At which an atomic model becomes a map.
+    max_res_A : float or None
+        Finest detail of the projection; Nyquist unless told.
     """
 
     kind: Literal["image"] = "image"
@@ -133,6 +140,8 @@ class ImageSpec(FigureSpec):
     map: str | None = None
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
     caption: str = ""
+    resolution_A: float | None = Field(None, gt=0)
+    max_res_A: float | None = Field(None, gt=0)
     project_dir: Path | None = None
 
 

@@ -61,6 +61,7 @@ def _model(model: Any, path: Path) -> Document:
 
     volume = sources.open_map(path, resolution_A=MODEL_RESOLUTION_A)
     document = Document("map", f"{path.name.split('.')[0]} at {MODEL_RESOLUTION_A:g} Å", path, volume=volume)
+    document.info["_resolution"] = MODEL_RESOLUTION_A
     document.info["Made from"] = f"{len(model.elements)} atoms, {MODEL_RESOLUTION_A:g} Å resolution"
     return document
 

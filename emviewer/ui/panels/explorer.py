@@ -463,9 +463,13 @@ class ExplorerPanel(ContrastActions, Panel):
         if volume is None or volume.source is None or self.turning is None:
             return None
         c = self.levels.contrast
+        told = self.document.info if self.document is not None else {}
         return {
             "kind": "image",
             "map": str(volume.source),
+            "resolution_A": told.get("_resolution"),
+            "pixel_size_A": volume.pixel_size_A if volume.pixel_size_known else None,
+            "max_res_A": self._resolution_A or None,
             "angles": list(self.view.angles),
             "width_mm": 85.0,
             "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},

@@ -404,6 +404,8 @@ class SlicesPanel(ContrastActions, Panel):
         resampled = any("resampled" in note for note in volume.notes)
         if volume.pixel_size_known and not resampled:
             spec["pixel_size_A"] = volume.pixel_size_A
+        if self.document is not None and "_resolution" in self.document.info:
+            spec["resolution_A"] = self.document.info["_resolution"]
         return spec
 
     def state(self) -> dict[str, Any]:
