@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from emviewer.engine import fft
+from emviewer.engine import fft, threads
 from emviewer.engine.errors import ParameterError
+from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64, Map3D
 
 EDGE_PX = 3.0
@@ -79,20 +80,59 @@ def bandpass(
     return apply_radial(data, pixel_size_A, factor, spatial=spatial)
 
 
-def apply_radial(data: F32, pixel_size_A: float, factor: Callable[[F64], F64], *, spatial: int = 0) -> F32:
+def apply_radial(
+    data: F32, pixel_size_A: float, factor: Callable[[F64], F64], *, spatial: int = 0, check: Check = never
+) -> F32:
     """Multiply the transform by ``factor(k)``, ``k`` in 1/Å; ``data`` and ``spatial`` as for :func:`lowpass`."""
     axes = spatial or data.ndim
     shape = data.shape[data.ndim - axes :]
     weight = factor(frequencies(shape, pixel_size_A)).astype(np.float32)
-    if axes == data.ndim:
-        transformed = fft.rfftn(data)
-        transformed *= weight
-        return fft.irfftn(transformed, shape)
+    if data.ndim == axes == 3:
+        return _apply_to_map(data, weight, check)
     out = np.empty(data.shape, np.float32)
-    for index in np.ndindex(data.shape[:-axes]):
+    for index in np.ndindex(data.shape[: data.ndim - axes]):
+        check()
         transformed = fft.rfftn(data[index])
         transformed *= weight
         out[index] = fft.irfftn(transformed, shape)
+    return out
+
+
+def _apply_to_map(data: F32, weight: F32, check: Check) -> F32:
+    """Filter a map plane by plane and then row by row, so that no step is long."""
+    nz, ny, nx = data.shape
+    half = np.empty((nz, ny, nx // 2 + 1), np.complex64)
+    out = np.empty(data.shape, np.float32)
+
+    def forward(start: int, stop: int) -> None:
+        with fft.lend("r2c", (ny, nx), (0, 1)) as plan:
+            for z in range(start, stop):
+                check()
+                plan.input[:] = data[z]
+                plan.run()
+                half[z] = plan.output
+
+    def along_z(start: int, stop: int) -> None:
+        shape = (nz, nx // 2 + 1)
+        with fft.lend("forward", shape, (0,)) as there, fft.lend("backward", shape, (0,)) as back:
+            for y in range(start, stop):
+                check()
+                there.input[:] = half[:, y]
+                there.run()
+                np.multiply(there.output, weight[:, y], out=back.input)
+                back.run()
+                half[:, y] = back.output
+
+    def backward(start: int, stop: int) -> None:
+        with fft.lend("c2r", (ny, nx), (0, 1)) as plan:
+            for z in range(start, stop):
+                check()
+                plan.input[:] = half[z]
+                plan.run()
+                np.multiply(plan.output, np.float32(1 / data.size), out=out[z])
+
+    for work, n in ((forward, nz), (along_z, ny), (backward, nz)):
+        threads.each_chunk(work, n, max(1, min(8, n // threads.threads())))
     return out
 
 

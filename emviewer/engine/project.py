@@ -86,7 +86,7 @@ class Projector:
             frame = frame_size(self.box, mass_radius_px(volume.data, check))
             self._engine = FourierSlices(volume, frame, interp, pad, cut, check)
         elif method in ("real", "shears"):
-            self._engine = Planes(_limited(volume, cut), method, interp, check)
+            self._engine = Planes(_limited(volume, cut, check), method, interp, check)
         else:
             raise ParameterError(f"unknown projection method {method!r}", "--method", "use fourier, real or shears")
 
@@ -132,7 +132,7 @@ class Projector:
         return result
 
 
-def _limited(volume: Map3D, cut: float) -> Map3D:
+def _limited(volume: Map3D, cut: float, check: Check) -> Map3D:
     """Return the map without frequencies beyond ``cut`` cycles a voxel; untouched if that is Nyquist."""
     if cut >= 0.5:
         return volume
@@ -141,7 +141,7 @@ def _limited(volume: Map3D, cut: float) -> Map3D:
     def factor(k: F64) -> F64:
         return edge_fall(k * volume.pixel_size_A, cut, edge)
 
-    return replace(volume, data=apply_radial(volume.data, volume.pixel_size_A, factor))
+    return replace(volume, data=apply_radial(volume.data, volume.pixel_size_A, factor, check=check))
 
 
 def default_pad(interp: Interp) -> float:

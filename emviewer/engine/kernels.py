@@ -1,0 +1,40 @@
+"""Whether the compiled loops of the engine are at hand, and how to make them.
+
+numba compiles a loop when it is first used and keeps the result: beside the source or, where that cannot be written,
+in the user's cache folder. The first use of all takes some seconds once a machine and version; a note in emviewer's
+own cache folder says that it is behind us, so that the window and the command line can announce it beforehand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+
+import numba
+
+from emviewer.engine.fft import cache_folder
+
+
+def _note() -> Path:
+    sources = sorted(Path(__file__).parent.glob("kernels*.py"))
+    stamp = [numba.__version__, platform.machine(), platform.node()]
+    stamp += [f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in sources]
+    return cache_folder() / f"kernels-{hashlib.sha256('|'.join(stamp).encode()).hexdigest()[:16]}.compiled"
+
+
+def is_compiled() -> bool:
+    """Return whether all loops were compiled before, for this version on this machine."""
+    return _note().exists()
+
+
+def mark_compiled() -> None:
+    """Note that all loops are compiled; without a folder to note it in, it is announced again next time."""
+    note = _note()
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        for old in note.parent.glob("kernels-*.compiled"):
+            old.unlink()
+        note.touch()
+    except OSError:
+        return
