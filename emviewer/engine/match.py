@@ -65,8 +65,8 @@ class Matcher:
 
     Parameters
     ----------
-    data : ndarray of float32, shape (n, n, n)
-        The map, at the pixel size and box of the images.
+    slices : Slices
+        The map on the images' grid (:func:`emviewer.engine.match_grid.map_slices`).
     views : ndarray of float64, shape (v, 3, 3)
         Views with ψ = 0 that cover, together with their opposites, the directions to be searched.
     max_shift_px : float
@@ -75,6 +75,8 @@ class Matcher:
         Highest ring of the exhaustive search, in pixels of the image transform (box · pixel size / resolution).
     finest : float, optional
         Highest ring of the refinement; Nyquist less one by default.
+    group : ndarray of float64, shape (g, 3, 3), optional
+        Rotations of the map's point group; views that differ by one of them are the same view.
 
     Notes
     -----
@@ -83,24 +85,32 @@ class Matcher:
     """
 
     def __init__(
-        self, data: F32, views: F64, max_shift_px: float, coarse: float, *, finest: float | None = None
+        self,
+        slices: Slices,
+        views: F64,
+        max_shift_px: float,
+        coarse: float,
+        *,
+        finest: float | None = None,
+        group: F64 | None = None,
     ) -> None:
-        self.n = int(data.shape[0])
-        transform = prepare_transform(data)
-        centre = (transform.shape[0] - 2) // 2
-        self.slices = Slices(transform, centre, 2 * centre / self.n, self.n)
+        self.n = slices.n
+        self.slices = slices
         self.views = np.ascontiguousarray(views, np.float64)
         self.max_shift_px = float(max_shift_px)
         top = self.n / 2 - 1
-        self.finest = float(min(finest or top, top))
-        self.coarse = float(min(max(coarse, 4.0), self.finest))
-        self.points, self.radius = half_plane(self.n, self.finest)
+        self._top = float(min(finest or top, top))
+        self.coarse = float(min(max(coarse, 4.0), self._top))
+        self.points, self.radius = half_plane(self.n, self._top)
         self.rings = np.round(self.radius).astype(np.int64)
+        self.group = np.eye(3)[None] if group is None else np.asarray(group, float)
         self.set_weights(np.ones(self.n // 2 + 1))
 
     def set_weights(self, ring_weight: F64) -> None:
-        """Set the weight of every ring, shape (n // 2 + 1,), in all correlations."""
+        """Set the weight of every ring, shape (n // 2 + 1,), in all correlations; rings beyond the last go unused."""
         self.ring_weight = np.asarray(ring_weight, float)
+        used = np.flatnonzero(self.ring_weight)
+        self.finest = float(np.clip(used[-1] + 0.5 if len(used) else 0, self.coarse, self._top))
         self._search = PolarSearch(self.slices, self.views, self.ring_weight, self.coarse, self.max_shift_px)
 
     def ring_sums(self, values: F64) -> F64:
@@ -130,6 +140,7 @@ class Matcher:
         *,
         bands: tuple[Band, ...] = (),
         transfer: F32 | None = None,
+        apart_rad: float = 0.0,
         check: Check = never,
     ) -> Matches:
         """Refine candidates continuously, in bands; each band is (highest ring, candidates kept, iterations).
@@ -144,6 +155,9 @@ class Matcher:
             Three by default: the coarse band, the finest, and their geometric mean.
         transfer : ndarray of float32, shape (n, m), optional
             Contrast transfer function at the points.
+        apart_rad : float
+            Views that are kept beside the best in the last band point at least this far away from it, modulo the
+            group: the second of them is the best alternative.
         """
         bands = bands or ((self.coarse, 6, 6), ((self.coarse * self.finest) ** 0.5, 3, 6), (self.finest, 2, 12))
         A, s, cc = start.rotations.copy(), start.displacement_px.copy(), start.score.copy()
@@ -156,7 +170,7 @@ class Matcher:
             gradient = np.empty((values.shape[1], 3), np.complex64)
             for i in range(lo, hi):
                 t = flat if transfer is None else transfer[i]
-                self._refine_image(values[i], t, A[i], s[i], cc[i], ok[i], bands, value, gradient)
+                self._refine_image(values[i], t, A[i], s[i], cc[i], ok[i], bands, apart_rad, value, gradient)
 
         each_chunk(work, len(cc), 4)
         keep = min(cc.shape[1], bands[-1][1])
@@ -164,24 +178,52 @@ class Matcher:
 
     def _refine_image(
         self, image: C64, transfer: F32, A: F64, s: F64, cc: F64, ok: NDArray[np.bool_], bands: tuple[Band, ...],
-        value: C64, gradient: C64,
+        apart_rad: float, value: C64, gradient: C64,
     ) -> None:  # fmt: skip
         """Refine the candidates of one image in place and sort them, best first."""
         weight = self.ring_weight[self.rings]
         live = [j for j in range(len(cc)) if np.isfinite(cc[j])]
         f = self.slices
-        for top, kept, iterations in bands:
+        for number, (top, kept, iterations) in enumerate(bands):
+            if number == len(bands) - 1 and apart_rad > 0:
+                live = self._alternatives(A, live, apart_rad)[:kept]
             m = int(np.searchsorted(self.radius, top, side="right"))
             for j in live:
                 cc[j], ok[j] = km.refine_one(
                     f.transform, f.centre, f.scale, self.points, m, weight, transfer, image, A[j], s[j],
                     float(self.n), self.max_shift_px, iterations, 1e-7, value, gradient,
                 )  # fmt: skip
-            live = _distinct(A, s, cc, live)[:kept]
+            live = _distinct(A, s, cc, live)
+            if number + 2 < len(bands) or apart_rad <= 0:
+                live = live[:kept]
         dropped = np.setdiff1d(np.arange(len(cc)), live)
         order = np.r_[np.array(live, int), dropped]
         cc[dropped] = -np.inf
         A[:], s[:], cc[:], ok[:] = A[order], s[order], cc[order], ok[order]
+
+    def _alternatives(self, A: F64, live: list[int], apart_rad: float) -> list[int]:
+        """Return the best candidate and, in order, those whose directions are apart from it modulo the group."""
+        best = self.group @ A[live[0], 2]
+        return [live[0], *(j for j in live[1:] if float(np.max(best @ A[j, 2])) < np.cos(apart_rad))]
+
+    def scored(self, values: C64, start: Matches, *, transfer: F32 | None = None) -> Matches:
+        """Return the candidates with their correlations over all rings, not moved, best first."""
+        score: F64 = np.full(start.score.shape, -np.inf)
+        weight = self.ring_weight[self.rings]
+        for j in range(start.score.shape[1]):
+            model = self.model_values(start.rotations[:, j], start.displacement_px[:, j])
+            if transfer is not None:
+                model *= transfer
+            norm = np.sqrt((np.abs(values) ** 2 @ weight) * (np.abs(model) ** 2 @ weight))
+            top = (values * model.conj()).real @ weight
+            score[:, j] = np.divide(top, norm, out=np.zeros(len(norm)), where=norm > 0)
+        score[~np.isfinite(start.score)] = -np.inf
+        order = np.argsort(-score, axis=1, kind="stable")
+        rows = np.arange(len(score))[:, None]
+        return Matches(
+            start.rotations[rows, order], start.displacement_px[rows, order], score[rows, order],
+            start.converged[rows, order],
+        )  # fmt: skip
 
 
 def _distinct(A: F64, s: F64, cc: F64, live: list[int]) -> list[int]:

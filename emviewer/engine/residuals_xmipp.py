@@ -61,22 +61,34 @@ def covariance_divergence(blocks: Blocks, size: int, check: Check = never) -> F6
     that reads its lower triangle only; that is kept, because the numbers are wanted, not their meaning. The score of
     emviewer's own is ``residual_logdet`` of :mod:`emviewer.engine.residuals`.
     """
-    centre: NDArray[np.floating[Any]] = np.eye(size)
+    centre = centroid(blocks, size, check)
+    out = []
+    for images in blocks():
+        check()
+        out.append(divergence(images, centre))
+    return np.concatenate(out) if out else np.empty(0)
+
+
+def centroid(blocks: Blocks, size: int, check: Check = never) -> F64:
+    """Return the centroid (d, d) of the covariances after Xmipp's ten fixed-point steps from the identity."""
+    centre = np.eye(size)
     for _ in range(10):
         total, n = np.zeros((size, size)), 0
         for images in blocks():
             check()
             total += np.linalg.inv((column_covariance(images) + centre) / 2).sum(axis=0)
             n += len(images)
-        centre = np.linalg.inv(total / n)
-    out: list[F64] = []
-    for images in blocks():
-        check()
-        covariance = column_covariance(images)
-        middle = np.linalg.eigvalsh((covariance + centre) / 2)[:, ::-1][:, : size // 2]
-        product = np.linalg.eigvalsh(centre @ covariance, UPLO="L")[:, ::-1][:, : size // 2]
-        out.append(_log_sum(middle) - _log_sum(product) / 2)
-    return np.concatenate(out) if out else np.empty(0)
+        centre = np.asarray(np.linalg.inv(total / n), np.float64)
+    return centre
+
+
+def divergence(images: F32, centre: F64) -> F64:
+    """Return the divergence of every image's column covariance (k, d, d) from a centroid, shape (k,)."""
+    half = len(centre) // 2
+    covariance = column_covariance(images)
+    middle = np.linalg.eigvalsh((covariance + centre) / 2)[:, ::-1][:, :half]
+    product = np.linalg.eigvalsh(centre @ covariance, UPLO="L")[:, ::-1][:, :half]
+    return np.asarray(_log_sum(middle) - _log_sum(product) / 2)
 
 
 def _log_sum(eigenvalues: NDArray[np.floating[Any]]) -> F64:

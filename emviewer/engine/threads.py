@@ -17,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 _local = threading.local()
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
+_blas_kept = False
 
 
 def available_cores() -> int:
@@ -35,6 +36,18 @@ def set_threads(n: int) -> int:
 def threads() -> int:
     """Return how many threads work started from the calling thread uses; all cores unless set."""
     return int(getattr(_local, "n", 0)) or available_cores()
+
+
+def _one_blas_thread() -> None:
+    """Keep matrix products to the thread that asks for them.
+
+    The chunks are the parallelism: matrix products that start threads of their own in each of them made the search
+    for views 20 times slower (15 against 285 images a second, two cores).
+    """
+    global _blas_kept
+    if not _blas_kept:
+        ThreadpoolController().limit(limits=1, user_api="blas")
+        _blas_kept = True
 
 
 def each_chunk(work: Callable[[int, int], None], n: int, chunk: int = 0) -> None:
@@ -58,6 +71,7 @@ def each_chunk(work: Callable[[int, int], None], n: int, chunk: int = 0) -> None
     k = threads()
     if n <= 0:
         return
+    _one_blas_thread()
     if chunk <= 0:
         chunk = -(-n // k)
     if k == 1 or n <= chunk:
@@ -66,9 +80,6 @@ def each_chunk(work: Callable[[int, int], None], n: int, chunk: int = 0) -> None
         return
     with _pool_lock:
         if _pool is None:
-            # The chunks are the parallelism: matrix products that start threads of their own in each of them made
-            # the search for views 20 times slower (15 against 285 images a second, two cores).
-            ThreadpoolController().limit(limits=1, user_api="blas")
             _pool = ThreadPoolExecutor(max(32, k), thread_name_prefix="emviewer-engine")
         pool = _pool
     starts = iter(range(0, n, chunk))

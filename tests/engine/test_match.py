@@ -7,8 +7,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from emviewer.engine.match import Matcher, prepare_transform
+from emviewer.engine.match_grid import Grid, map_slices
 from emviewer.engine.match_search import MIRROR, Slices
 from emviewer.engine.simulate_phantom import GaussianPhantom
+from emviewer.engine.types import Map3D
 
 
 def blobs(box: int, seed: int) -> GaussianPhantom:
@@ -37,7 +39,7 @@ def planted(request):
     views = Rotation.random(n, random_state=7).as_matrix()
     displaced = rng.uniform(-0.05, 0.05, (n, 2)) * box
     images = phantom.project(views, box, -displaced).astype(np.float32)
-    matcher = Matcher(phantom.density(box), half_sphere(7), 0.1 * box, 8)
+    matcher = Matcher(map_slices(Map3D(phantom.density(box), 1.0), Grid(box, 1.0, box)), half_sphere(7), 0.1 * box, 8)
     return matcher, phantom, views, displaced, images
 
 

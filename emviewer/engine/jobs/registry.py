@@ -26,6 +26,11 @@ _JOBS = {
         "emviewer.engine.jobs.gallery_params:GalleryParams",
         "emviewer.engine.jobs.gallery:SPEC",
     ),
+    "compare": _Entry(
+        "compare images with the reprojections of maps",
+        "emviewer.engine.jobs.compare_params:CompareParams",
+        "emviewer.engine.jobs.compare:SPEC",
+    ),
 }
 
 

@@ -1,0 +1,194 @@
+"""Scores of a whole set: robust z-scores, the outlier score and its flag, and the ranking of maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from emviewer.engine.residuals import robust_z
+from emviewer.engine.types import F64
+
+FLAG_Z = 3.5
+"""Robust z beyond which an image is flagged; about 1 in 4 000 of a Gaussian set."""
+NOTHING_LEFT = 0.01
+"""Fraction of variance unexplained below which no image is flagged, however good the others are."""
+COLUMNS = (
+    "image", "image_name", "map", "status", "reason", "rot_deg", "tilt_deg", "psi_deg", "mirror", "shift_x_A",
+    "shift_y_A", "cc", "cc_second", "cc_margin", "gray_scale", "gray_offset", "nrmse", "imed", "fvu", "frc05_A",
+    "residual_mean", "residual_var", "residual_logdet", "z_mean", "z_var", "z_cov", "outlier_score", "outlier",
+    "zScoreResMean", "zScoreResVar", "zScoreResCov",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Null:
+    """Correlations that images reach with a map of random phases: what a search finds where there is nothing.
+
+    Parameters
+    ----------
+    cc : ndarray of float64, shape (s,)
+        Of a sample of the images.
+    rows : ndarray of int64, shape (s,)
+        Their row ids.
+    """
+
+    cc: F64
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @property
+    def threshold(self) -> float:
+        """Fisher-transformed correlation that 1 in 40 images reaches by chance."""
+        z = _fisher(self.cc)
+        return float(np.median(z) + 2 * _spread(z))
+
+
+def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
+    """Fill the columns of one map's table (one row an image) that need the whole set, in place.
+
+    ``outlier_score`` is the mean of two robust z-scores, of the correlation (Fisher-transformed, lower is worse) and
+    of the logarithm of the image distance, against the images that the map explains better than chance. An image is
+    flagged beyond 3.5, or when it is explained no better than by chance in a set that otherwise is.
+    """
+    good = (table["status"] != "failed").to_numpy()
+    with np.errstate(divide="ignore"):
+        values = {
+            "z_mean": table["residual_mean"].to_numpy(float),
+            "z_var": np.log(np.maximum(table["residual_var"].to_numpy(float), 1e-12)),
+            "z_cov": table["residual_logdet"].to_numpy(float),
+        }
+    for name, value in values.items():
+        table[name] = robust_z(np.where(good, value, np.nan))
+    fisher = _fisher(table["cc"].to_numpy(float))
+    distance = np.log(np.maximum(table["imed"].to_numpy(float), 1e-6))
+    chance = np.zeros(len(table), bool)
+    if null is not None and len(null.cc) >= 8 and good.any():
+        z0 = _fisher(null.cc)
+        separated = np.quantile(fisher[good], 0.75) > np.median(z0) + 6 * _spread(z0)
+        if separated:
+            chance = good & (fisher < null.threshold)
+    reference = good & ~chance
+    if reference.sum() < 8:
+        reference = good
+    score = (_against(-fisher, reference, 0.05) + _against(distance, reference, 0.05)) / 2
+    clean = table["fvu"].to_numpy(float) < NOTHING_LEFT
+    flagged = good & ~clean & ((score > FLAG_Z) | chance)
+    worst = float(np.nanmax(score[good])) if good.any() else 0.0
+    table["outlier_score"] = np.where(good, score, max(worst, FLAG_Z))
+    table["outlier"] = (flagged | ~good).astype(int)
+    table.loc[flagged, "status"] = "flagged"
+    table.loc[flagged, "reason"] = np.where(
+        chance[flagged],
+        "explained no better than by a map of random phases",
+        "explained worse than the rest of the set",
+    )
+
+
+def _fisher(cc: F64) -> F64:
+    return np.asarray(np.arctanh(np.clip(cc, -0.999999, 0.999999)))
+
+
+def _spread(values: F64) -> float:
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return 0.0
+    return float(max(1.4826 * np.median(np.abs(known - np.median(known))), 1e-3))
+
+
+def _against(values: F64, reference: np.ndarray[tuple[int], np.dtype[np.bool_]], floor: float) -> F64:
+    known = values[reference & np.isfinite(values)]
+    if len(known) == 0:
+        return np.zeros(len(values))
+    return np.asarray((values - np.median(known)) / max(_spread(known), floor))
+
+
+def rank_maps(tables: dict[str, pd.DataFrame], nulls: dict[str, Null], weights: F64, seed: int) -> pd.DataFrame:
+    """Rank maps by their paired per-image correlations.
+
+    Parameters
+    ----------
+    tables : dict
+        Per map, the scores by image, the same images in the same order.
+    nulls : dict
+        Per map, its null.
+    weights : ndarray of float64, shape (n,)
+        Weight of each image.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        ``rank, map, mean_cc, ci_low, ci_high, wins, p_value, verdict``; the interval is the 95 % bootstrap interval
+        over images, p is Wilcoxon's signed-rank test against the map ranked first (for the first: against the second).
+    """
+    names = list(tables)
+    cc = np.array([tables[name]["cc"].to_numpy(float) for name in names])
+    there = np.isfinite(cc).all(axis=0) & (weights > 0)
+    cc, w = cc[:, there], weights[there]
+    rng = np.random.default_rng(seed)
+    n = cc.shape[1]
+    rows = []
+    mean = (cc * w).sum(axis=1) / w.sum() if n else np.zeros(len(names))
+    order = np.argsort(-mean, kind="stable")
+    draws = rng.integers(0, n, (1000, n)) if 0 < n <= 20_000 else None
+    winner = np.argmax(cc, axis=0) if n else np.empty(0, int)
+    for place, i in enumerate(order):
+        other = order[1] if place == 0 and len(order) > 1 else order[0]
+        low, high = _interval(cc[i], w, draws, mean[i])
+        p = _paired_p(cc[order[0]], cc[other if place == 0 else i]) if len(order) > 1 else np.nan
+        rows.append(
+            {
+                "rank": place + 1,
+                "map": names[i],
+                "mean_cc": mean[i],
+                "ci_low": low,
+                "ci_high": high,
+                "wins": int((winner == i).sum()),
+                "p_value": p,
+                "verdict": _verdict(place, p, explains(tables[names[i]], nulls.get(names[i]))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _interval(
+    cc: F64, w: F64, draws: np.ndarray[tuple[int, int], np.dtype[np.int64]] | None, mean: float
+) -> tuple[float, float]:
+    if len(cc) < 2:
+        return mean, mean
+    if draws is None:
+        half = 1.96 * float(np.sqrt(np.cov(cc, aweights=w) / len(cc)))
+        return mean - half, mean + half
+    sums = (cc * w)[draws].sum(axis=1) / w[draws].sum(axis=1)
+    low, high = np.quantile(sums, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _paired_p(best: F64, other: F64) -> float:
+    difference = best - other
+    if len(difference) < 2 or not np.any(difference):
+        return 1.0
+    return float(stats.wilcoxon(difference).pvalue)
+
+
+def explains(table: pd.DataFrame, null: Null | None) -> bool:
+    """Return whether a map explains the images better than a map of random phases does (paired, p < 0.001)."""
+    if null is None:
+        return True
+    with_map = table["cc"].to_numpy(float)[null.rows]
+    pair = np.isfinite(with_map) & np.isfinite(null.cc)
+    if pair.sum() < 5:
+        return bool(np.median(with_map[pair] - null.cc[pair]) > 0) if pair.any() else False
+    test = stats.wilcoxon(with_map[pair] - null.cc[pair], alternative="greater")
+    return bool(test.pvalue < (1e-3 if pair.sum() >= 10 else 0.07))
+
+
+def _verdict(place: int, p: float, explained: bool) -> str:
+    if not explained:
+        return "does not explain these images"
+    if place == 0:
+        return "best" if not p >= 0.05 else "best, not significantly"
+    return "worse than the best" if p < 0.05 else "not distinguishable from the best"

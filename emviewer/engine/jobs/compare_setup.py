@@ -1,0 +1,104 @@
+"""What is estimated from a sample of the images before all are compared: contrast, weights of rings, chance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine.jobs.compare_inputs import Inputs
+from emviewer.engine.jobs.compare_map import MapComparison, Prepared
+from emviewer.engine.jobs.compare_params import CompareParams
+from emviewer.engine.jobs.compare_read import Reader
+from emviewer.engine.jobs.compare_scores import Null
+from emviewer.engine.match_null import random_phases
+from emviewer.engine.match_search import Matches
+from emviewer.engine.task import Check
+from emviewer.engine.types import F64, Map3D
+
+CALIBRATION = 96
+"""Images from which the weights of rings are estimated."""
+CHANCE = 64
+"""Images that are compared with a map of random phases."""
+CONTRAST = 32
+"""Images from which the contrast is told."""
+
+
+def sample_ids(reader: Reader, most: int) -> NDArray[np.int64]:
+    """Return up to ``most`` evenly spread row ids."""
+    n = len(reader)
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+
+
+def choose_contrast(comparison: MapComparison, reader: Reader, params: CompareParams, check: Check) -> int:
+    """Return 1 when particles are bright as in the map, -1 when dark: the sign that fits a sample better."""
+    if params.contrast != "auto":
+        return 1 if params.contrast == "positive" else -1
+    ids = sample_ids(reader, CONTRAST)
+    total = {}
+    for sign in (1, -1):
+        comparison.sign = sign
+        batch = reader.prepared(comparison, ids)
+        if len(batch.ids) == 0:
+            return 1
+        found = comparison.coarse(batch, reader.given(batch.ids), check)
+        total[sign] = float(np.sort(found.score[:, 0])[-max(1, len(batch.ids) // 2) :].mean())
+    return 1 if total[1] >= total[-1] else -1
+
+
+def calibrate(comparison: MapComparison, reader: Reader, check: Check) -> None:
+    """Weigh every ring by what images and reprojections have in common there, estimated from a sample.
+
+    The weight is ``c / (1 - c²) / sqrt(P_image · P_map)`` with ``c`` the mean ring correlation of the better half:
+    that of two noisy copies of one signal. It takes care of maps that are sharpened and images that are not.
+    """
+    batch = reader.prepared(comparison, sample_ids(reader, CALIBRATION))
+    if len(batch.ids) == 0:
+        return
+    found = comparison.find(batch, reader.given(batch.ids), check)
+    m = comparison.matcher
+    best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
+    values = batch.values[best]
+    model = m.model_values(found.rotations[best, 0], found.displacement_px[best, 0])
+    if batch.transfer is not None:
+        model = model * batch.transfer[best]
+    curve, image_power, map_power = (np.zeros(m.n // 2 + 1) for _ in range(3))
+    for a, b in zip(values, model, strict=True):
+        pa, pb = m.ring_sums(np.abs(a) ** 2), m.ring_sums(np.abs(b) ** 2)
+        norm = np.sqrt(pa * pb)
+        curve += np.divide(m.ring_sums((a * b.conj()).real), norm, out=np.zeros_like(norm), where=norm > 0)
+        image_power += pa
+        map_power += pb
+    count = np.bincount(m.rings, minlength=len(curve)).astype(np.int64)
+    m.set_weights(ring_weights(curve / len(best), image_power, map_power, count, len(best)))
+
+
+def ring_weights(curve: F64, image_power: F64, map_power: F64, count: NDArray[np.int64], n_images: int) -> F64:
+    """Return the weight of every ring from its mean correlation, powers, number of points and images."""
+    smooth = np.convolve(np.r_[curve[1], curve[1:], curve[-1]], [0.25, 0.5, 0.25], "valid")
+    c = np.clip(np.r_[smooth[0], smooth], 0.0, 0.998)[: len(curve)]
+    noise = 2 / np.sqrt(np.maximum(count, 1) * n_images)
+    low = np.flatnonzero(c[3:] < np.maximum(0.02, noise[3:]))
+    if len(low):
+        c[low[0] + 3 :] = 0
+    norm = np.sqrt(image_power * map_power) / np.maximum(count, 1)
+    weight = np.divide(c / (1 - c**2), norm, out=np.zeros_like(c), where=norm > 0)
+    weight[:2] = weight[2]  # the lowest rings hold background and the mask's edge
+    if not weight.any():
+        return np.ones_like(c)
+    return np.asarray(weight / weight.max())
+
+
+def chance(
+    comparison: MapComparison, volume: Map3D, inputs: Inputs, params: CompareParams, reader: Reader, check: Check
+) -> Null:
+    """Compare a sample of the images with a map of random phases, searched and refined alike."""
+    slices = comparison.slices
+    voxels = comparison.radius_px * 2 * slices.centre / (slices.scale * slices.n)
+    other = MapComparison(volume, inputs, params, random_phases(slices, voxels, params.seed))
+    other.sign = comparison.sign
+    other.matcher.set_weights(comparison.matcher.ring_weight)
+    batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
+    if len(batch.ids) == 0:
+        return Null(np.empty(0), np.empty(0, np.int64))
+    found: Matches = other.find(batch, reader.given(batch.ids), check)
+    return Null(other.compare(batch, found).columns["cc"], batch.ids)
