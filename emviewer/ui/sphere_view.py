@@ -8,6 +8,7 @@ every fifth is drawn, so that a frame stays under 16 ms.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -270,7 +271,7 @@ class SphereView(QWidget):
             stamp(words, spot[show], np.full(int(show.sum()), ink, np.uint32), radius + 2.2 * ratio)
             gold = np.full(int(show.sum()), SELECTED.rgb() | 0xFF000000, np.uint32)
             stamp(words, spot[show], gold, radius + 1.2 * ratio)
-        return QImage(words.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32).copy()
+        return QImage(words.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
 
     def _paint_axes(self, painter: QPainter) -> None:
         if self.group is None:
@@ -397,24 +398,32 @@ class SphereView(QWidget):
         self.update()
 
 
+@lru_cache(maxsize=2)
+def _grid(half_height: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]:
+    """Return flat points on the sphere, their places in the picture, how they are lit, and the picture's shape."""
+    high, wide = max(1, round(RASTER * half_height)), RASTER
+    x = (np.arange(wide) + 0.5) / wide * 2 - 1
+    y = 1 - (np.arange(high) + 0.5) / high * 2
+    square = x[None, :] ** 2 + y[:, None] ** 2
+    rows, columns = np.nonzero(square <= 1.0)
+    flat = np.column_stack([x[columns], y[rows] * half_height])
+    lit = 0.78 + 0.22 * np.sqrt(1.0 - square[rows, columns]) if half_height == 1.0 else np.ones(len(flat))
+    return flat, rows * wide + columns, lit, (high, wide)
+
+
 def shading(projection: Projection, group: PointGroup | None, light: bool) -> QImage:
     """Return the sphere with the asymmetric unit tinted, transparent outside, :data:`RASTER` pixels wide."""
-    wide, high = RASTER, max(1, round(RASTER * projection.half_height))
-    x = (np.arange(wide) + 0.5) / wide * 2 - 1
-    y = (1 - (np.arange(high) + 0.5) / high * 2) * projection.half_height
-    flat = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    directions, inside = projection.sphere(flat)
+    flat, place, lit, (high, wide) = _grid(projection.half_height)
     base, tint = ((236, 239, 243), (176, 211, 240)) if light else ((44, 48, 55), (36, 82, 122))
-    rgb = np.empty((len(flat), 3))
-    rgb[:] = base
+    grey, blue = (
+        sum((lit * c).astype(np.uint32) << k for c, k in zip(rgb, (16, 8, 0), strict=True)) for rgb in (base, tint)
+    )
+    colour = grey
     if group is not None and group.order > 1:
-        rgb[group.in_asymmetric_unit(directions)] = tint
-    if isinstance(projection, Orthographic):
-        rgb *= (0.78 + 0.22 * (directions @ projection.camera[2]))[:, None]
-    words = np.zeros(len(flat), np.uint32)
-    c = rgb.astype(np.uint32)
-    words[inside] = (0xFF000000 | (c[:, 0] << 16) | (c[:, 1] << 8) | c[:, 2])[inside]
-    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32).copy()
+        colour = np.where(group.in_asymmetric_unit(projection.sphere(flat)[0]), blue, grey)
+    words = np.zeros(high * wide, np.uint32)
+    words[place] = colour | 0xFF000000
+    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 
 def stamp(words: np.ndarray, spots: np.ndarray, colours: np.ndarray, radius: float) -> None:
@@ -451,7 +460,7 @@ def density(spots: np.ndarray, weights: np.ndarray, shape: tuple[int, int], cell
     level = np.sqrt(np.minimum(1.0, dense / full))
     words = colormaps.table("viridis")[(level * 255).astype(np.uint8)]
     words = np.ascontiguousarray(np.where(dense > 0, words, 0).astype(np.uint32))
-    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32).copy()
+    return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 
 def paint_fold(painter: QPainter, fold: int, at: QPointF, size: float) -> None:
