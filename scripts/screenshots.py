@@ -62,8 +62,8 @@ def fill(app: QApplication, window: MainWindow) -> Document:
     result = next(d for d in window.workspace.documents.values() if d.kind == "result")
     rows = len(result.table) if result.table is not None else 0
     window.workspace.set_current(result)
-    window.workspace.select(result, [i for i in (4, 17, 18, 29) if i < rows])
-    window.workspace.set_row(result, min(18, rows - 1))
+    window.workspace.select(result, [i for i in (1, 5, 6, 11) if i < rows])
+    window.workspace.set_row(result, min(6, rows - 1))
     return result
 
 
