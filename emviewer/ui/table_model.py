@@ -160,9 +160,7 @@ class TableModel(QAbstractTableModel):
         return None
 
     def _alignment(self, place: int, name: str) -> Qt.AlignmentFlag:
-        text = self.text(place, name).replace(".", "", 1).lstrip("-")
-        numeric = text == columns.MISSING.lstrip("-") or (text[:1].isdigit() and "@" not in text)
-        side = Qt.AlignmentFlag.AlignRight if numeric else Qt.AlignmentFlag.AlignLeft
+        side = Qt.AlignmentFlag.AlignRight if is_number(self.text(place, name)) else Qt.AlignmentFlag.AlignLeft
         return side | Qt.AlignmentFlag.AlignVCenter
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -182,6 +180,11 @@ class TableModel(QAbstractTableModel):
             if key == name:
                 return (" ▲" if ascending else " ▼") + (str(i + 1) if len(self.rows.keys) > 1 else "")
         return ""
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell's text is a number (or a dash in place of one), to be set to the right."""
+    return text == columns.MISSING or (text.lstrip("-")[:1].isdigit() and "@" not in text and "/" not in text)
 
 
 def as_tsv(table: pd.DataFrame, positions: Ints, names: Sequence[str]) -> str:

@@ -227,16 +227,17 @@ class TileGrid(QAbstractScrollArea):
 
     # painting -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
         look = Look(self.palette(), self.font(), self.pad, self.picture, self.lines, self.hasFocus())
         self._deadline = time.perf_counter() + CAPTION_BUDGET_S
         self._late = False
-        for area in event.region():
-            self._paint_area(painter, area, look)
+        # A painter must end here even if an error's traceback keeps this frame alive; Qt crashes on one that does not.
+        with QPainter(self.viewport()) as painter:
+            for area in event.region():
+                self._paint_area(painter, area, look)
+            if self._band is not None:
+                look.draw_band(painter, self._band.translated(0, -self.verticalScrollBar().value()))
         if self._late:
             QTimer.singleShot(0, self.viewport(), self.viewport().update)
-        if self._band is not None:
-            look.draw_band(painter, self._band.translated(0, -self.verticalScrollBar().value()))
 
     def _paint_area(self, painter: QPainter, area: QRect, look: Look) -> None:
         """Paint the cells that touch an area; what is the same for all of them is looked up once."""

@@ -51,7 +51,8 @@ class GalleryHeader(QWidget):
         self.contrast_button = self._menu_button("Contrast", "Grey levels, filter and spectrum")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 100)
-        self.slider.setFixedWidth(self.fontMetrics().averageCharWidth() * 16)
+        self.slider.setMinimumWidth(48)
+        self.slider.setMaximumWidth(self.fontMetrics().averageCharWidth() * 18)
         self.slider.setAccessibleName("Tile size")
         self.slider.setToolTip("Tile size (Ctrl+wheel, + and -)")
         self.slider.valueChanged.connect(self._slid)
@@ -59,10 +60,10 @@ class GalleryHeader(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 3, 8, 3)
         layout.setSpacing(4)
-        layout.addWidget(self.count, 1)
+        layout.addWidget(self.count, 3)
         for button in (self.sort_button, self.caption_button, self.contrast_button):
             layout.addWidget(button)
-        layout.addWidget(self.slider)
+        layout.addWidget(self.slider, 1)
 
     def _menu_button(self, text: str, tip: str) -> QToolButton:
         button = QToolButton()
@@ -124,7 +125,9 @@ class GalleryHeader(QWidget):
         self.spectrum_action.setChecked(spectrum)
         if low_pass_A in self.low_pass_actions:
             self.low_pass_actions[low_pass_A].setChecked(True)
-        self.contrast_button.setText("Contrast: shared ▾" if shared else "Contrast: each tile ▾")
+        self.contrast_button.setToolTip(
+            f"Grey levels {'shared by all tiles' if shared else 'of each tile by itself'}, filter and spectrum"
+        )
 
     def show_captions(self, choices: list[tuple[str, str]], chosen: list[str]) -> None:
         """Fill the menu of captions."""
@@ -153,6 +156,8 @@ class GalleryHeader(QWidget):
         reverse.setChecked(not ascending)
         reverse.setEnabled(bool(key))
         reverse.triggered.connect(lambda on: self.sort_wanted.emit(key, not on))
-        words = dict(choices).get(key, "")
+        words = self.fontMetrics().elidedText(
+            dict(choices).get(key, ""), Qt.TextElideMode.ElideRight, self.fontMetrics().averageCharWidth() * 18
+        )
         arrow = "▲" if ascending else "▼"
         self.sort_button.setText(f"Sort: {words} {arrow}" if words else "Sort ▾")

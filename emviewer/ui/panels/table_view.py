@@ -12,13 +12,11 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPalette,
-    QPen,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -28,12 +26,16 @@ from PySide6.QtWidgets import (
 from emviewer.ui import columns
 from emviewer.ui.row_order import ROW_NUMBER
 from emviewer.ui.row_picker import RowPicker
-from emviewer.ui.table_model import IMAGE, TableModel
+from emviewer.ui.table_model import IMAGE, TableModel, is_number
 from emviewer.ui.thumbnails import Thumbnails
 
 MIN_PICTURE, MAX_PICTURE = 16, 256
 SAMPLED_ROWS = 60
 """Rows whose text decides how wide columns are at first."""
+MARGIN = 6
+"""Room between the text of a cell and its edges."""
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine
 _NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 
@@ -45,30 +47,34 @@ class RowDelegate(QStyledItemDelegate):
         self.picker = picker
         self.thumbnails = thumbnails
 
-    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
-        super().initStyleOption(option, index)
-        option.state &= ~QStyle.StateFlag.State_HasFocus
-        if self.picker.is_selected(index.row()):
-            option.state |= QStyle.StateFlag.State_Selected
-        if option.displayAlignment & Qt.AlignmentFlag.AlignRight:
-            option.text += "\u2002"  # room before a left-aligned neighbour; style sheets for items halve the speed
-
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        super().paint(painter, option, index)
+        # Qt's own way asks the model eight questions a cell; with answers in Python a page takes 70 ms instead of 5.
         model: TableModel = index.model()  # type: ignore[assignment]
-        name = model.names[index.column()]
+        row, name, rect = index.row(), model.names[index.column()], option.rect
+        selected = self.picker.is_selected(row)
+        colour = option.palette.color
+        if selected:
+            painter.fillRect(rect, colour(QPalette.ColorRole.Highlight))
+        painter.setPen(colour(QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text))
         if name == IMAGE:
-            self._picture(painter, option, int(model.rows.shown[index.row()]))
-        elif name == ROW_NUMBER and self.picker.is_selected(index.row()):
-            painter.setPen(option.palette.color(QPalette.ColorRole.Text))
-            box = option.rect.adjusted(5, 0, 0, 0)
-            painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "✓")
-        if index.row() == self.picker.current:
-            painter.setPen(QPen(option.palette.color(QPalette.ColorRole.Text), 1))
-            painter.drawLine(option.rect.topLeft(), option.rect.topRight())
-            painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
+            self._picture(painter, option, int(model.rows.shown[row]))
+        else:
+            self._text(painter, option, model, row, name)
+            if name == ROW_NUMBER and selected:
+                painter.drawText(rect.adjusted(5, 0, 0, 0), _LEFT, "✓")
+        if row == self.picker.current:
+            painter.setPen(colour(QPalette.ColorRole.Text))
+            painter.drawLine(rect.topLeft(), rect.topRight())
+            painter.drawLine(rect.bottomLeft(), rect.bottomRight())
+
+    def _text(self, painter: QPainter, option: QStyleOptionViewItem, model: TableModel, row: int, name: str) -> None:
+        text, metrics = model.text(row, name), option.fontMetrics
+        box = option.rect.adjusted(MARGIN, 0, -MARGIN, 0)
+        if metrics.horizontalAdvance(text) > box.width():
+            text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, box.width())
+        painter.drawText(box, _RIGHT if is_number(text) else _LEFT, text)
 
     def _picture(self, painter: QPainter, option: QStyleOptionViewItem, position: int) -> None:
         picture = self.thumbnails.get(position)
@@ -120,7 +126,6 @@ class RowsTable(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setWordWrap(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
         self.setTabKeyNavigation(False)
