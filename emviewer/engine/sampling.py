@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from emviewer.engine.conventions import F64, directions_from_angles, matrix_to_euler
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.rotations import random_rotations, super_fibonacci
-from emviewer.engine.sampling_cover import closest_pair, copies_of, region_holes
+from emviewer.engine.sampling_cover import closest_pair, region_holes
 from emviewer.engine.sampling_even import MANY, even_directions, spiral_in_unit
 from emviewer.engine.sampling_lists import (
     Steps,
@@ -192,7 +192,8 @@ def quality(
         Delaunay triangles) for the whole sphere where no hole is wider than 80°, else at most 1.8° too small; for a
         range at most 0.25° too small.
     min_separation_deg : float
-        Distance of the two views nearest to each other; infinity for a single view.
+        Distance of the two views nearest to each other; infinity for a single view. A view near an axis is near its
+        own copies; these are the same view and do not count.
     """
     group = _group(group)
     a = np.asarray(angles, np.float64)
@@ -202,7 +203,7 @@ def quality(
     d = d[np.sort(np.unique(np.round(d, 9) + 0.0, axis=0, return_index=True)[1])]
     region = Region.of(rot_range, tilt_range)
     watch = None if region.is_whole_sphere else region.edge_points(0.5)
-    radii = region_holes(copies_of(d, group), group, region, watch)[1]
+    radii = region_holes(d, group, region, watch)[1]
     return float(np.rad2deg(radii.max())), float(np.rad2deg(closest_pair(d, group)))
 
 
@@ -229,8 +230,8 @@ def count(
     Returns
     -------
     Count
-        Forecasts for whole spheres are within 25 % or 4 views, mostly within 10 %; for ranges that only fold onto themselves in
-        part they may be twice too high. Under 5 ms.
+        Forecasts for whole spheres are within 25 % or 4 views, mostly within 10 %; for ranges that only fold onto
+        themselves in part they may be twice too high. Under 5 ms.
     """
     group = _group(group)
     _check_step(step_deg)

@@ -17,6 +17,9 @@ from emviewer.engine.symmetry import PointGroup
 _PROBES = 6_000
 """Probes on the whole sphere, 2.6° apart, used when the directions do not surround it."""
 
+_NARROW = 0.35
+"""Radians; an empty cap narrower than the margin around the unit needs no copies from beyond it to be known."""
+
 _SAME = 1e-7
 """Chord below which two copies are one point."""
 
@@ -24,8 +27,17 @@ _SAME = 1e-7
 def copies_of(directions: F64, group: PointGroup) -> F64:
     """Return all distinct copies (m, 3) of directions (n, 3), the given ones first."""
     points = group.copies(directions).reshape(-1, 3)
-    if group.order == 1:
-        return points
+    return points if group.order == 1 else _distinct(points)
+
+
+def _copies_near_unit(directions: F64, group: PointGroup, margin: float) -> F64:
+    """Return the distinct copies within a margin (radians) of the asymmetric unit, and perhaps some more."""
+    d = group.to_asymmetric_unit(directions)
+    near = [copy[group.touches_asymmetric_unit(copy, margin)] for copy in (d @ g.T for g in group.operations)]
+    return _distinct(np.concatenate(near))
+
+
+def _distinct(points: F64) -> F64:
     pairs = cKDTree(points).query_pairs(_SAME, output_type="ndarray")
     keep = np.ones(len(points), bool)
     keep[pairs.max(axis=1)] = False
@@ -63,13 +75,13 @@ def holes(points: F64) -> tuple[F64, F64]:
     return equations[:, :3], np.arccos(np.clip(-equations[:, 3], -1, 1))
 
 
-def region_holes(points: F64, group: PointGroup, region: Region, watch: F64 | None) -> tuple[F64, F64]:
+def region_holes(directions: F64, group: PointGroup, region: Region, watch: F64 | None) -> tuple[F64, F64]:
     """Return the holes of a region: those of :func:`holes` whose centres lie in it, and its edge.
 
     Parameters
     ----------
-    points : ndarray of float64, shape (m, 3)
-        Distinct copies of the directions.
+    directions : ndarray of float64, shape (n, 3)
+        Unit vectors; their copies are made here.
     group : PointGroup
         Of a whole sphere only the asymmetric unit with its edges is looked at.
     region : Region
@@ -85,6 +97,13 @@ def region_holes(points: F64, group: PointGroup, region: Region, watch: F64 | No
         Radians, those of ``watch`` last. Where a hole is wider than 80° or all points lie on one circle, probes 2.6°
         apart are among them, so that the largest may be 1.8° too small.
     """
+    margin = 4 * float(np.sqrt(4 * np.pi / (len(directions) * group.order)))
+    if watch is None and group.order > 1 and margin < _NARROW:
+        centres, radii = holes(_copies_near_unit(directions, group, margin))
+        inside = group.touches_asymmetric_unit(centres)
+        if inside.any() and radii[inside].max() <= margin:
+            return centres[inside], radii[inside]
+    points = copies_of(directions, group)
     centres, radii = holes(points)
     inside = group.touches_asymmetric_unit(centres) if watch is None else region.angles_inside(centres)[1]
     centres, radii = centres[inside], radii[inside]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from emviewer.engine.conventions import F64
-from emviewer.engine.sampling_cover import copies_of, region_holes, spread, thinned
+from emviewer.engine.sampling_cover import region_holes, spread, thinned
 from emviewer.engine.sampling_region import WHOLE_SPHERE, Region
 from emviewer.engine.symmetry import PointGroup
 
@@ -117,7 +117,7 @@ def _mended(directions: F64, step: float, group: PointGroup, region: Region) -> 
 def _too_wide(directions: F64, step: float, group: PointGroup, region: Region) -> F64:
     """Return the middles of the holes that are too wide, the deepest first."""
     watch = None if region.is_whole_sphere else region.edge_points(float(np.rad2deg(EDGE_SPACING * step)))
-    centres, radii = region_holes(copies_of(directions, group), group, region, watch)
+    centres, radii = region_holes(directions, group, region, watch)
     limit = np.full(len(radii), MAX_HOLE * step)
     if watch is not None:
         limit[len(radii) - len(watch) :] = MAX_EDGE_HOLE * step

@@ -136,9 +136,9 @@ class PointGroup:
         d = np.asarray(directions, np.float64).reshape(-1, 3)
         return self._domain.contains(d / np.linalg.norm(d, axis=1, keepdims=True))
 
-    def touches_asymmetric_unit(self, directions: F64) -> NDArray[np.bool_]:
-        """Return which unit vectors (n, 3) lie in the asymmetric unit or on any of its edges (within 1e-6 rad)."""
-        return self._domain.touches(directions)
+    def touches_asymmetric_unit(self, directions: F64, margin_rad: float = 1e-6) -> NDArray[np.bool_]:
+        """Return which unit vectors (n, 3) lie in the asymmetric unit or so near that each wall is within a margin."""
+        return self._domain.touches(directions, float(np.sin(margin_rad)))
 
     def to_asymmetric_unit(self, directions: ArrayLike) -> F64:
         """Return the copy of each direction (n, 3) that lies in the asymmetric unit, as unit vectors (n, 3)."""

@@ -55,7 +55,7 @@ class Domain:
         return np.asarray(inside)
 
     def touches(self, directions: F64, margin: float = 1e-6) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """Return which unit vectors (n, 3) lie in the unit or within a margin (radians) of it, walls on all sides."""
+        """Return which unit vectors (n, 3) lie no farther than a margin (sine) on the wrong side of each wall."""
         inside = np.ones(len(directions), bool)
         for wall in self.walls:
             inside &= directions @ wall >= -margin
