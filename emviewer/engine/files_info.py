@@ -6,19 +6,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emviewer.engine import cryosparc, files, files_array, files_bytes, mrc, spider
-from emviewer.engine.files_named import ImageNames, missing_files
+from emviewer.engine import files, files_array, files_bytes, mrc, spider
 from emviewer.engine.files_stack import image_format
 from emviewer.engine.model import Model, read_model
 from emviewer.engine.mrc_header import MrcHeader
-from emviewer.engine.star_images import image_column
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import ImageSet
+
+if TYPE_CHECKING:
+    from emviewer.engine.files_named import ImageNames
 
 Facts = dict[str, Any]
 _SLAB_BYTES = 1 << 24
@@ -224,6 +225,8 @@ def _of_table(
     if images.ctf is not None and len(images.ctf):
         facts["defocus_A"] = [float(images.ctf["defocus_u_A"].min()), float(images.ctf["defocus_u_A"].max())]
     facts["problems"] += images.notes
+    from emviewer.engine.files_named import missing_files
+
     names = _names(images)
     if names is not None and images.stack is not None:
         missing = missing_files(names, path, project_dir) if len(names.files) > 1 else []
@@ -238,6 +241,10 @@ def _of_table(
 
 def _names(images: ImageSet) -> ImageNames | None:
     """Return which images the rows of a table mean."""
+    from emviewer.engine import cryosparc
+    from emviewer.engine.files_named import ImageNames
+    from emviewer.engine.star_images import image_column
+
     if images.format == "cryosparc":
         rows = images.blocks["particles"]
         named = {"blob/path", "blob/idx"} <= set(rows.dtype.names or ())
