@@ -8,7 +8,6 @@ the time of 128² inverses, and what was measured is kept as FFTW wisdom in the 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+import emviewer.engine as engine
 from emviewer.engine import threads
 
 C64 = NDArray[np.complex64]
@@ -55,17 +55,6 @@ class Plan:
     def run(self) -> None:
         """Transform; neither direction is scaled."""
         self._fftw.execute()
-
-
-def cache_folder() -> Path:
-    """Return emviewer's folder in the user's cache (``EMVIEWER_CACHE`` overrides); it need not exist."""
-    told = os.environ.get("EMVIEWER_CACHE")
-    if told:
-        return Path(told)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "emviewer"
-    base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "emviewer"
 
 
 def fast_size(n: int, even: bool = False) -> int:
@@ -162,7 +151,7 @@ def _make(kind: Kind, shape: tuple[int, ...], axes: tuple[int, ...], n_threads: 
 
 
 def _wisdom_file(pyfftw: Any) -> Path:
-    return cache_folder() / f"fftw-{pyfftw.__version__}-{os.cpu_count()}.wisdom"
+    return engine.cache_folder() / f"fftw-{pyfftw.__version__}-{os.cpu_count()}.wisdom"
 
 
 def _load_wisdom(pyfftw: Any) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numba
 
-from emviewer.engine.fft import cache_folder
+import emviewer.engine as engine
 
 
 def _note() -> Path:
     sources = sorted(Path(__file__).parent.glob("kernels*.py"))
     stamp = [numba.__version__, platform.machine(), platform.node()]
     stamp += [f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in sources]
-    return cache_folder() / f"kernels-{hashlib.sha256('|'.join(stamp).encode()).hexdigest()[:16]}.compiled"
+    return engine.cache_folder() / f"kernels-{hashlib.sha256('|'.join(stamp).encode()).hexdigest()[:16]}.compiled"
 
 
 def is_compiled() -> bool:

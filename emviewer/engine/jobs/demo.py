@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emviewer.engine import fft, mrc
+import emviewer.engine as engine
+from emviewer.engine import mrc
 from emviewer.engine.jobs import demo_tables as tables
 from emviewer.engine.jobs.demo_images import ClassAverages, Micrographs, plan_particles
 from emviewer.engine.jobs.folder import as_output_error
@@ -128,7 +129,7 @@ def example(
     OutputError
         ``folder`` cannot be written.
     """
-    target = Path(folder) if folder is not None else fft.cache_folder() / f"example-{VERSION}"
+    target = Path(folder) if folder is not None else engine.cache_folder() / f"example-{VERSION}"
     found = Example(target)
     if found.complete:
         return found
