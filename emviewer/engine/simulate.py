@@ -20,7 +20,8 @@ __all__ = ["PHANTOMS", "GaussianPhantom", "add_noise", "density_from_model", "ph
 VOLT_A2 = 47.87801
 """h²/(2π m e) in V·Å²: turns electron scattering factors (Å) into electrostatic potential (V)."""
 
-LARGEST_BOX = 1200
+LARGEST_BOX = 1024
+"""Edge of the largest map that is made from atoms (4 GiB)."""
 
 
 def electron_factors(elements: Sequence[str]) -> tuple[F64, F64]:
@@ -83,7 +84,7 @@ def density_from_model(
     Raises
     ------
     ParameterError
-        A resolution or pixel size that is not positive or too coarse, or a box beyond 1200.
+        A resolution or pixel size that is not positive or too coarse, or a box beyond 1024.
     DataError
         No atoms, or coordinates that are not numbers.
     """
