@@ -37,6 +37,9 @@ from emviewer.ui import colormaps, scale_bar
 
 BACKGROUND = QColor(17, 18, 21)
 FOCUS = QColor(86, 180, 233)
+LABEL = QColor(205, 209, 216)
+BY_KEY = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
+"""Ways to come to a picture that draw a frame around it; a click needs none."""
 WHOLE = 2048 * 2048
 """Images up to this many pixels are turned into colours at once and kept; of larger ones only what is seen."""
 
@@ -120,6 +123,7 @@ class ImageCanvas(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.pixel_size_A: float | None = None
         self.label = ""
+        self.label_colour = LABEL
         self.message = ""
         self.free_drag = False
         self.wheel_zooms = False
@@ -138,6 +142,7 @@ class ImageCanvas(QWidget):
         self._painted: tuple[int, np.ndarray] | None = None
         self._press: tuple[Qt.MouseButton, QPointF] | None = None
         self._wheel = 0.0
+        self._by_key = False
 
     def sizeHint(self) -> QSize:
         return QSize(400, 400)
@@ -214,10 +219,10 @@ class ImageCanvas(QWidget):
             self.crosshair = crosshair
             self.update()
 
-    def set_label(self, label: str) -> None:
+    def set_label(self, label: str, colour: QColor = LABEL) -> None:
         """Write this in the upper left corner."""
-        if label != self.label:
-            self.label = label
+        if (label, colour) != (self.label, self.label_colour):
+            self.label, self.label_colour = label, colour
             self.update()
 
     def set_message(self, message: str) -> None:
@@ -325,12 +330,12 @@ class ImageCanvas(QWidget):
                 scale_bar.paint(painter, area, self.pixel_size_A, self._scale)
         if self.label:
             at = QPointF(8, painter.fontMetrics().ascent() + 6)
-            scale_bar.outlined_text(painter, at, self.label, QColor(205, 209, 216))
+            scale_bar.outlined_text(painter, at, self.label, self.label_colour)
         if self.message:
             painter.setPen(QColor(170, 176, 186))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(16, 16, -16, -16), flags, self.message)
-        if self.hasFocus():
+        if self.hasFocus() and self._by_key:
             painter.setPen(QPen(FOCUS, 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
 
@@ -464,6 +469,7 @@ class ImageCanvas(QWidget):
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
+        self._by_key = event.reason() in BY_KEY
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from emviewer.engine.conventions import angles_from_directions
 from emviewer.engine.symmetry import PointGroup
 from emviewer.ui import colormaps
+from emviewer.ui.canvas import BY_KEY
 from emviewer.ui.sphere_projection import Mollweide, Orthographic, Projection, graticule, pieces
 
 CURRENT = QColor(230, 120, 60)
@@ -81,6 +82,7 @@ class SphereView(QWidget):
         self._version = 0
         self._press: tuple[QPointF, QPointF, str] | None = None
         self._turning = False
+        self._by_key = False
 
     def sizeHint(self) -> QSize:
         return QSize(300, 300)
@@ -167,7 +169,7 @@ class SphereView(QWidget):
             painter.drawImage(QRectF(self.rect()), self._dots_image())
         self._paint_axes(painter)
         self._paint_current(painter)
-        if self.hasFocus():
+        if self.hasFocus() and self._by_key:
             painter.setPen(QPen(self.palette().highlight().color(), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
@@ -391,6 +393,7 @@ class SphereView(QWidget):
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
+        self._by_key = event.reason() in BY_KEY
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:

@@ -161,3 +161,17 @@ def test_keys_and_focus(canvas):
 def test_scale_bars_are_round(width, length):
     assert scale_bar.round_length(width) == pytest.approx(length)
     assert scale_bar.label(50) == "50 Å" and scale_bar.label(2000) == "200 nm" and scale_bar.label(2e4) == "2 µm"
+
+
+def test_a_frame_shows_focus_that_came_by_key(canvas, qtbot):
+    canvas.activateWindow()
+    qtbot.waitUntil(canvas.isActiveWindow)
+    canvas.show_scale_bar = False
+    other = ImageCanvas(canvas)
+    other.setGeometry(200, 100, 50, 50)
+    other.show()
+    for reason, framed in ((Qt.FocusReason.TabFocusReason, True), (Qt.FocusReason.MouseFocusReason, False)):
+        other.setFocus()
+        canvas.setFocus(reason)
+        corner = QColor(canvas.grab().toImage().pixel(1, 1))
+        assert (corner.blue() > 200) == framed

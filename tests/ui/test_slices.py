@@ -172,6 +172,7 @@ def test_read_out_says_voxel_length_and_value(panel, document):
     canvas = panel.area.canvases["XY"]
     QTest.mouseMove(canvas, canvas.to_widget(3.5, 5.5).toPoint())
     value = document.volume.data[6, 5, 3]
+    assert canvas.label_colour != panel.area.canvases["YZ"].label_colour
     assert said[-1] == f"x 3 y 5 z 6 (6.0, 10.0, 12.0 Å)  {value:.4g}"
     assert panel.area.corner.lines[0] == "x 10   y 8   z 6"
     assert panel.area.corner.lines[2] == f"value {document.volume.data[6, 8, 10]:.4g}"

@@ -85,6 +85,7 @@ class ExplorerPanel(ContrastActions, Panel):
         self.show_document(None)
 
     def _build(self) -> None:
+        self.setFocusProxy(self.canvas)
         self.canvas.free_drag = True
         self.canvas.wheel_zooms = True
         self.canvas.setAccessibleName("Projection")

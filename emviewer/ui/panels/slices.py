@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.engine.filters_display import Distribution, distribution, map_distribution, subsample
 from emviewer.engine.types import Contrast, Map3D
-from emviewer.ui.canvas import Crosshair
+from emviewer.ui.canvas import LABEL, Crosshair
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
@@ -194,6 +194,7 @@ class SlicesPanel(ContrastActions, Panel):
             return
         state = self.current
         self.area.arrange(state.size, state.layout)
+        self.setFocusProxy(self.area.canvases[self.area.shown()[0].name])
         pixel = self._pixel_size()
         self.controls.show_state(state, pixel)
         crosshair = self.controls.crosshair_button.isChecked() and not state.spectrum
@@ -226,7 +227,8 @@ class SlicesPanel(ContrastActions, Panel):
             length = f", {index * pixel:.1f} Å" if pixel and canvas.width() > 190 else ""
             name = f"|F| {plane.name}" if state.spectrum else plane.name
             slab = f" ±{state.half_width}" if state.half_width else ""
-            canvas.set_label(f"{name}   {AXES[plane.normal]} {index}{slab}{length}")
+            colour = AXIS_COLOURS[plane.normal] if plane.normal == state.active else LABEL
+            canvas.set_label(f"{name}   {AXES[plane.normal]} {index}{slab}{length}", colour)
             canvas.setAccessibleDescription(f"{AXES[plane.normal]} {index} of {state.size[plane.normal]}")
         self.area.corner.show_state(state, self._lines())
 
@@ -304,8 +306,9 @@ class SlicesPanel(ContrastActions, Panel):
         x, y = pixel
         self._hover = (plane, x, y)
         state = replace(self.current, active=plane.normal)
-        if self.document is not None:
+        if self.document is not None and state != self.current:
             self._states[self.document.id] = state
+            self._show_labels()
         value = self.area.canvases[plane.name].value_at(x, y)
         size = self._pixel_size()
         if state.spectrum:

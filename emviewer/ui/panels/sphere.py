@@ -63,6 +63,7 @@ class SpherePanel(Panel):
         self.show_document(None)
 
     def _build(self) -> None:
+        self.setFocusProxy(self.view)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(4, 4, 4, 4)
