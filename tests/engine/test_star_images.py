@@ -246,3 +246,23 @@ def test_relion_31_particles(shared_data):
     assert got.stack.shape == (256, 256) and got.pixel_size_A == 2.806 and not got.in_plane_only
     images = mrc.read_stack(shared_data / "particles_real_small_with_star/relion31.mrcs")
     np.testing.assert_array_equal(got.stack[:], images[:])
+
+
+def test_real_poses_fit_their_map(shared_data):
+    from emviewer.engine.project import Projector
+
+    folder = shared_data / "sim_t20s_relion_class2d"
+    particles, volume = read_images(folder / "run_data_3d.star"), mrc.read_map(folder / "target_map.mrc")
+    rows = np.arange(0, len(particles), 6)
+    images = particles.stack[rows]
+    n = images.shape[-1]
+    y, x = np.indices((n, n)) - n // 2
+    disc = x * x + y * y < (0.42 * n) ** 2
+
+    def fit(shifts_px):
+        views = Projector(volume).project(particles.poses.rotations[rows], shifts_px=shifts_px)
+        return np.mean([np.corrcoef(a[disc], b[disc])[0, 1] for a, b in zip(images, views, strict=True)])
+
+    shifts_px = particles.poses.shifts_A[rows] / particles.pixel_size_A
+    assert fit(shifts_px) > 0.2
+    assert fit(-shifts_px) < 0.15
