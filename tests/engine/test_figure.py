@@ -127,6 +127,14 @@ def test_a_projection_can_be_drawn(folder, tmp_path):
     )
     assert "rot 0°, tilt 0°, psi 0°" in (tmp_path / "i.svg").read_text()
     assert (tmp_path / "i.png").stat().st_size > 1000
+    spec = {"kind": "image", "map": "map.mrc", "width_mm": 20, "max_res_A": 30.0}
+    figure.render(spec, tmp_path / "soft.png", base=folder)
+    figure.render(spec | {"max_res_A": None}, tmp_path / "sharp.png", base=folder)
+    steepest = []
+    for name in ("soft", "sharp"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            steepest.append(np.abs(np.diff(np.asarray(image.convert("L")).astype(int)[40:190, 40:190])).max())
+    assert steepest[0] < steepest[1] / 2
 
 
 @pytest.mark.parametrize(
