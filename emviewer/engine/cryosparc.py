@@ -257,6 +257,8 @@ def read_images(
     if edge is None and "blob/psize_A" in names and len(rows) and plausible_pixel(float(rows["blob/psize_A"][0])):
         edge = tidy(float(rows["blob/psize_A"][0]))
     notes: list[str] = []
+    if edge is not None and pixel_size_A is None and np.ptp(rows["blob/psize_A"]) > 1e-4 * edge:
+        notes.append(f"several pixel sizes in one table: {edge:.5g} Å of the first row is used for all")
     stack = None
     if {"blob/path", "blob/idx"} <= set(names) and len(rows):
         sign = _sign(rows)

@@ -76,6 +76,11 @@ class Finder:
     project_dir : path, optional
         Tried after those.
 
+    Raises
+    ------
+    FileError
+        If the given project folder is none.
+
     Notes
     -----
     The folder that had the last file is tried first. At the very end the bare file name is looked for beside the
@@ -86,7 +91,10 @@ class Finder:
         home = table.expanduser().resolve().parent
         self.folders = [home, *home.parents]
         if project_dir is not None:
-            self.folders.append(Path(project_dir).expanduser().resolve())
+            told = Path(project_dir).expanduser()
+            if not told.is_dir():
+                raise FileError("there is no such project folder", told, "check --project-dir")
+            self.folders.append(told.resolve())
         self._home = home
         self._last = home
 

@@ -128,6 +128,14 @@ def test_passthrough_reaches_the_table(tmp_path):
     assert got.ctf["defocus_angle_deg"].tolist() == pytest.approx([30] * 4) and got.ctf["kv"].isna().all()
 
 
+def test_several_pixel_sizes_are_said(tmp_path):
+    rows = particles(4)
+    rows["blob/psize_A"][2] = 1.6
+    cryosparc.write_cs(tmp_path / "p.cs", rows)
+    assert "several pixel sizes" in cryosparc.read_images(tmp_path / "p.cs").notes[0]
+    assert "several" not in cryosparc.read_images(tmp_path / "p.cs", 2.0).notes[0]
+
+
 @pytest.mark.parametrize("kind", ["text", "cut", "plain", "pickle"])
 def test_what_is_no_cs_file_is_refused(tmp_path, kind):
     path = tmp_path / "a.cs"

@@ -49,6 +49,12 @@ def test_images_are_found_in_the_project_folder_that_is_given(tmp_path):
     np.testing.assert_array_equal(read_images(path, project_dir=tmp_path / "project").stack[0], PIXELS[1])
 
 
+def test_a_project_folder_that_is_not_there(tmp_path):
+    path = table(tmp_path / "x.star", numbered("a.mrcs", [1]))
+    with pytest.raises(FileError, match="no such project folder"):
+        read_images(path, project_dir=tmp_path / "none")
+
+
 def test_the_nearest_folder_wins_over_the_given_one(tmp_path):
     stack(tmp_path / "a.mrcs", PIXELS + 1)
     stack(tmp_path / "other/a.mrcs")
