@@ -11,11 +11,13 @@ import shutil
 import tempfile
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+collect_ignore = [] if find_spec("PySide6") else ["ui"]
 
 
 def isolate() -> Path:

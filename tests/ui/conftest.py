@@ -6,9 +6,6 @@ import gc
 import time
 
 import pytest
-
-pytest.importorskip("PySide6")
-
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSettings, QStandardPaths, QThread, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
