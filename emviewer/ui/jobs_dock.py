@@ -24,6 +24,9 @@ from emviewer.ui import theme
 from emviewer.ui.facts import count_text
 from emviewer.ui.runner import JobHandle, Runner
 
+REFRESH_S = 0.1
+"""Progress is written this often."""
+
 _WORDS = {
     "queued": "waiting",
     "complete": "done",
@@ -201,7 +204,16 @@ class JobsView(QScrollArea):
         self._clock = QTimer(self)
         self._clock.setInterval(500)
         self._clock.timeout.connect(self.refresh)
-        runner.jobs_changed.connect(self.refresh)
+        self._states: dict[int, tuple[str, bool]] = {}
+        self._refreshed = 0.0
+        runner.jobs_changed.connect(self._changed)
+
+    def _changed(self) -> None:
+        """Show a new state at once, and progress often enough for the eye."""
+        states = {job.id: (job.state, job.cancelling) for job in self.runner.jobs}
+        if states != self._states or time.monotonic() - self._refreshed > REFRESH_S:
+            self._states, self._refreshed = states, time.monotonic()
+            self.refresh()
 
     def refresh(self) -> None:
         """Bring every row up to date; a clock runs only while a job does."""

@@ -75,7 +75,9 @@ class ResultStream:
             self._restack()
         elif self._growing is not None:
             path = self._growing
-            self.runner.view((id(self), "shape"), lambda check: _shape_of(path), self._got_shape, slow=True)
+            self.runner.view(
+                (id(self), "shape"), lambda check: _shape_of(path, self.out / path.name), self._got_shape, slow=True
+            )
         if self._entered:
             self.workspace.touch(self.document)
 
@@ -116,6 +118,7 @@ class ResultStream:
                 self.workspace.remove(document)
             return
         folder: Path = job.outcome.folder
+        document.path, document.info["Status"] = folder, job.outcome.status
         self.runner.view((id(self), "settle"), lambda check: read_document(folder), self._settle, slow=True)
 
     def _settle(self, final: Document) -> None:
@@ -129,20 +132,19 @@ class ResultStream:
             self._enter()
 
 
-def _shape_of(path: Path) -> tuple[int, int]:
+def _growing_stack(path: Path, final: Path) -> ImageStack:
+    """Open a stack that is being written, or that was renamed a moment ago."""
     from emviewer.engine import mrc
 
-    return mrc.read_stack(path).shape
+    try:
+        return mrc.read_stack(path)
+    except (FileError, FileNotFoundError):
+        return mrc.read_stack(final)
+
+
+def _shape_of(path: Path, final: Path) -> tuple[int, int]:
+    return _growing_stack(path, final).shape
 
 
 def _read_growing(path: Path, final: Path, ids: np.ndarray) -> F32:
-    """Read images of a stack that is being written, or that was renamed a moment ago."""
-    from emviewer.engine import mrc
-
-    for place in (path, final):
-        try:
-            return mrc.read_stack(place)[ids]
-        except (FileError, FileNotFoundError):
-            if place is final:
-                raise
-    raise AssertionError("not reached")
+    return _growing_stack(path, final)[ids]

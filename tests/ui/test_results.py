@@ -39,7 +39,7 @@ def test_a_gallery_job_fills_a_document_and_settles_in_its_folder(qtbot, window,
     job = window.run_job("gallery", PARAMS, tmp_path / "out")
     qtbot.waitUntil(lambda: not job.active and result_of(window) is not None, timeout=60000)
     document = result_of(window)
-    qtbot.waitUntil(lambda: not document.streaming and document.path is not None, timeout=10000)
+    qtbot.waitUntil(lambda: not document.streaming and "Took" in document.info, timeout=10000)
     assert job.state == "complete"
     assert document.path == tmp_path / "out"
     assert document.n_rows == len(document.stack) == job.total
@@ -72,7 +72,7 @@ def test_a_cancelled_job_keeps_what_is_finished_and_says_partial(qtbot, window, 
     assert time.monotonic() - begin < 0.2
     qtbot.waitUntil(lambda: not job.active, timeout=5000)
     qtbot.waitUntil(lambda: result_of(window) is not None and not result_of(window).streaming, timeout=5000)
-    qtbot.waitUntil(lambda: result_of(window).path is not None, timeout=5000)
+    qtbot.waitUntil(lambda: "Took" in result_of(window).info, timeout=5000)
     document = result_of(window)
     assert document.info["Status"] == "partial"
     assert 0 < document.n_rows < job.total
@@ -163,6 +163,6 @@ def test_opening_a_shared_map_and_its_gallery(qtbot, window, shared_data, tmp_pa
     assert document.volume.shape == (100, 100, 100)
     assert document.volume.pixel_size_A == pytest.approx(3.54)
     job = window.run_job("gallery", {"map": path, "sym": "D2", "step": 30.0, "report": "none"}, tmp_path / "g")
-    qtbot.waitUntil(lambda: result_of(window) is not None and result_of(window).path is not None, timeout=60000)
+    qtbot.waitUntil(lambda: result_of(window) is not None and "Took" in result_of(window).info, timeout=60000)
     assert job.state == "complete"
     assert result_of(window).parent == document.id
