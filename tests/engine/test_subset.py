@@ -137,3 +137,24 @@ def test_average_is_mean_and_sd_and_survives_an_offset():
     np.testing.assert_allclose(sd, truth.std(0), rtol=1e-4, atol=1e-4)
     with pytest.raises(DataError):
         drain(subset.average(ImageStack.from_array(data), []))
+
+
+def test_particles_of_chosen_classes_keep_everything(tmp_path):
+    with mrc.StackWriter(tmp_path / "run_it025_classes.mrcs", (12, 10), 1.37) as writer:
+        writer.append(DATA[:4])
+    names = [f"{i:06d}@run_it025_classes.mrcs" for i in range(1, 5)]
+    star.write_star(tmp_path / "run_it025_model.star", {"model_classes": pd.DataFrame({"rlnReferenceImage": names})})
+    optics = pd.DataFrame({"rlnOpticsGroup": ["1"], "rlnImagePixelSize": ["1.370000"]})
+    table = pd.DataFrame({"rlnClassNumber": list("1234321"), "rlnOdd": [f"{i}.10" for i in range(7)]})
+    star.write_particles(tmp_path / "run_it025_data.star", table, optics)
+    images = files.open_any(tmp_path / "run_it025_model.star")
+    _, n = finish(subset.save_members(images, [1, 3], tmp_path / "picked"))
+    blocks = star.read_star(tmp_path / "picked.star")
+    assert n == 3
+    assert blocks["particles"]["rlnClassNumber"].tolist() == ["2", "4", "2"]
+    assert blocks["particles"]["rlnOdd"].tolist() == ["1.10", "3.10", "5.10"]
+    assert blocks["optics"]["rlnImagePixelSize"].tolist() == ["1.370000"]
+    with pytest.raises(OutputError):
+        drain(subset.save_members(images, [1], tmp_path / "run_it025_data.star"))
+    with pytest.raises(DataError, match="not known"):
+        drain(subset.save_members(relion_set(tmp_path), [1], tmp_path / "y"))

@@ -16,7 +16,7 @@ from emviewer.engine import conventions, star
 from emviewer.engine.errors import DataError, OutputError
 from emviewer.engine.jobs.folder import as_output_error
 from emviewer.engine.mrc import StackWriter
-from emviewer.engine.task import Batch, Check, never
+from emviewer.engine.task import Batch, Check, message, never
 from emviewer.engine.types import F32, ImageSet, ImageStack
 
 CHUNK_BYTES = 8 << 20
@@ -98,6 +98,57 @@ def subset_paths(out: str | Path) -> tuple[Path, Path]:
     path = Path(out).absolute()
     stem = path.with_suffix("") if path.suffix in (".mrcs", ".star", ".mrc") else path
     return stem.with_name(stem.name + ".mrcs"), stem.with_name(stem.name + ".star")
+
+
+def save_members(
+    images: ImageSet, positions: ArrayLike, out: str | Path, *, check: Check = never
+) -> Generator[Batch, None, int]:
+    """Write the particles that belong to chosen class averages of a RELION run, with all columns and optics groups.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Class averages out of a ``_model.star``; the particles are in the ``_data.star`` beside it.
+    positions : array of int, shape (k,)
+        Chosen rows (0-based): row ``p`` is class ``p + 1``.
+    out : path
+        The star file. No image is copied; the names stay as RELION wrote them, relative to the project's folder.
+
+    Returns
+    -------
+    int
+        Number of particles written.
+
+    Raises
+    ------
+    DataError
+        The particles are not known, or the chosen classes have none.
+    OutputError
+        The file cannot be written, or is the one that is read.
+    """
+    model = images.source
+    data = model.with_name(model.name.replace("_model.star", "_data.star")) if model is not None else None
+    if data is None or data == model or not data.is_file():
+        raise DataError("the particles of these classes are not known", images.name, "open the run's _model.star")
+    target = Path(out).absolute().with_suffix(".star")
+    if target.resolve() == data.resolve():
+        raise OutputError("a selection cannot overwrite the file that it comes from", target, "choose another name")
+    yield message("reading particles")
+    blocks = star.read_star(data)
+    check()
+    name = next((n for n, block in blocks.items() if "rlnClassNumber" in block.columns), None)
+    if name is None:
+        raise DataError("the particles say no class number", data, "choose a run of 2D classification")
+    wanted = np.isin(star.numbers(blocks[name], "rlnClassNumber"), np.asarray(positions, np.int64) + 1)
+    if not wanted.any():
+        raise DataError("no particle belongs to the selected classes", data, "select other classes")
+    try:
+        star.write_star(target, {n: block[wanted] if n == name else block for n, block in blocks.items()})
+    except OSError as err:
+        problem = as_output_error(err, target)
+        raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err
+    yield message("saved", int(wanted.sum()), int(wanted.sum()))
+    return int(wanted.sum())
 
 
 def _refuse_own_source(images: ImageSet, *targets: Path) -> None:

@@ -31,10 +31,14 @@ class MetadataDialog(QDialog):
         self.view.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.view.verticalHeader().hide()
         self.view.setShowGrid(False)
+        self.view.setWordWrap(False)
+        self.view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.view.setAlternatingRowColors(True)
         for i, (name, value) in enumerate(facts):
             for j, text in enumerate((name, columns.title(name), columns.exact(value) or columns.MISSING)):
-                self.view.setItem(i, j, QTableWidgetItem(text))
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                self.view.setItem(i, j, item)
         self.view.resizeColumnsToContents()
         self.view.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         copy = QPushButton("Copy")
@@ -43,7 +47,7 @@ class MetadataDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(self.view)
         layout.addWidget(copy, 0, Qt.AlignmentFlag.AlignRight)
-        self.resize(self.fontMetrics().averageCharWidth() * 90, min(640, 130 + 30 * len(facts)))
+        self.resize(self.fontMetrics().averageCharWidth() * 120, min(640, 130 + 30 * len(facts)))
 
     def copy(self) -> None:
         """Put names and values on the clipboard, one a line."""

@@ -28,7 +28,7 @@ class Notice(QFrame):
         self, sentence: str, level: str = "warn", button: str = "", action: Callable[[], None] | None = None
     ) -> None:
         """Show a sentence; ``level`` is ``info``, ``good``, ``warn`` or ``error``; an empty one hides the strip."""
-        self.label.setText(sentence)
+        self.label.setText(sentence[:1].upper() + sentence[1:])
         self.setProperty("level", level)
         self.button.setText(button)
         self.button.setVisible(bool(button))

@@ -87,6 +87,40 @@ class RowsJobs(Panel):
 
         return self.runner.submit(JobHandle(f"Save {columns.grouped(len(positions))} images", make, on_end=ended))
 
+    @property
+    def has_members(self) -> bool:
+        """Whether the images are class averages whose particles are known."""
+        images = None if self.document is None else self.document.info.get("_images")
+        return isinstance(images, ImageSet) and images.members is not None and images.format == "relion"
+
+    def do_save_members(self) -> None:
+        if not self.has_members or not len(self.selected_positions()):
+            return
+        here = self.document.path.parent if self.document and self.document.path else Path.home()
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the particles of the selected classes", str(here / "particles_selected.star"), "Star (*.star)"
+        )
+        if name:
+            self.save_members(Path(name))
+
+    def save_members(self, path: Path) -> JobHandle | None:
+        """Write the particles of the selected class averages in the job lane."""
+        images, positions = self.image_set(), self.selected_positions()
+        if images is None:
+            return None
+        many = f"{columns.grouped(len(positions))} class{'es' * (len(positions) != 1)}"
+
+        def make(check: Check) -> Generator[Batch, None, int]:
+            return subset.save_members(images, positions, path, check=check)
+
+        def ended(job: JobHandle) -> None:
+            if job.error is not None:
+                self.notice.say(f"{job.error}.", "error")
+            elif job.state == "complete":
+                self.notice.say(f"Saved {columns.grouped(job.outcome)} particles of {many}: {path.name}.", "good")
+
+        return self.runner.submit(JobHandle(f"Save the particles of {many}", make, on_end=ended))
+
     def do_average(self) -> None:
         stack, positions = self.stack, self.selected_positions()
         if stack is None or not len(positions):
