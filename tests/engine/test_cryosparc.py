@@ -133,7 +133,7 @@ def test_several_pixel_sizes_are_said(tmp_path):
     rows["blob/psize_A"][2] = 1.6
     cryosparc.write_cs(tmp_path / "p.cs", rows)
     assert "several pixel sizes" in cryosparc.read_images(tmp_path / "p.cs").notes[0]
-    assert "several" not in cryosparc.read_images(tmp_path / "p.cs", 2.0).notes[0]
+    assert len(cryosparc.read_images(tmp_path / "p.cs", 2.0).notes) == 1
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "plain", "pickle"])
