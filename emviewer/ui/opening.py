@@ -88,7 +88,7 @@ def _result(folder: Path) -> Document:
         document.stack, document.table = images.stack, with_angles(images.table)
         document.info["_images"] = images
     elif stacks:
-        document.stack = files.open_any(stacks[0])
+        document.stack = files.read_images(stacks[0]).stack
     summary = folder / "summary.json"
     if summary.is_file():
         document.info |= dict(summary_line(name, value) for name, value in json.loads(summary.read_text()).items())
