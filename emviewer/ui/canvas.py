@@ -145,7 +145,7 @@ class ImageCanvas(QWidget):
         self._by_key = False
 
     def sizeHint(self) -> QSize:
-        return QSize(400, 400)
+        return QSize(240, 240)
 
     # contents ---------------------------------------------------------------------------------------------------
     @property

@@ -256,11 +256,13 @@ class LevelsWidget(QWidget):
         self._show()
 
     def _arrange(self) -> None:
-        self.map_box.setMinimumContentsLength(3)
+        self.map_box.setMinimumContentsLength(4)
         self.map_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        for widget in (self.low_edit, self.high_edit, self.map_box, self.auto_button, self.full_button):
-            widget.setMinimumWidth(40)
-            widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        least = self.fontMetrics().horizontalAdvance("-0.00000") + 18
+        for edit in (self.low_edit, self.high_edit):
+            edit.setMinimumWidth(least)
+        for button in (self.auto_button, self.full_button):
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         numbers = QHBoxLayout()
         numbers.addWidget(self.low_edit)
         numbers.addWidget(self.high_edit)

@@ -85,7 +85,7 @@ class SphereView(QWidget):
         self._by_key = False
 
     def sizeHint(self) -> QSize:
-        return QSize(300, 300)
+        return QSize(220, 220)
 
     # contents ---------------------------------------------------------------------------------------------------
     def set_group(self, group: PointGroup | None) -> None:

@@ -115,7 +115,7 @@ class CutsArea(QWidget):
         self.setMinimumSize(160, 160)
 
     def sizeHint(self) -> QSize:
-        return QSize(700, 620)
+        return QSize(480, 420)
 
     def shown(self) -> list[Plane]:
         """Return the planes that are visible in the present layout."""
