@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles import Gaussians, errors, rotations
 
-from emviewer.engine import fft, project, threads
+from emviewer.engine import fft, mrc, project, threads
 from emviewer.engine.ctf import CTF, transfer
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.project import Projector
@@ -269,3 +269,25 @@ def test_plans_are_given_back_even_after_an_error():
         raise ZeroDivisionError
     with fft.lend("r2c", (4, 6), (0, 1)) as again:
         assert again is lent
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "map_betagal_D2_real/betaGal.mrc",
+        "map_groel_D7_real_emd1080/emd_1080_groel_11.5A.mrc",
+        "map_hemoglobin_C2_real_emd3488/emd_3488.mrc",
+        "map_trpv1_C4_real_and_10_particles/trpv1_volume.mrc",
+        "map_ribosome70S_C1/clean70SRibosome_vol_65p.mrc",
+        "map_formats_small_real/EMD-3001.map",
+        "sim_t20s_relion_class2d/target_map.mrc",
+    ],
+)
+def test_all_methods_agree_on_real_maps(shared_data, name):
+    real_map = mrc.read_map(shared_data / name, 1.0)
+    views = rotations(6, seed=11)
+    fourier, real, shears = (Projector(real_map, method=m).project(views).reshape(6, -1) for m in METHODS)
+    for other, least in ((real, 0.999), (shears, 0.998)):
+        assert min(np.corrcoef(a, b)[0, 1] for a, b in zip(fourier, other, strict=True)) > least
+        gain = (fourier * other).sum() / (other * other).sum()
+        assert gain == pytest.approx(1, abs=1e-2)
