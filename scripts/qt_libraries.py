@@ -43,21 +43,30 @@ PACKAGES = {
     "libgthread-2.0.so.0": "libglib2.0-0",
     "libdbus-1.so.3": "libdbus-1-3",
     "libzstd.so.1": "libzstd1",
+    "libwayland-client.so.0": "libwayland-client0",
+    "libwayland-cursor.so.0": "libwayland-cursor0",
+    "libwayland-egl.so.1": "libwayland-egl1",
 }
 FONT_PACKAGE = "fonts-dejavu-core"
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", str(Path.home() / ".fonts"))
 MODULES = ("QtCore", "QtGui", "QtWidgets", "QtSvg", "QtPrintSupport", "QtOpenGL", "QtOpenGLWidgets", "QtTest")
 
 
-def qt_files(display: bool) -> list[Path]:
-    """Return the files of the installed PySide6 that the program loads."""
+def platform_in_use() -> str:
+    """Return the plugin by which Qt would reach the display: ``xcb``, ``wayland``; ``offscreen`` if there is none."""
+    if os.environ.get("DISPLAY"):
+        return "xcb"
+    return "wayland" if os.environ.get("WAYLAND_DISPLAY") else "offscreen"
+
+
+def qt_files(platform: str) -> list[Path]:
+    """Return the files of the installed PySide6 that the program loads; screenshots and tests are always offscreen."""
     spec = find_spec("PySide6")
     if spec is None or spec.origin is None:
         return []
     home = Path(spec.origin).parent
     files = [f for module in MODULES for f in home.glob(f"{module}.*so")]
-    plugins = home / "Qt/plugins/platforms"
-    return [*files, plugins / "libqoffscreen.so", *([plugins / "libqxcb.so"] if display else [])]
+    return files + [home / f"Qt/plugins/platforms/libq{name}.so" for name in sorted({"offscreen", platform})]
 
 
 def missing_libraries(ldd_output: str) -> set[str]:
@@ -70,9 +79,9 @@ def has_fonts() -> bool:
     return any(next(Path(f).rglob("*.[to]t[fc]"), None) for f in FONT_FOLDERS if Path(f).is_dir())
 
 
-def missing(display: bool) -> set[str]:
+def missing(platform: str) -> set[str]:
     """Return what is missing: names of libraries, and ``fonts``."""
-    files = [str(f) for f in qt_files(display) if f.exists()]
+    files = [str(f) for f in qt_files(platform) if f.exists()]
     done = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False)
     return missing_libraries(done.stdout) | (set() if has_fonts() else {"fonts"})
 
@@ -109,14 +118,14 @@ def main() -> int:
     """Install what is missing; return 0 if nothing is missing any more."""
     if not sys.platform.startswith("linux"):
         return 0
-    display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    lacking = missing(display)
+    platform = platform_in_use()
+    lacking = missing(platform)
     if not lacking:
         return 0
     packages = packages_for(lacking)
-    if packages and install(packages) and not missing(display):
+    if packages and install(packages) and not missing(platform):
         return 0
-    lacking = missing(display)
+    lacking = missing(platform)
     advice = (
         f"run 'sudo apt-get install {' '.join(packages_for(lacking))}'" if packages_for(lacking) else "install them"
     )

@@ -205,8 +205,17 @@ def test_macos_needs_nothing(qt_libraries, monkeypatch):
     assert calls == []
 
 
-def test_the_display_libraries_are_looked_at_only_with_a_display(qt_libraries):
+@pytest.mark.parametrize(
+    ("display", "wayland", "platform"),
+    [("", "", "offscreen"), (":0", "", "xcb"), ("", "w", "wayland"), (":0", "w", "xcb")],
+)
+def test_the_libraries_of_a_display_are_looked_at_only_where_there_is_one(
+    qt_libraries, monkeypatch, display, wayland, platform
+):
     pytest.importorskip("PySide6")
-    assert not any("xcb" in f.name for f in qt_libraries.qt_files(display=False))
-    assert any("xcb" in f.name for f in qt_libraries.qt_files(display=True))
-    assert all(f.exists() for f in qt_libraries.qt_files(display=False)) or os.uname().sysname != "Linux"
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
+    assert qt_libraries.platform_in_use() == platform
+    plugins = {f.stem for f in qt_libraries.qt_files(platform) if f.parent.name == "platforms"}
+    assert plugins == {"libqoffscreen", f"libq{platform}"}
+    assert all(f.exists() for f in qt_libraries.qt_files(platform)) or os.uname().sysname != "Linux"
