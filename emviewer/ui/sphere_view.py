@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from emviewer.engine.conventions import angles_from_directions
+from emviewer.engine.rotations import super_fibonacci
 from emviewer.engine.symmetry import PointGroup
 from emviewer.ui import colormaps
 from emviewer.ui.canvas import BY_KEY
@@ -83,14 +84,22 @@ class SphereView(QWidget):
         self._press: tuple[QPointF, QPointF, str] | None = None
         self._turning = False
         self._by_key = False
+        self._by_hand = False
 
     def sizeHint(self) -> QSize:
         return QSize(220, 220)
 
     # contents ---------------------------------------------------------------------------------------------------
     def set_group(self, group: PointGroup | None) -> None:
-        """Shade this group's asymmetric unit and draw its axes."""
+        """Shade this group's asymmetric unit, draw its axes, and look at the unit unless the sphere was turned."""
+        changed = (group.name if group else "") != (self.group.name if self.group else "")
         self.group = group
+        if changed and not self._by_hand and group is not None and group.order > 1:
+            everywhere = super_fibonacci(2000)[:, 2]
+            middle = everywhere[group.in_asymmetric_unit(everywhere)].mean(0)
+            self.look_from(middle / np.linalg.norm(middle))
+            elevation = float(np.clip(self.projection.elevation, 15.0, 60.0))
+            self.projection = replace(self.projection, elevation=elevation)
         self.update()
 
     def set_directions(self, directions: np.ndarray, values: np.ndarray | None = None) -> None:
@@ -343,7 +352,7 @@ class SphereView(QWidget):
             delta = at - last
             elevation = float(np.clip(self.projection.elevation + delta.y() * turn, -90, 90))
             azimuth = (self.projection.azimuth - delta.x() * turn) % 360
-            self._turning = True
+            self._turning = self._by_hand = True
             self.projection = replace(self.projection, azimuth=azimuth, elevation=elevation)
             self.update()
 
@@ -378,6 +387,7 @@ class SphereView(QWidget):
         steps = {keys.Key_Left: (-5, 0), keys.Key_Right: (5, 0), keys.Key_Up: (0, 5), keys.Key_Down: (0, -5)}
         if event.key() in steps:
             a, e = steps[event.key()]
+            self._by_hand = True
             elevation = float(np.clip(self.projection.elevation + e, -90, 90))
             self.projection = replace(self.projection, azimuth=(self.projection.azimuth + a) % 360, elevation=elevation)
             self.update()

@@ -108,6 +108,17 @@ def test_the_asymmetric_unit_is_shaded_where_the_group_says(view):
     assert inside.blue() - inside.red() > outside.blue() - outside.red() + 20
 
 
+def test_it_looks_at_the_asymmetric_unit_until_turned_by_hand(view):
+    group = point_group("C7")
+    view.set_group(group)
+    middle = view.projection.camera[2]
+    assert group.in_asymmetric_unit(middle[None])[0]
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    turned = view.projection
+    view.set_group(point_group("D2"))
+    assert view.projection == turned
+
+
 def test_many_directions_are_painted_quickly_and_once(view):
     view.set_directions(directions(100_000), np.arange(100_000.0))
     view.grab()

@@ -90,9 +90,6 @@ class SpherePanel(Panel):
             document = None
         super().show_document(document)
         self._reload()
-        middle = self.view.directions.mean(0) if len(self.view.directions) else np.zeros(3)
-        if np.linalg.norm(middle) > 0.2:
-            self.view.look_from(middle)
 
     def _reload(self) -> None:
         document = self.document
