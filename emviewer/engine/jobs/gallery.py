@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emviewer.engine import conventions, project, sampling, sources
+from emviewer.engine import conventions, kernels, project, project_warm, sampling, sources
 from emviewer.engine.errors import DataError
 from emviewer.engine.jobs import gallery_experiment as experiment
 from emviewer.engine.jobs import gallery_output as output
@@ -42,6 +42,10 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
     views = plan(params, rng)
     for note in views.notes:
         folder.warn(note)
+    if not kernels.is_compiled():
+        folder.stage("compile")
+        for what in project_warm.warm_up(check):
+            yield message(what)
     yield message("preparing the projector", 0, len(views))
     folder.stage("projector")
     projector = project.Projector(
