@@ -7,8 +7,8 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from emviewer.ui.panels import gallery_figure
 from emviewer.ui.panels.gallery_captions import VIEW, Captions
+from emviewer.ui.panels.gallery_figure import page_spec
 from emviewer.ui.panels.gallery_grid import TileGrid
 from emviewer.ui.panels.gallery_header import GalleryHeader
 from emviewer.ui.panels.rows_panel import RowsPanel
@@ -202,7 +202,7 @@ class GalleryPanel(RowsPanel):
         return self.grid.viewport()
 
     def figure_spec(self) -> dict[str, Any] | None:
-        return gallery_figure.page_spec(self)
+        return page_spec(self.document, self.grid, self.captions, self.contrast)
 
     def state(self) -> dict[str, Any]:
         return {

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from emviewer.ui.panels.gallery import GalleryPanel
+from emviewer.ui.panels.gallery_captions import Captions
+from emviewer.ui.panels.gallery_contrast import GalleryContrast
+from emviewer.ui.panels.gallery_sheet import TileSheet
+from emviewer.ui.workspace import Document
 
 MAX_TILES = 600
 """Tiles on a printed page; of a page with more (tiny tiles on a large screen) the first are taken."""
 
 
-def page_spec(panel: GalleryPanel) -> dict[str, Any] | None:
+def page_spec(
+    document: Document | None, grid: TileSheet, captions: Captions, shading: GalleryContrast
+) -> dict[str, Any] | None:
     """Return the spec of what the gallery shows now; None without images on disk.
 
     The figure has the tiles of the page in their order, with the same columns, captions and contrast.
     """
-    document, stack = panel.document, panel.stack
-    source = source_of(panel)
-    first, last = panel.grid.visible()
+    stack = None if document is None else document.stack
+    source = None if document is None else source_of(document)
+    first, last = grid.visible()
     if document is None or stack is None or source is None or first == last:
         return None
-    positions = [int(p) for p in panel.rows.shown[first : min(last, first + MAX_TILES)]]
-    contrast = panel.contrast.contrast
-    shared = panel.contrast.shared and panel.contrast.known
-    n, all_of_them = len(positions), len(panel.rows)
+    positions = [int(p) for p in grid.rows.shown[first : min(last, first + MAX_TILES)]]
+    contrast = shading.contrast
+    shared = shading.shared and shading.known
+    n, all_of_them = len(positions), len(grid.rows)
     spec: dict[str, Any] = {
         "kind": "gallery",
         "table" if source.suffix in (".star", ".xmd", ".cs") else "stack": str(source),
         "rows": positions,
-        "columns": min(panel.grid.columns, n),
+        "columns": min(grid.columns, n),
         "title": document.title,
         "subtitle": f"{n} of {all_of_them} images" if n < all_of_them else f"{n} image{'s' * (n != 1)}",
         "per_tile_contrast": not shared,
@@ -42,19 +46,16 @@ def page_spec(panel: GalleryPanel) -> dict[str, Any] | None:
         },
         "width_mm": 180.0,
     }
-    if panel.grid.lines:
-        spec["texts"] = ["  ".join(panel.captions(position)) for position in positions]
+    if grid.lines:
+        spec["texts"] = ["  ".join(captions(position)) for position in positions]
     if stack.pixel_size_known:
         spec["pixel_size_A"] = stack.pixel_size_A
     return spec
 
 
-def source_of(panel: GalleryPanel) -> Path | None:
+def source_of(document: Document) -> Path | None:
     """Return the file that the figure reads: the stack itself where image i is row i, else the table."""
-    document, stack = panel.document, panel.stack
-    if document is None or stack is None:
-        return None
-    for path in (stack.source, document.path):
+    for path in (document.stack.source if document.stack is not None else None, document.path):
         if path is not None and path.suffix.lower() in (".mrcs", ".mrc", ".star", ".xmd", ".cs", ".stk", ".npy"):
             return Path(path)
     found = sorted(document.path.glob("*.star")) if document.path is not None and document.path.is_dir() else []

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
-from emviewer.ui.panels.gallery_grid import MAX_TILE, MIN_TILE
+from emviewer.ui.panels.gallery_sheet import MAX_TILE, MIN_TILE
 
 LOW_PASS_A = (0.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 """Choices of the low-pass filter for display; 0 is none."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtWidgets import QMenu
 
 from emviewer.ui import columns
-
-if TYPE_CHECKING:
-    from emviewer.ui.panels.rows_panel import RowsPanel
+from emviewer.ui.panels.rows_jobs import RowsJobs
 
 
-def build(panel: RowsPanel, place: int) -> QMenu:
+def build(panel: RowsJobs, place: int) -> QMenu:
     """Return the menu for a right click at a place (-1: beside the images)."""
     menu = QMenu(panel)
     n = columns.grouped(max(1, panel.picker.count))

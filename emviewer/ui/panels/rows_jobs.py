@@ -19,6 +19,7 @@ from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.gallery_notice import Notice
 from emviewer.ui.panels.gallery_viewer import Shot
 from emviewer.ui.row_order import Ints
+from emviewer.ui.row_picker import RowPicker
 from emviewer.ui.runner import JobHandle
 
 
@@ -26,6 +27,7 @@ class RowsJobs(Panel):
     """The part of :class:`RowsPanel` that hands work to the lanes."""
 
     notice: Notice
+    picker: RowPicker
     selected_positions: Callable[[], Ints]
     open_viewer: Callable[[Callable[[int], Shot | None], int], None]
 
