@@ -1,6 +1,7 @@
-"""The grid of tiles: a scroll area that knows only the visible cells, so that a million cost as much as a hundred.
+"""The sheet of tiles: a scroll area that knows only the visible cells, so that a million cost as much as a hundred.
 
-``QListView`` in icon mode lays every item out again whenever rows are appended; here the place of a tile is arithmetic.
+Own arithmetic in place of ``QListView``'s icon mode: where a tile stands is a division, half a million selected tiles
+are one array of booleans, and the tile under the pointer stays there when the size changes.
 """
 
 from __future__ import annotations
