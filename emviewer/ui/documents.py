@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem
 
 from emviewer.ui import theme
+from emviewer.ui.facts import count_text
 from emviewer.ui.workspace import Document, Workspace
 
 _GROUPS = (("map", "Maps", "map"), ("images", "Images", "images"), ("result", "Results", "result"))
@@ -21,8 +22,9 @@ def short_facts(document: Document) -> str:
         known = "" if document.volume.pixel_size_known else "?"
         return f"{box} · {document.volume.pixel_size_A:.3g}{known} Å"
     if document.streaming:
-        return f"{document.n_rows:,} so far".replace(",", " ")
-    return f"{document.n_rows:,}".replace(",", " ") if document.n_rows else ""
+        return f"{count_text(document.n_rows)} so far"
+    partial = " · partial" if document.info.get("Status") == "partial" else ""
+    return f"{count_text(document.n_rows)}{partial}" if document.n_rows else ""
 
 
 class DocumentsTree(QTreeWidget):
@@ -32,7 +34,7 @@ class DocumentsTree(QTreeWidget):
     -------
     show_in : Document, str, bool
         Show it in a panel of this kind (empty: the usual ones); in a new panel if True.
-    close_wanted, reveal_wanted, copy_path_wanted, reload_wanted, pixel_size_wanted : Document
+    close_wanted, reveal_wanted, copy_path_wanted, reload_wanted, pixel_size_wanted, project_wanted : Document
     task_wanted : Document, str
     """
 
@@ -42,6 +44,7 @@ class DocumentsTree(QTreeWidget):
     copy_path_wanted = Signal(object)
     reload_wanted = Signal(object)
     pixel_size_wanted = Signal(object)
+    project_wanted = Signal(object)
     task_wanted = Signal(object, str)
 
     def __init__(self, workspace: Workspace) -> None:
@@ -163,6 +166,8 @@ class DocumentsTree(QTreeWidget):
         menu.addSeparator()
         if document.kind in ("map", "images"):
             menu.addAction("Pixel size…", lambda: self.pixel_size_wanted.emit(document))
+        if document.info.get("_images") is not None and document.kind == "images":
+            menu.addAction("Project folder…", lambda: self.project_wanted.emit(document))
         if document.path is not None:
             menu.addAction("Reload from disk", lambda: self.reload_wanted.emit(document))
             menu.addAction("Show in the file manager", lambda: self.reveal_wanted.emit(document))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer
-from PySide6.QtWidgets import QDoubleSpinBox, QInputDialog
+from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog, QInputDialog
 
 from emviewer.ui.notices import Notice
-from emviewer.ui.opening import read_document
+from emviewer.ui.opening import is_built_in, read_document, reading_again
 from emviewer.ui.workspace import Document
 
 SETTLE_MS = 600
@@ -43,11 +43,13 @@ class FileControl(QObject):
     def open(self, paths: list[Path], then: Any = None) -> None:
         """Open files in a lane; each shows when it is there. ``then(document)`` is called for each."""
         for path in paths:
-            path = Path(path).absolute()
+            path = path if is_built_in(path) else Path(path).absolute()
             known = next((d for d in self.window.workspace.documents.values() if d.path == path), None)
             if known is not None:
                 self.window.workspace.set_current(known)
                 self.window.arrange(known)
+                if then is not None:
+                    then(known)
                 continue
             if path in self.opening:
                 continue
@@ -64,8 +66,9 @@ class FileControl(QObject):
     def _opened(self, path: Path, document: Document, then: Any) -> None:
         self.opening.discard(path)
         self.window.show_opening(self.opening)
-        self.window.settings.add_recent(path)
-        self.window.settings.folder = str(path.parent)
+        if not is_built_in(path):
+            self.window.settings.add_recent(path)
+            self.window.settings.folder = str(path.parent)
         self.window.open_document(document)
         self.window.refresh_recent()
         self.watch(document)
@@ -82,12 +85,27 @@ class FileControl(QObject):
     def doubts(self, document: Document) -> None:
         """Log what is doubtful about a document, and ask for the pixel size if the file does not say it."""
         data = document.volume or document.stack
-        if data is None:
-            return
-        for note in data.notes:
+        notes = data.notes if data is not None else ()
+        for note in dict.fromkeys((*notes, *getattr(document.info.get("_images"), "notes", ()))):
             self.window.log.warn(f"{document.title}: {note}", document)
-        if not data.pixel_size_known:
+        if document.kind == "images" and data is None:
+            self._ask_project_folder(document)
+        if data is not None and not data.pixel_size_known:
             self._ask_pixel_size(document)
+
+    # names in tables ------------------------------------------------------------------------------------------------
+    def _ask_project_folder(self, document: Document) -> None:
+        notes = getattr(document.info.get("_images"), "notes", ())
+        text = f"{document.title}: {notes[0] if notes else 'its images were not found'}."
+        buttons = (("Choose project folder…", lambda: self.choose_project_folder(document)),)
+        self.window.notices.show_notice(Notice("warn", text, buttons=buttons, key=("project", document.id)))
+
+    def choose_project_folder(self, document: Document) -> None:
+        """Ask for the folder that the names in a table start from, and read the table again."""
+        name = QFileDialog.getExistingDirectory(self.window, "Project folder", self.window.settings.folder)
+        if name:
+            document.info["_project_dir"] = name
+            self.reload(document)
 
     def _ask_pixel_size(self, document: Document) -> None:
         data = document.volume or document.stack
@@ -155,25 +173,27 @@ class FileControl(QObject):
         """Read a document again from its file; views and selection stay where they can."""
         if document.path is None:
             return
-        self.window.notices.dismiss(("changed", document.id))
+        for key in ("changed", "project"):
+            self.window.notices.dismiss((key, document.id))
         self.window.runner.view(
             ("reload", document.id),
-            lambda check, p=document.path: read_document(p),
+            lambda check, again=reading_again(document): again(),
             lambda fresh: self._reloaded(document, fresh),
             fail=lambda error: self.window.show_error(error, f"{document.title} could not be read again"),
             slow=True,
         )
 
     def _reloaded(self, document: Document, fresh: Document) -> None:
+        said = {name: document.info[name] for name in ("_pixel_size", "_project_dir") if name in document.info}
         document.volume, document.stack, document.table = fresh.volume, fresh.stack, fresh.table
-        document.info = fresh.info
+        document.info = fresh.info | said
         self.window.workspace.touch(document)
         self.doubts(document)
 
     def _unwatch(self, document: Document) -> None:
         if document.path is not None and str(document.path) in self._watch.files():
             self._watch.removePath(str(document.path))
-        for key in ("pixel-size", "changed"):
+        for key in ("pixel-size", "changed", "project"):
             self.window.notices.dismiss((key, document.id))
 
     # recent files ---------------------------------------------------------------------------------------------------

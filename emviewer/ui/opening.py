@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ import pandas as pd
 
 from emviewer.engine.errors import FileError
 from emviewer.engine.types import ImageSet, ImageStack, Map3D
+from emviewer.ui.facts import count_text
 from emviewer.ui.workspace import Document
 
 ANGLES = {"rlnAngleRot": "rot_deg", "rlnAngleTilt": "tilt_deg", "rlnAnglePsi": "psi_deg"}
 ORIGINS = {"rlnOriginXAngst": "shift_x_A", "rlnOriginYAngst": "shift_y_A"}
 
 
-def read_document(path: Path, pixel_size_A: float | None = None) -> Document:
-    """Open a file or a result folder.
+def is_built_in(path: Path | str) -> bool:
+    """Return whether this names a map that is built in (``phantom:D2``) rather than a file."""
+    return str(path).startswith("phantom:")
+
+
+def read_document(path: Path, pixel_size_A: float | None = None, project_dir: str | None = None) -> Document:
+    """Open a file, a result folder, or a map that is built in.
 
     Parameters
     ----------
@@ -25,22 +32,37 @@ def read_document(path: Path, pixel_size_A: float | None = None) -> Document:
         A map, an image set, an atomic model, or a folder with ``job.json``.
     pixel_size_A : float, optional
         Takes the place of what the header says.
+    project_dir : str, optional
+        Folder that the names in a table start from.
 
     Raises
     ------
     EmviewerError
         It cannot be opened: one sentence says why.
     """
+    if is_built_in(path):
+        from emviewer.engine import sources
+
+        volume = sources.open_map(str(path))
+        return Document("map", str(path).replace(":", " "), None, volume=volume, info={"_source": str(path)})
     if not path.exists():
         raise FileError("the file is not there", path, "check the name, or whether the disk is mounted")
     if path.is_dir():
         return _result(path)
     from emviewer.engine import files
 
-    opened = files.open_any(path, pixel_size_A=pixel_size_A)
+    opened = files.open_any(path, pixel_size_A=pixel_size_A, project_dir=project_dir)
     document = _document(opened, path)
     document.info["_stat"] = path.stat()
     return document
+
+
+def reading_again(document: Document) -> Callable[[], Document]:
+    """Return what reads a document again, with the pixel size and the project folder that a person said; for a lane."""
+    assert document.path is not None
+    path, info = document.path, document.info
+    pixel_size_A, project_dir = info.get("_pixel_size"), info.get("_project_dir")
+    return lambda: read_document(path, pixel_size_A, project_dir)
 
 
 def _document(opened: Any, path: Path) -> Document:
@@ -128,6 +150,8 @@ def summary_line(name: str, value: Any) -> tuple[str, str]:
         return label, "yes" if value else "no"
     if value is None:
         return label, "–"
+    if isinstance(value, int):
+        return label, count_text(value) + unit
     return label, (f"{value:.4g}" if isinstance(value, float) else str(value)) + unit
 
 

@@ -12,6 +12,7 @@ from PySide6.QtCore import QTimer
 from emviewer.engine.errors import FileError
 from emviewer.engine.task import Batch
 from emviewer.engine.types import F32, ImageStack
+from emviewer.ui.facts import count_text
 from emviewer.ui.opening import read_document
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -57,7 +58,7 @@ class ResultStream:
                 self._growing = Path(batch.extra["stack"])
                 self._pixel_size = float(batch.extra.get("pixel_size_A", self._pixel_size))
             if "n_views" in batch.extra:
-                self.document.info["Views"] = batch.extra["n_views"]
+                self.document.info["Views"] = count_text(batch.extra["n_views"])
         if self._waiting and not self._pause.isActive():
             self._publish()
             self._pause.start()

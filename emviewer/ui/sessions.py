@@ -20,7 +20,7 @@ from emviewer.ui.workspace import Document
 def capture(window: Any) -> Session:
     """Return the session of a window; documents without a file of their own (a running result) are left out."""
     workspace = window.workspace
-    kept = [d for d in workspace.documents.values() if d.path is not None and not d.streaming]
+    kept = [d for d in workspace.documents.values() if (d.path or "_source" in d.info) and not d.streaming]
     ids = {d.id for d in kept}
     docks = window.area.docks
     front = window.area.dock_of(window.area.front()) if window.area.front() is not None else None
@@ -46,8 +46,9 @@ def _document(workspace: Any, document: Document, ids: set[int]) -> SessionDocum
     return SessionDocument(
         id=document.id,
         kind=document.kind,
-        path=str(document.path),
+        path=str(document.path or document.info["_source"]),
         title=document.title,
+        project_dir=document.info.get("_project_dir"),
         pixel_size_A=document.info.get("_pixel_size"),
         parent=document.parent if document.parent in ids else None,
         selection=workspace.selection(document).tolist(),
@@ -78,7 +79,7 @@ def load(window: Any, path: Path) -> None:
         for entry in session.documents:
             check()
             try:
-                opened[entry.id] = read_document(Path(entry.path), entry.pixel_size_A)
+                opened[entry.id] = read_document(Path(entry.path), entry.pixel_size_A, entry.project_dir)
             except EmviewerError as err:
                 opened[entry.id] = err
         return session, sentences, opened
@@ -106,6 +107,8 @@ def restore(window: Any, session: Session, sentences: list[str], opened: dict[in
         document.title = entry.title or document.title
         if entry.pixel_size_A is not None:
             document.info["_pixel_size"] = entry.pixel_size_A
+        if entry.project_dir is not None:
+            document.info["_project_dir"] = entry.project_dir
         window.workspace.add(document, make_current=False)
         window.files.watch(document)
         window.workspace.select(document, np.array(entry.selection, np.int64), record=False)

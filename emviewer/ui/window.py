@@ -167,6 +167,7 @@ class MainWindow(QMainWindow):
         t.copy_path_wanted.connect(lambda d: QApplication.clipboard().setText(str(d.path)))
         t.reload_wanted.connect(self.files.reload)
         t.pixel_size_wanted.connect(self.files.edit_pixel_size)
+        t.project_wanted.connect(self.files.choose_project_folder)
         t.task_wanted.connect(lambda document, name: self.show_task(name, document))
         self.start.open_wanted.connect(self.do_open)
         self.start.example_wanted.connect(self.do_open_example)
@@ -348,7 +349,7 @@ class MainWindow(QMainWindow):
         em = self.fontMetrics().height()
         for dock in self.docks.values():
             dock.show()
-        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 18, em * 24],
+        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 18, em * 26],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from PySide6.QtCore import QObject, Signal
 
 from emviewer.engine.types import ImageStack, Map3D
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ids = itertools.count(1)
 

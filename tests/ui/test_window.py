@@ -372,3 +372,34 @@ def test_missing_recent_files_are_greyed_and_can_be_pinned(qtbot, window, tmp_pa
     pin = next(b for b in window.start.findChildren(QAbstractButton) if b.accessibleName() == "Pin gone.mrc")
     pin.click()
     assert window.settings.recent() == [(gone, True)]
+
+
+def test_a_table_whose_images_are_elsewhere_asks_for_the_project_folder(qtbot, window, tmp_path, monkeypatch):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "Extract").mkdir(parents=True)
+    elsewhere.mkdir()
+    with mrc.StackWriter(project / "Extract" / "a.mrcs", (8, 8), 1.5) as writer:
+        writer.append(np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32))
+    rows = "".join(f"00000{i}@Extract/a.mrcs {i * 10}.0\n" for i in (1, 2, 3))
+    table = elsewhere / "set.star"
+    table.write_text(f"data_\n\nloop_\n_rlnImageName #1\n_rlnAngleRot #2\n{rows}\n")
+    (document,) = open_(qtbot, window, table)
+    assert document.stack is None
+    assert document.table["rot_deg"].tolist() == [10.0, 20.0, 30.0]
+    notice = next(n for n in window.notices.notices() if "Extract/a.mrcs" in n.text)
+    monkeypatch.setattr("emviewer.ui.file_control.QFileDialog.getExistingDirectory", lambda *a: str(project))
+    next(b for b in notice.findChildren(QAbstractButton) if b.text() == "Choose project folder…").click()
+    qtbot.waitUntil(lambda: document.stack is not None, timeout=5000)
+    assert len(document.stack) == 3
+    assert not any("Extract" in n.text for n in window.notices.notices())
+
+
+def test_a_built_in_map_opens_by_name(qtbot, window):
+    (document,) = open_(qtbot, window, "phantom:D2")
+    assert document.volume.symmetry == "D2"
+    window.show_task("gallery", document)
+    assert (
+        window.inspector.task().form.values() | {"map": "phantom:D2", "sym": "D2"}
+        == window.inspector.task().form.values()
+    )
+    assert window.settings.recent() == []
