@@ -10,7 +10,14 @@ from typing import Any
 
 def main(argv: list[str] | None = None) -> int:
     """Run emviewer with arguments (the process's unless given) and return the exit code."""
-    args = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules are being loaded; later the command line has its own answer
+        print("emviewer: error: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(args: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Å is no reason to stop
     if args[:1] == ["--version"]:

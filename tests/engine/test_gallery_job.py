@@ -402,3 +402,22 @@ def test_the_particles_disc_holds_the_particle():
     rng = np.random.default_rng(0)
     noise = Map3D(rng.standard_normal((40, 40, 40)).astype(np.float32), 1.0)
     assert particle_radius_px(noise) == 20.0
+
+
+def test_cancelled_at_once_says_that_nothing_is_there(tmp_path, map_file):
+    def check():
+        raise Cancelled
+
+    _, outcome = run(tmp_path / "out", map_file, check=check)
+    assert outcome.status == "partial"
+    assert outcome.summary["n_views"] == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["job.json", "summary.json"]
+
+
+def test_a_closed_window_leaves_a_valid_partial_gallery(tmp_path, map_file):
+    job = run_job(SPEC, validated(GalleryParams, {"map": map_file, "step": 5, "report": "none"}), tmp_path / "out")
+    while not len(next(job).rows):
+        pass
+    job.close()
+    n = json.loads((tmp_path / "out" / "summary.json").read_text())["n_views"]
+    assert len(images_of(tmp_path / "out")[0]) == len(particles_of(tmp_path / "out")[0]) == n > 0

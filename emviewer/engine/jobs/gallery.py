@@ -34,6 +34,7 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
         Rows are view ids from 0; columns ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A``; extra ``stack`` (path
         of the growing ``projections.mrcs``), ``n_views``, ``pixel_size_A``.
     """
+    folder.summary["n_views"] = 0
     yield message("opening the map")
     volume = open_volume(params, folder, check)
     check()
@@ -62,7 +63,7 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
         "box": projector.box,
         "max_res": params.max_res or 2 * projector.pixel_size_A,
     }
-    folder.summary |= {"n_views": 0, "pixel_size_known": volume.pixel_size_known}
+    folder.summary["pixel_size_known"] = volume.pixel_size_known
     run = _Run(params, volume, views, projector, rng)
     with output.GalleryWriter(folder, params, projector.box, projector.pixel_size_A) as writer:
         folder.stage("project")
