@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -41,6 +41,7 @@ DENSE = 20_000
 """From this many directions on their density is drawn instead of dots."""
 NEAR = 14.0
 """Widget units within which a click finds a direction or the marker."""
+OWN_KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Space)
 RASTER = 240
 """Pixels across at which the shading is evaluated."""
 
@@ -381,6 +382,12 @@ class SphereView(QWidget):
         direction, inside = self.direction_at(at)
         if inside or (self._press is not None and self._press[2] == "marker"):
             self.direction_chosen.emit(direction)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in OWN_KEYS:
+            event.accept()  # the arrows turn the sphere, not the picture beside it
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         keys = Qt.Key

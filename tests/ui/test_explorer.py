@@ -131,11 +131,11 @@ def test_only_large_maps_are_binned():
 
 
 def test_large_map_rests_in_full_resolution(panel, qtbot, monkeypatch):
-    monkeypatch.setattr("emviewer.ui.panels.explorer.coarse_factor", lambda box: 2)
+    monkeypatch.setattr("emviewer.ui.panels.explorer_stage.coarse_factor", lambda box: 2)
     monkeypatch.setattr("emviewer.ui.panels.explorer_prepare.coarse_factor", lambda box: 2)
     d = panel.workspace.add(Document("map", "large", volume=Map3D(blob(30, (2, 3, 4)), 1.0)))
     panel.show_document(d)
-    qtbot.waitUntil(lambda: panel.resting is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.stage.resting is not None, timeout=30_000)
     qtbot.waitUntil(lambda: panel.canvas.image is not None and panel.canvas.image.shape == (30, 30))
     panel.set_view(View(0, 45, 0))
     settle(qtbot, panel)
@@ -147,11 +147,11 @@ def test_large_map_rests_in_full_resolution(panel, qtbot, monkeypatch):
 def test_preparation_can_be_cancelled_and_taken_up_again(panel, qtbot):
     d = panel.workspace.add(Document("map", "b", volume=Map3D(blob(BOX, (0, 0, 0)), 1.0)))
     panel.show_document(d)
-    assert panel._busy_bar.isVisible()
+    qtbot.waitUntil(panel._busy_bar.isVisible)
     panel.cancel_button.click()
     assert not panel._busy_bar.isVisible() and "Not prepared" in panel.canvas.message
     qtbot.wait(50)
-    assert panel.turning is None
+    assert panel.stage.turning is None
     QTest.keyClick(panel, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: panel.canvas.image is not None, timeout=30_000)
 
@@ -275,12 +275,22 @@ def test_nothing_is_prepared_for_a_panel_that_is_not_seen(qtbot, runner, documen
     p = ExplorerPanel(Workspace(), runner)
     qtbot.addWidget(p)
     p.show_document(p.workspace.add(document))
-    qtbot.wait(30)
-    assert p.turning is None and p._prepared_for is None
+    qtbot.wait(120)
+    assert p.stage.turning is None
     p.show()
-    qtbot.waitUntil(lambda: p.turning is not None)
+    qtbot.waitUntil(lambda: p.stage.turning is not None)
     p.show_document(None)
-    assert p.empty.isVisible() and p.turning is None
+    assert p.empty.isVisible() and p.stage.turning is None
+
+
+def test_a_panel_out_of_sight_gives_up_and_takes_up_again(panel, qtbot):
+    d = panel.workspace.add(Document("map", "b", volume=Map3D(blob(BOX, (0, 0, 0)), 1.0)))
+    panel.show_document(d)
+    panel.hide()
+    qtbot.wait(120)
+    assert panel.stage.turning is None and panel.busy.text() == ""
+    panel.show()
+    qtbot.waitUntil(lambda: panel.canvas.image is not None)
 
 
 def test_narrow_panels_put_the_sphere_below(panel):

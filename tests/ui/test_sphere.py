@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QAction, QColor
 from PySide6.QtTest import QTest
 
 from emviewer.engine.conventions import directions_from_angles
@@ -152,6 +152,20 @@ def test_keys_turn_and_choose(view):
     view.direction_chosen.connect(chosen.append)
     QTest.keyClick(view, Qt.Key.Key_Return)
     assert len(chosen) == 1
+
+
+def test_arrows_on_the_sphere_win_over_the_keys_of_the_panel(view):
+    taken = []
+    action = QAction(view)
+    action.setShortcut("Right")
+    action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    action.triggered.connect(lambda: taken.append("action"))
+    view.addAction(action)
+    view.activateWindow()
+    view.setFocus()
+    before = view.projection.azimuth
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert view.projection.azimuth == before + 5 and taken == []
 
 
 @pytest.mark.parametrize("name", ["C1", "C7", "D2", "T", "O", "I2", "Ih", "Cs"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPainter, QPen, QResizeEvent, QShowEvent
+from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QPainter, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -32,8 +31,9 @@ from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.explorer_controls import ExplorerControls, ViewList
 from emviewer.ui.panels.explorer_gallery import GalleryLink
 from emviewer.ui.panels.explorer_orientation import View
-from emviewer.ui.panels.explorer_prepare import Turning, coarse_factor, prepare, prepared_for_turning, rest_factor
+from emviewer.ui.panels.explorer_prepare import Turning
 from emviewer.ui.panels.explorer_save import save_view
+from emviewer.ui.panels.explorer_stage import Stage
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
@@ -61,11 +61,8 @@ class ExplorerPanel(ContrastActions, Panel):
         for widget in (self.levels, self.kept):
             self.destroyed.connect(widget.deleteLater)
         self.view = View()
-        self.turning: Turning | None = None
-        self.resting: Turning | None = None
-        self.rate = 0.0
+        self.stage = Stage(runner, id(self), self)
         self._volume: Map3D | None = None
-        self._prepared_for: Map3D | None = None
         self._views: dict[int, View] = {}
         self._contrasts: dict[int, Contrast] = {}
         self._groups: dict[int, PointGroup] = {}
@@ -75,7 +72,6 @@ class ExplorerPanel(ContrastActions, Panel):
         self.gallery = GalleryLink(
             workspace, self.sphere.set_directions, lambda view: self.set_view(view, moving=False)
         )
-        self._shown_at = 0.0
         self._pacer = Latest(runner, (id(self), "projection"))
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -139,7 +135,11 @@ class ExplorerPanel(ContrastActions, Panel):
         self.kept.chosen.connect(self._go)
         self.levels.contrast_changed.connect(self._set_contrast)
         self.cancel_button.clicked.connect(self.cancel_preparation)
-        self._rest.timeout.connect(self._show_resting)
+        self._rest.timeout.connect(lambda: self._ask(self.stage.best))
+        self.stage.busy.connect(self._show_busy)
+        self.stage.ready.connect(self._ready)
+        self.stage.rested.connect(lambda: self._ask(self.stage.best))
+        self.stage.failed.connect(self._failed)
         self.workspace.changed.connect(self._document_changed)
         self.workspace.added.connect(self._document_changed)
         self.workspace.removed.connect(self._document_removed)
@@ -157,8 +157,10 @@ class ExplorerPanel(ContrastActions, Panel):
             self._views[self.document.id] = self.view
             self._lists[self.document.id] = self.kept.views
         super().show_document(document)
-        self._stop()
+        self._rest.stop()
+        self._pacer.cancel()
         self._volume = document.volume if document is not None else None
+        self.stage.set_volume(self._volume)
         self._stack.setCurrentIndex(0 if self._volume is None else 1)
         self.levels.set_distribution(None)
         self.canvas.set_image(None)
@@ -174,11 +176,15 @@ class ExplorerPanel(ContrastActions, Panel):
         self._find_gallery()
         self.controls.show_view(self.view)
         if self.isVisible():
-            self._prepare()
+            self.stage.want()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._prepare()
+        self.stage.want()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.stage.unwant()
 
     def _document_changed(self, document: Document) -> None:
         if self.document is None:
@@ -206,67 +212,24 @@ class ExplorerPanel(ContrastActions, Panel):
             self.gallery.find(self.document)
 
     # preparation ------------------------------------------------------------------------------------------------
-    def _stop(self) -> None:
-        self._rest.stop()
-        self._pacer.cancel()
-        self.runner.drop_views(id(self))
-        self.turning = self.resting = None
-        self._prepared_for = None
-        self._show_busy("")
-
-    def _prepare(self) -> None:
-        volume = self._volume
-        if volume is None or self._prepared_for is volume:
-            return
-        self._prepared_for = volume
-        self._show_busy("Preparing the projections…")
-        work = prepared_for_turning(volume)
-        self.runner.view((id(self), "prepare"), work, self._got_turning, fail=self._failed, slow=True)
-
     def cancel_preparation(self) -> None:
-        """Stop preparing; the button that appears starts again."""
-        if self.turning is None:
-            self._stop()
-            self._prepared_for = self._volume
+        """Stop preparing; Enter starts again."""
+        self.stage.cancel()
+        if self.stage.turning is None:
             self.canvas.set_message("Not prepared. Press Enter to prepare the projections.")
-        else:
-            self.runner.drop_views((id(self), "resting"))
-            self._show_busy("")
 
-    def _got_turning(self, made: tuple[Turning, Distribution]) -> None:
-        self.turning, found = made
-        assert self.document is not None and self._volume is not None
-        self._show_busy("")
+    def _ready(self, found: Distribution) -> None:
+        assert self.document is not None
         contrast = self._contrasts.setdefault(
             self.document.id, Contrast(found.auto_low, found.auto_high, self.levels.contrast.colormap)
         )
         self.levels.set_distribution(found)
         self.levels.set_contrast(contrast)
         self.canvas.set_contrast(contrast)
-        self._ask(self.turning)
-        volume = self._volume
-        factor = rest_factor(volume.box)
-        if factor < coarse_factor(volume.box):
-            self._show_busy("Preparing full resolution…")
-            self.runner.view(
-                (id(self), "resting"),
-                lambda check: prepare(volume, factor, check),
-                self._got_resting,
-                fail=self._failed,
-                slow=True,
-            )
+        self._ask(self.stage.turning)
 
-    def _got_resting(self, made: Turning) -> None:
-        self.resting = made
-        self._show_busy("")
-        self._show_resting()
-
-    def _failed(self, error: Exception) -> None:
-        self._show_busy("")
-        text = str(error) if isinstance(error, EmviewerError) else f"{type(error).__name__}: {error}"
-        if isinstance(error, MemoryError):
-            text = "there is not enough memory for this box"
-        if self.turning is None:
+    def _failed(self, text: str) -> None:
+        if self.stage.turning is None:
             self.canvas.set_message(f"The projections cannot be made: {text}")
 
     def _show_busy(self, text: str) -> None:
@@ -280,38 +243,31 @@ class ExplorerPanel(ContrastActions, Panel):
         """Show another orientation; while ``moving`` a coarse image will do, and the full one follows at rest."""
         self.view = view
         self.controls.show_view(view)
-        if self.turning is None:
-            return
-        self._ask(self.turning)
-        if self.resting is not None or not moving:
+        self._ask(self.stage.turning if moving else self.stage.best)
+        if moving and self.stage.resting is not None:
             self._rest.start()
 
     def _go(self, view: View) -> None:
         self.set_view(view)
         self.gallery.follow(view.direction)
 
-    def _ask(self, turning: Turning) -> None:
+    def _ask(self, turning: Turning | None) -> None:
+        if turning is None:
+            return
         matrix, resolution = self.view.matrix, self._resolution_A
 
         def work(check: Check) -> tuple[np.ndarray, Turning]:
             return turning.image(matrix, resolution), turning
 
-        self._pacer.ask(work, self._got_image, self._failed)
+        self._pacer.ask(work, self._got_image, lambda error: self._failed(str(error)))
 
     def _got_image(self, made: tuple[np.ndarray, Turning]) -> None:
         image, turning = made
-        now = time.monotonic()
-        self.rate = 1.0 / max(1e-3, now - self._shown_at)
-        self._shown_at = now
         box = float(turning.box)
         self.canvas.set_image(image, (box, box), turning.factor)
         rot, tilt, psi = self.view.angles
         coarse = f"   1/{turning.factor} resolution" if turning.factor > 1 else ""
         self.canvas.set_label(f"rot {rot:.1f}°  tilt {tilt:.1f}°  psi {psi:.1f}°{coarse}")
-
-    def _show_resting(self) -> None:
-        if self.resting is not None:
-            self._ask(self.resting)
 
     def _dragged(self, dx: float, dy: float, modifiers: Qt.KeyboardModifier) -> None:
         unit = 180.0 / max(60.0, min(self.canvas.width(), self.canvas.height()))
@@ -323,9 +279,7 @@ class ExplorerPanel(ContrastActions, Panel):
 
     def _set_resolution(self, resolution_A: float) -> None:
         self._resolution_A = resolution_A
-        best = self.resting or self.turning
-        if best is not None:
-            self._ask(best)
+        self._ask(self.stage.best)
 
     def _group_changed(self, group: PointGroup) -> None:
         if self.document is not None:
@@ -364,9 +318,8 @@ class ExplorerPanel(ContrastActions, Panel):
         steps = {Qt.Key.Key_Up: -STEP_DEG, Qt.Key.Key_Down: STEP_DEG}
         if event.key() in steps:
             self._go(self.view.turned(0.0, steps[event.key()]))
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.turning is None:
-            self._prepared_for = None
-            self._prepare()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.stage.cancelled:
+            self.stage.again()
         else:
             super().keyPressEvent(event)
 
@@ -421,8 +374,7 @@ class ExplorerPanel(ContrastActions, Panel):
 
     def do_save_view(self) -> None:
         """Ask for a file and save the projection in full resolution, PNG as shown or MRC with its pixel size."""
-        turning = self.resting or self.turning
-        if turning is None or self._volume is None:
+        if self.stage.best is None or self._volume is None:
             return
         rot, tilt, psi = self.view.angles
         name = f"{self._volume.name or 'view'}_{rot:.0f}_{tilt:.0f}_{psi:.0f}.png"
@@ -434,7 +386,7 @@ class ExplorerPanel(ContrastActions, Panel):
 
     def save_to(self, path: Path) -> None:
         """Save the projection off the GUI thread and say so in the status bar."""
-        turning = self.resting or self.turning
+        turning = self.stage.best
         if turning is None:
             return
         work = save_view(turning, self.view, self._resolution_A, self.levels.contrast, path)
@@ -461,7 +413,7 @@ class ExplorerPanel(ContrastActions, Panel):
 
     def figure_spec(self) -> dict[str, Any] | None:
         volume = self._volume
-        if volume is None or volume.source is None or self.turning is None:
+        if volume is None or volume.source is None or self.stage.turning is None:
             return None
         c = self.levels.contrast
         told = self.document.info if self.document is not None else {}
@@ -482,7 +434,7 @@ class ExplorerPanel(ContrastActions, Panel):
             "angles": list(self.view.angles),
             "symmetry": self.controls.group.name,
             "resolution_A": self._resolution_A,
-            "contrast": [c.low, c.high, c.colormap, c.inverted] if self.turning is not None else None,
+            "contrast": [c.low, c.high, c.colormap, c.inverted] if self.stage.turning is not None else None,
             "views": [list(view.angles) for view in self.kept.views],
         }
 
