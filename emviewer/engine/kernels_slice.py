@@ -75,7 +75,7 @@ def _mate(k, reach, size):
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, phase_x, phase_y, shifts, out):
+def central_slices(bricks, grid, origin, rotations, step, table, mask, rims, shifts, out):
     """Sample half planes through the origin of a 3D transform.
 
     Parameters
@@ -85,7 +85,7 @@ def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, pha
     grid : complex64, shape (Z, Y, X, 2, 2, 2)
         The half transform.
     origin : tuple of float
-        Place ``(z and y, x)`` of frequency 0, in bricks, less the half width of the window.
+        Place ``(z and y, x)`` of frequency 0, in bricks, less the lead of the window.
     rotations : float64, shape (k, 3, 3)
         ``A``: rows are image x, image y, view direction.
     step : float
@@ -94,14 +94,12 @@ def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, pha
         Weights, see ``kernels_window.brick_sum``.
     mask : float32, shape (n, n // 2 + 1)
         Factor of each Fourier pixel, frequencies in FFT order.
-    ends : int64, shape (n,)
-        Pixels in each row of the mask up to the last that is not 0.
-    phase_x, phase_y : complex64, shapes (n // 2 + 1,), (n,)
-        Phases that put the origin on pixel n // 2.
+    rims : int64, shape (n, 2)
+        In each row of the mask, the first pixel that is not 1, and the first from which all are 0.
     shifts : float64, shape (k, 2)
         Pixels (x, y) by which the image is shifted *back* (the pose's sense).
-    out : complex64, shape (k, n, n // 2 + 1)
-        The half transforms of the images.
+    out : float32, shape (k, n, 2 (n // 2 + 1))
+        The half transforms of the images, real and imaginary parts in turn; the centre of rotation is at pixel 0.
     """
     one = float(1 << POINT_BITS)
     base, weights = grid.ctypes.data, table.ctypes.data
@@ -113,26 +111,16 @@ def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, pha
     part_mask = (1 << (POINT_BITS - ROW_BITS)) - 1
     part = np.float32(1.0 / (1 << (POINT_BITS - ROW_BITS)))
     scale = step * one
-    n, nx = mask.shape
-    wave_x = np.empty(nx, np.complex64)
-    wave_y = np.empty(n, np.complex64)
+    n = len(mask)
     for v in range(len(rotations)):
-        ax, ay, az = (
-            np.int64(rotations[v, 0, 0] * scale),
-            np.int64(rotations[v, 0, 1] * scale),
-            np.int64(rotations[v, 0, 2] * scale),
-        )
-        bx, by, bz = (
-            np.int64(rotations[v, 1, 0] * scale),
-            np.int64(rotations[v, 1, 1] * scale),
-            np.int64(rotations[v, 1, 2] * scale),
-        )
-        _waves(phase_x, phase_y, shifts[v, 0], shifts[v, 1], wave_x, wave_y)
+        ax, ay, az = _fixed(rotations[v, 0], scale)
+        bx, by, bz = _fixed(rotations[v, 1], scale)
         for j in range(n):
             ky = j if j <= (n - 1) // 2 else j - n
             qx, qy, qz = bx * ky, by * ky, bz * ky
-            turn = wave_y[j]
-            for i in range(ends[j]):
+            row = out[v, j]
+            rim, end = rims[j]
+            for i in range(end):
                 sign = qx >> 63  # -1 in the half of space that is not stored: read the Hermitian mate
                 x = ((qx ^ sign) - sign) + origin_x
                 y = ((qy ^ sign) - sign) + origin_yz
@@ -151,23 +139,56 @@ def central_slices(bricks, grid, origin, rotations, step, table, mask, ends, pha
                     (z >> row_shift) & row_mask,
                     np.float32(np.int32(z & part_mask)) * part,
                 )
-                value = np.complex64(complex(re, im * np.float32(1 + 2 * sign))) * mask[j, i]
-                out[v, j, i] = value * (wave_x[i] * turn)
-            for i in range(ends[j], nx):
-                out[v, j, i] = 0
+                row[2 * i] = re
+                row[2 * i + 1] = im * np.float32(1 + 2 * sign)
+            for i in range(rim, end):
+                row[2 * i] *= mask[j, i]
+                row[2 * i + 1] *= mask[j, i]
+            row[2 * end :] = 0
+        if shifts[v, 0] != 0 or shifts[v, 1] != 0:
+            _shift(out[v], shifts[v, 0], shifts[v, 1], rims)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _fixed(vector, scale):
+    return np.int64(vector[0] * scale), np.int64(vector[1] * scale), np.int64(vector[2] * scale)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _waves(phase_x, phase_y, shift_x, shift_y, wave_x, wave_y):
-    """Turn the phases of the origin by those of a shift in pixels."""
-    n = len(phase_y)
-    if shift_x == 0 and shift_y == 0:
-        wave_x[:] = phase_x
-        wave_y[:] = phase_y
-        return
+def _shift(image, shift_x, shift_y, rims):
+    """Multiply a half transform by the phases of a shift back, in pixels."""
+    n = len(image)
+    nx = image.shape[1] // 2
     sx, sy = shift_x * 2 * np.pi / n, shift_y * 2 * np.pi / n
-    for i in range(len(phase_x)):
-        wave_x[i] = phase_x[i] * np.complex64(complex(np.cos(sx * i), np.sin(sx * i)))
+    cosine, sine = np.empty(nx, np.float32), np.empty(nx, np.float32)
+    for i in range(nx):
+        cosine[i], sine[i] = np.cos(sx * i), np.sin(sx * i)
     for j in range(n):
         k = j if j <= (n - 1) // 2 else j - n
-        wave_y[j] = phase_y[j] * np.complex64(complex(np.cos(sy * k), np.sin(sy * k)))
+        c, s = np.float32(np.cos(sy * k)), np.float32(np.sin(sy * k))
+        row = image[j]
+        for i in range(rims[j, 1]):
+            wave_re, wave_im = c * cosine[i] - s * sine[i], c * sine[i] + s * cosine[i]
+            re, im = row[2 * i], row[2 * i + 1]
+            row[2 * i] = re * wave_re - im * wave_im
+            row[2 * i + 1] = re * wave_im + im * wave_re
+
+
+@njit(nogil=True, cache=True)
+def centre_images(images, out):
+    """Cut boxes out of images whose centre is at pixel 0, and put the centre at pixel ``b // 2``.
+
+    Parameters
+    ----------
+    images : float32, shape (k, n, n)
+        Images; what lies before pixel 0 stands at the far end.
+    out : float32, shape (k, b, b)
+        Result, ``b <= n``.
+    """
+    n, b = images.shape[1], out.shape[1]
+    c = b // 2
+    for v in range(len(out)):
+        for y in range(b):
+            source = images[v, y - c if y >= c else y - c + n]
+            out[v, y, c:] = source[: b - c]
+            out[v, y, :c] = source[n - c :]

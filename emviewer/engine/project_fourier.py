@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from emviewer.engine import fft, threads
 from emviewer.engine.ctf import CTF, transfer
-from emviewer.engine.kernels_slice import central_slices
+from emviewer.engine.kernels_slice import central_slices, centre_images
 from emviewer.engine.project_gridding import Interp, gridding
 from emviewer.engine.project_transform import Layout, padded_size, padded_transform
 from emviewer.engine.task import Check
@@ -47,17 +47,17 @@ class FourierSlices:
         size = padded_size(edge, pad)
         self.kernel = gridding(interp, size / edge)
         layout = Layout.of(size, self.kernel, cut * size)
-        self._transform = padded_transform(data, layout, self.kernel, check)
+        self._transform = padded_transform(data, layout, self.kernel, 1 / box**2, check)
         self._box = box
         self._pixel_size_A = volume.pixel_size_A
         self._step = size / box / 2
         k = np.hypot(np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)[None, :])
-        self._mask = (edge_fall(k, cut, EDGE_PX / edge) / box**2).astype(np.float32)
-        self._ends = np.where(self._mask > 0, np.arange(1, box // 2 + 2), 0).max(axis=1)
+        self._mask = edge_fall(k, cut, EDGE_PX / edge).astype(np.float32)
+        pixels = np.arange(1, box // 2 + 2)
+        self._rims = np.stack(
+            [np.where(self._mask >= level, pixels, 0).max(axis=1) for level in (1.0, np.float32(1e-30))], axis=1
+        )
         self._table = self.kernel.table()
-        turn = -2j * np.pi * (box // 2)
-        self._phase_y = np.exp(turn * np.fft.fftfreq(box)).astype(np.complex64)
-        self._phase_x = np.exp(turn * np.fft.rfftfreq(box)).astype(np.complex64)
 
     @property
     def bytes(self) -> int:
@@ -67,8 +67,6 @@ class FourierSlices:
     def project(self, rotations: F64, shifts: F64, ctf: CTF | None, out: F32) -> None:
         """Project into ``out`` (n, b, b), the middle of the frame; ``ctf`` multiplies the transforms."""
         box = self._box
-        first = box // 2 - out.shape[1] // 2
-        window = slice(first, first + out.shape[1])
         batch = max(1, min(4, (1 << 18) // (8 * box * (box // 2 + 1))))
 
         def work(start: int, stop: int) -> None:
@@ -79,13 +77,13 @@ class FourierSlices:
                     if ctf is not None:
                         plan.input[: b - a] *= transfer(ctf.take(slice(a, b)), box, self._pixel_size_A)
                     plan.run()
-                    out[a:b] = plan.output[: b - a, window, window]
+                    centre_images(plan.output[: b - a], out[a:b])
 
         n = len(rotations)
         threads.each_chunk(work, n, max(batch, min(8 * batch, -(-n // threads.threads()))))
 
     def slices(self, rotations: F64, shifts: F64, out: NDArray[np.complex64]) -> None:
-        """Sample the half transforms (n, frame, frame // 2 + 1) of projections centred on frame // 2, over frame²."""
+        """Sample the half transforms (n, frame, frame // 2 + 1) of projections, centre at pixel 0, over frame²."""
         central_slices(
             (0,) * self.kernel.bricks,
             self._transform.bricks,
@@ -94,9 +92,7 @@ class FourierSlices:
             self._step,
             self._table,
             self._mask,
-            self._ends,
-            self._phase_x,
-            self._phase_y,
+            self._rims,
             shifts,
-            out,
+            out.view(np.float32),
         )

@@ -86,7 +86,7 @@ def padded_size(box: int, pad: float) -> int:
     return fft.fast_size(int(np.ceil(pad * box)), even=True)
 
 
-def padded_transform(data: F32, layout: Layout, kernel: Gridding, check: Check) -> PaddedTransform:
+def padded_transform(data: F32, layout: Layout, kernel: Gridding, scale: float, check: Check) -> PaddedTransform:
     """Transform a map, gridding-corrected and zero-padded.
 
     Parameters
@@ -97,10 +97,12 @@ def padded_transform(data: F32, layout: Layout, kernel: Gridding, check: Check) 
         Size of the padded box, and which frequencies to keep.
     kernel : Gridding
         The kernel whose transform the map is divided by.
+    scale : float
+        Factor of everything.
     check : callable
         Called every few planes.
     """
-    planes = _transform_planes(data, layout, kernel, check)
+    planes = _transform_planes(data, layout, kernel, scale, check)
     bricks = _aligned_zeros((*layout.shape, 2, 2, 2))
     _transform_along_z(planes, layout, data.shape[0], bricks, check)
     del planes
@@ -126,12 +128,12 @@ def _correction(n: int, size: int, kernel: Gridding) -> F64:
     return 1 / kernel.transform((np.arange(n) - n // 2) / size)
 
 
-def _transform_planes(data: F32, layout: Layout, kernel: Gridding, check: Check) -> C64:
+def _transform_planes(data: F32, layout: Layout, kernel: Gridding, scale: float, check: Check) -> C64:
     """Transform every plane along x and y: (nz, 2 reach + 1, columns)."""
     nz, ny, nx = data.shape
     size, columns = layout.size, layout.columns
     cx, cy, cz = (_correction(n, size, kernel) for n in (nx, ny, nz))
-    weight = np.outer(cy, cx).astype(np.float32)
+    weight = (scale * np.outer(cy, cx)).astype(np.float32)
     wanted = np.arange(-layout.reach, layout.reach + 1) % size
     out = np.empty((nz, len(wanted), columns), np.complex64)
 
