@@ -282,6 +282,26 @@ def test_copies_rows_with_all_columns_in_screen_order(panel, workspace):
     assert [int(line.split("\t")[0]) for line in lines[1:]] == order
 
 
+def test_copies_many_rows_without_holding_the_window_up(panel, workspace, qtbot):
+    document = document_of(workspace, 6000)
+    panel.show_document(document)
+    QGuiApplication.clipboard().setText("before")
+    panel.do("select_all")
+    panel.do("copy")
+    assert QGuiApplication.clipboard().text() == "before"
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().text().count("\n") == 6001, timeout=10_000)
+
+
+def test_a_hidden_gallery_reads_nothing_until_it_is_shown(panel, workspace, qtbot):
+    panel.hide()
+    panel.show_document(document_of(workspace))
+    qtbot.wait(50)
+    assert panel.thumbnails.get(0) is None
+    panel.show()
+    qtbot.waitUntil(lambda: panel.thumbnails.is_fresh(0), timeout=5000)
+    settled(qtbot, panel)
+
+
 def test_saves_the_selected_images_in_the_job_lane(panel, workspace, qtbot, tmp_path):
     document = document_of(workspace)
     document.kind = "result"

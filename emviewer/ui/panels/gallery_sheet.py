@@ -16,6 +16,8 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QResizeEvent,
+    QShowEvent,
     QStaticText,
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
@@ -195,7 +197,9 @@ class TileSheet(QAbstractScrollArea):
 
     # pictures -------------------------------------------------------------------------------------------------------
     def request(self) -> None:
-        """Ask for the pictures of the visible tiles, then of a page below and a page above."""
+        """Ask for the pictures of the visible tiles, then of a page below and a page above; not while hidden."""
+        if not self.isVisible():
+            return
         first, last = self.visible()
         page = last - first
         shown = self.rows.shown
@@ -265,8 +269,12 @@ class TileSheet(QAbstractScrollArea):
         self.viewport().scroll(0, dy)
         self.request()
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         self.relayout()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.request()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

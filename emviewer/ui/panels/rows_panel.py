@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from emviewer.ui.runner import Runner
 from emviewer.ui.table_model import RowSorter, as_tsv
 from emviewer.ui.thumbnails import Thumbnails
 from emviewer.ui.workspace import Document, Workspace
+
+COPY_AT_ONCE = 2000
+"""Rows that are turned into text on the spot (some ms); more are in a lane, and reach the clipboard later."""
 
 
 class RowsPanel(ContrastActions, RowsJobs):
@@ -186,8 +190,12 @@ class RowsPanel(ContrastActions, RowsJobs):
         table = self.table
         if table is None:
             table = pd.DataFrame(index=pd.RangeIndex(len(self.rows.ids)))
-        names = [ROW_NUMBER, *table.columns]
-        QGuiApplication.clipboard().setText(as_tsv(table, self.chosen_positions(), names))
+        names, positions = [ROW_NUMBER, *table.columns], self.chosen_positions()
+        if len(positions) <= COPY_AT_ONCE:
+            QGuiApplication.clipboard().setText(as_tsv(table, positions, names))
+            return
+        work = partial(as_tsv, table, positions, names)
+        self.runner.view((id(self), "copy"), lambda check: work(), QGuiApplication.clipboard().setText, slow=True)
 
     def do_metadata(self) -> None:
         """Show all that the table says of the current row."""

@@ -12,6 +12,8 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPalette,
+    QResizeEvent,
+    QShowEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
@@ -171,8 +173,8 @@ class RowsTable(QTableView):
         return (max(0, first), n if last < 0 else last + 1) if n else (0, 0)
 
     def request(self) -> None:
-        """Ask for the pictures of the visible rows, then of a page below and above."""
-        if IMAGE in self.table_model.names:
+        """Ask for the pictures of the visible rows, then of a page below and above; not while hidden."""
+        if self.isVisible() and IMAGE in self.table_model.names:
             first, last = self.visible()
             shown, page = self.picker.rows.shown, last - first
             near = [shown[first:last], shown[last : last + page], shown[max(0, first - page) : first]]
@@ -194,8 +196,12 @@ class RowsTable(QTableView):
             self.sort_wanted.emit(name, bool(shift))
 
     # mouse and keys -------------------------------------------------------------------------------------------------
-    def resizeEvent(self, event: object) -> None:
-        super().resizeEvent(event)  # type: ignore[arg-type]
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.request()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         self.request()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
