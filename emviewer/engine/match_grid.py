@@ -108,7 +108,7 @@ def map_slices(volume: Map3D, grid: Grid) -> Slices:
     z, y, x = np.ogrid[tuple(slice(-(size // 2), size - size // 2) for _ in range(3))]
     r_A = np.sqrt(x * x + y * y + z * z, dtype=np.float32) * np.float32(pixel)
     rim = (r_A > 0.9 * edge_A) & (r_A <= edge_A)
-    solvent = float(data[rim].mean(dtype=np.float64)) if rim.any() else 0.0
+    solvent = float(np.median(data[rim])) if rim.any() else 0.0
     t = np.clip((r_A - edge_A) / (EDGE_PX * grid.pixel_size_A) + 1, 0, 1)
     data = (data - np.float32(solvent)) * ((1 + np.cos(np.float32(np.pi) * t)) / 2)
     transform = prepare_transform(data)

@@ -31,9 +31,9 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.degrees(Rotation.from_matrix(a @ b.transpose(0, 2, 1)).magnitude())
 
 
-@pytest.fixture(scope="module", params=[48, 49])
+@pytest.fixture(scope="module", params=[64, 65])
 def planted(request):
-    box, n = request.param, 24
+    box, n = request.param, 16
     phantom = blobs(box, box)
     rng = np.random.default_rng(5)
     views = Rotation.random(n, random_state=7).as_matrix()

@@ -98,8 +98,7 @@ class MapComparison:
         # the background beside the particle goes to zero: a pedestal under the mask is in no reprojection
         rim = wide * (1 - mask)
         around = rim if rim.sum() > n else wide
-        level = np.einsum("kyx,yx->k", images, around, dtype=np.float64) / around.sum(dtype=np.float64)
-        masked = (self.sign * (images - level[:, None, None].astype(np.float32)) * wide).astype(np.float32)
+        masked = (self.sign * (images - _weighted_mean(images, around)) * wide).astype(np.float32)
         m = self.matcher
         at_points: F32 | None = None
         if ctf is not None and self.params.ctf != "ignore":
@@ -110,8 +109,11 @@ class MapComparison:
                 at_points = np.abs(at_points)
         return Prepared(ids, images, masked, m.image_values(masked), at_points)
 
-    def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
-        """Search, or take the given (rotations, displacements), and refine unless told not to."""
+    def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check, *, quick: bool = False) -> Matches:
+        """Search, or take the given (rotations, displacements), and refine unless told not to.
+
+        ``quick`` refines few candidates, and none in the finest band: enough to estimate weights.
+        """
         m = self.matcher
         if given is not None:
             n = len(batch.ids)
@@ -130,6 +132,9 @@ class MapComparison:
         found = m.search(images, check=check)
         if not self.params.refine:
             return m.scored(batch.values, found, transfer=batch.transfer)
+        if quick:
+            bands = ((m.coarse, 4, 5), ((m.coarse * m.finest) ** 0.5, 1, 6))
+            return m.refine(batch.values, found, bands=bands, transfer=batch.transfer, check=check)
         apart = np.radians(2 * self.params.step)
         return m.refine(batch.values, found, transfer=batch.transfer, apart_rad=apart, check=check)
 
@@ -161,6 +166,7 @@ class MapComparison:
 
     def _score(self, aligned: F32, reprojected: F32, residual: F32, out: dict[str, NDArray[Any]]) -> None:
         mask, grid = self.inputs.mask, self.inputs.grid
+        out["_signal"][:] = _signal_share(aligned, mask)
         fit = residuals.fit_gray(aligned, reprojected, mask, self.sign)
         residual[:] = fit.residual
         out["cc"][:] = fit.cc
@@ -193,8 +199,26 @@ class MapComparison:
 
 SCORES = (
     "cc", "gray_scale", "gray_offset", "nrmse", "imed", "fvu", "frc05_A", "residual_mean", "residual_var",
-    "residual_logdet", "_xmipp_mean", "_xmipp_deviation",
+    "residual_logdet", "_signal", "_xmipp_mean", "_xmipp_deviation",
 )  # fmt: skip
+
+
+def _signal_share(images: F32, mask: F32) -> F64:
+    """Return how much of each image's variance in the mask is more than beside it: 0 for noise alone, at most 1."""
+    n = images.shape[1]
+    rim = match_grid.soft_disc(n, n / 2 - match_grid.EDGE_PX - 0.5) * (1 - mask)
+    if rim.sum() < n:
+        return np.full(len(images), np.nan)
+    inside, beside = (
+        np.einsum("kyx,yx->k", (images - _weighted_mean(images, w)) ** 2, w, dtype=np.float64) / w.sum()
+        for w in (mask, rim)
+    )
+    return np.asarray(np.clip(1 - np.divide(beside, inside, out=np.ones(len(images)), where=inside > 0), 0, 1))
+
+
+def _weighted_mean(images: F32, weight: F32) -> F32:
+    mean = np.einsum("kyx,yx->k", images, weight, dtype=np.float64) / weight.sum(dtype=np.float64)
+    return np.asarray(mean[:, None, None], np.float32)
 
 
 def _xmipp_moments(residual: F32) -> tuple[F64, F64]:

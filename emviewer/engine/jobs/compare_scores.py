@@ -13,6 +13,10 @@ from emviewer.engine.types import F64
 
 FLAG_Z = 3.5
 """Robust z beyond which an image is flagged; about 1 in 4 000 of a Gaussian set."""
+SEPARATED = 4.0
+"""Spreads by which the better quarter of a set must exceed chance before single images are flagged as chance."""
+LEAST_SHARE = 0.25
+"""Share of the images' signal (their variance beyond that beside the particle) a map must explain to explain them."""
 NOTHING_LEFT = 0.01
 """Fraction of variance unexplained below which no image is flagged, however good the others are."""
 COLUMNS = (
@@ -25,7 +29,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Null:
-    """Correlations that images reach with a map of random phases: what a search finds where there is nothing.
+    """Correlations that images reach with maps of random phases: what a search finds where there is nothing.
 
     Parameters
     ----------
@@ -33,16 +37,18 @@ class Null:
         Of a sample of the images.
     rows : ndarray of int64, shape (s,)
         Their row ids.
+    drawn : ndarray of int64, shape (s,)
+        Which random map it was.
     """
 
     cc: F64
     rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    drawn: np.ndarray[tuple[int], np.dtype[np.int64]]
 
-    @property
-    def threshold(self) -> float:
-        """Fisher-transformed correlation that 1 in 40 images reaches by chance."""
-        z = _fisher(self.cc)
-        return float(np.median(z) + 2 * _spread(z))
+    def levels(self) -> list[tuple[float, float]]:
+        """Return median and spread of the Fisher-transformed correlations with every random map."""
+        maps = [_fisher(self.cc[self.drawn == number]) for number in np.unique(self.drawn)]
+        return [(float(np.median(z)), _spread(z)) for z in maps]
 
 
 def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
@@ -65,10 +71,9 @@ def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
     distance = np.log(np.maximum(table["imed"].to_numpy(float), 1e-6))
     chance = np.zeros(len(table), bool)
     if null is not None and len(null.cc) >= 8 and good.any():
-        z0 = _fisher(null.cc)
-        separated = np.quantile(fisher[good], 0.75) > np.median(z0) + 6 * _spread(z0)
-        if separated:
-            chance = good & (fisher < null.threshold)
+        middle, spread = max(null.levels())
+        if np.quantile(fisher[good], 0.75) > middle + SEPARATED * spread:
+            chance = good & (fisher < middle + 2 * spread)
     reference = good & ~chance
     if reference.sum() < 8:
         reference = good
@@ -175,15 +180,22 @@ def _paired_p(best: F64, other: F64) -> float:
 
 
 def explains(table: pd.DataFrame, null: Null | None) -> bool:
-    """Return whether a map explains the images better than a map of random phases does (paired, p < 0.001)."""
-    if null is None:
+    """Return whether a map explains the images better than chance does.
+
+    The median Fisher-transformed correlation of the sampled images must exceed that of every random map by the
+    spread of the images, and the map must explain a quarter of the signal where the images show that they have any.
+    """
+    if null is None or len(null.cc) == 0:
         return True
-    with_map = table["cc"].to_numpy(float)[null.rows]
-    pair = np.isfinite(with_map) & np.isfinite(null.cc)
-    if pair.sum() < 5:
-        return bool(np.median(with_map[pair] - null.cc[pair]) > 0) if pair.any() else False
-    test = stats.wilcoxon(with_map[pair] - null.cc[pair], alternative="greater")
-    return bool(test.pvalue < (1e-3 if pair.sum() >= 10 else 0.07))
+    rows = np.unique(null.rows)
+    cc = table["cc"].to_numpy(float)[rows]
+    known = np.isfinite(cc)
+    if not known.any():
+        return False
+    z = float(np.median(_fisher(cc[known])))
+    signal = float(np.nanmedian(table["_signal"].to_numpy(float)[rows][known]))
+    enough = not signal > 0.1 or float(np.median(np.maximum(cc[known], 0) ** 2)) > LEAST_SHARE * signal
+    return enough and all(z > middle + spread for middle, spread in null.levels())
 
 
 def _verdict(place: int, p: float, explained: bool) -> str:

@@ -15,11 +15,13 @@ from emviewer.engine.match_search import Matches
 from emviewer.engine.task import Check
 from emviewer.engine.types import F64, Map3D
 
-CALIBRATION = 96
+CALIBRATION = 48
 """Images from which the weights of rings are estimated."""
-CHANCE = 64
-"""Images that are compared with a map of random phases."""
-CONTRAST = 32
+CHANCE = 24
+"""Images that are compared with every map of random phases."""
+NULL_MAPS = 2
+"""Maps of random phases; one alone may resemble the images at low resolution by luck."""
+CONTRAST = 16
 """Images from which the contrast is told."""
 
 
@@ -54,8 +56,8 @@ def calibrate(comparison: MapComparison, reader: Reader, check: Check) -> None:
     batch = reader.prepared(comparison, sample_ids(reader, CALIBRATION))
     if len(batch.ids) == 0:
         return
-    found = comparison.find(batch, reader.given(batch.ids), check)
     m = comparison.matcher
+    found = comparison.find(batch, reader.given(batch.ids), check, quick=True)
     best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
     values = batch.values[best]
     model = m.model_values(found.rotations[best, 0], found.displacement_px[best, 0])
@@ -91,14 +93,22 @@ def ring_weights(curve: F64, image_power: F64, map_power: F64, count: NDArray[np
 def chance(
     comparison: MapComparison, volume: Map3D, inputs: Inputs, params: CompareParams, reader: Reader, check: Check
 ) -> Null:
-    """Compare a sample of the images with a map of random phases, searched and refined alike."""
+    """Compare samples of the images with maps of random phases: contrast chosen, weighed, searched, refined alike."""
     slices = comparison.slices
     voxels = comparison.radius_px * 2 * slices.centre / (slices.scale * slices.n)
-    other = MapComparison(volume, inputs, params, random_phases(slices, voxels, params.seed))
-    other.sign = comparison.sign
-    other.matcher.set_weights(comparison.matcher.ring_weight)
-    batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
-    if len(batch.ids) == 0:
-        return Null(np.empty(0), np.empty(0, np.int64))
-    found: Matches = other.find(batch, reader.given(batch.ids), check)
-    return Null(other.compare(batch, found).columns["cc"], batch.ids)
+    cc, rows, drawn = [], [], []
+    for number in range(NULL_MAPS):
+        random = random_phases(slices, voxels, params.seed + number)
+        other = MapComparison(volume, inputs, params, random)
+        other.sign = choose_contrast(other, reader, params, check)
+        calibrate(other, reader, check)
+        batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
+        if len(batch.ids) == 0:
+            break
+        found: Matches = other.find(batch, reader.given(batch.ids), check)
+        cc.append(other.compare(batch, found).columns["cc"])
+        rows.append(batch.ids)
+        drawn.append(np.full(len(batch.ids), number))
+    if not cc:
+        return Null(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    return Null(np.concatenate(cc), np.concatenate(rows), np.concatenate(drawn))
