@@ -69,7 +69,7 @@ def _open(args: list[str]) -> int:
 def _must_exist(name: str) -> None:
     from emviewer.engine.cli.main import no_such
 
-    if not Path(name).exists():
+    if not name.startswith("phantom:") and not Path(name).exists():
         raise no_such(name)
 
 

@@ -135,5 +135,6 @@ def _whole(model: type[BaseModel], name: str) -> bool:
 def _help(model: type[BaseModel], name: str) -> str:
     info, meta = model.model_fields[name], field_meta(model, name)
     default = " ".join(as_words(model, name, info.default)) if not info.is_required() else ""
+    default = {"True": "yes", "False": "no"}.get(default, default)
     unit = f" ({meta.unit})" if meta.unit else ""
     return f"{info.description}{unit}" + (f"  [{default}]" if default else "")
