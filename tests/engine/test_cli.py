@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -77,12 +78,14 @@ def test_help_loads_nothing_heavy():
 
 
 def test_help_is_quick():
-    for words, limit in ((("--version",), 0.3), (("--help",), 0.3), (("gallery", "--help"), 0.6)):
+    """In processor time, which does not depend on what else the machine does."""
+    for words, limit in ((("--version",), 0.3), (("--help",), 0.3), (("gallery", "--help"), 0.5)):
         seconds = []
         for _ in range(3):
-            start = time.perf_counter()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert emviewer(*words).returncode == 0
-            seconds.append(time.perf_counter() - start)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert min(seconds) < limit, words
 
 
