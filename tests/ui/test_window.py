@@ -72,6 +72,7 @@ def test_opening_the_same_file_again_does_not_open_it_twice(qtbot, window, map_f
     assert window.files.opening == set()
 
 
+@pytest.mark.filterwarnings("ignore:.*QDragEnterEvent.* is marked as deprecated")  # from Qt 6.12; 6.10 has no other
 def test_dropping_files_opens_them(qtbot, window, map_file):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(map_file))])
@@ -403,3 +404,35 @@ def test_a_built_in_map_opens_by_name(qtbot, window):
         == window.inspector.task().form.values()
     )
     assert window.settings.recent() == []
+
+
+def test_keys_go_to_the_panel_in_front_and_typing_into_a_form_does_not(qtbot, window, map_file):
+    open_(qtbot, window, map_file)
+    panel = window.area.front()
+    done = []
+    panel.do_invert = lambda: done.append("invert")
+    panel.do_next = lambda: done.append("next")
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=2000)
+    panel.setFocus()
+    qtbot.keyClick(panel, Qt.Key.Key_I)
+    qtbot.keyClick(panel, Qt.Key.Key_Right)
+    assert done == ["invert", "next"]
+    window.show_task("gallery")
+    edit = window.inspector.task().form.fields["sym"].widget
+    edit.setFocus()
+    edit.lineEdit().clear()
+    qtbot.keyClicks(edit.lineEdit(), "I")
+    assert edit.currentText() == "I"
+    assert done == ["invert", "next"]
+
+
+def test_a_panel_behind_another_does_not_take_the_front(qtbot, window, map_file):
+    open_(qtbot, window, map_file)
+    qtbot.waitUntil(lambda: len(window.area.panels()) == 2, timeout=5000)
+    before, behind = window.area.front(), next(p for p in window.area.panels() if p is not window.area.front())
+    window.area._focus_changed(None, behind)
+    assert window.area.front() is before
+    window.area.bring(behind)
+    assert window.area.front() is behind
+    assert [s.widget for s in window.inspector._sections] == [w for _, w in behind.inspector()]
