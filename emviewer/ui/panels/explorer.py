@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QPainter, QPen, QResizeEvent, QShowEvent
+from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -61,7 +61,7 @@ class ExplorerPanel(ContrastActions, Panel):
         for widget in (self.levels, self.kept):
             self.destroyed.connect(widget.deleteLater)
         self.view = View()
-        self.stage = Stage(runner, id(self), self)
+        self.stage = Stage(runner, self)
         self._volume: Map3D | None = None
         self._views: dict[int, View] = {}
         self._contrasts: dict[int, Contrast] = {}
@@ -178,8 +178,9 @@ class ExplorerPanel(ContrastActions, Panel):
         if self.isVisible():
             self.stage.want()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Take up the preparation when the panel comes into sight (a tab that is raised is not told in another way)."""
+        super().paintEvent(event)
         self.stage.want()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -231,6 +232,8 @@ class ExplorerPanel(ContrastActions, Panel):
     def _failed(self, text: str) -> None:
         if self.stage.turning is None:
             self.canvas.set_message(f"The projections cannot be made: {text}")
+        else:
+            self.status.emit(f"The projection cannot be shown in full resolution: {text}")
 
     def _show_busy(self, text: str) -> None:
         self.busy.setText(text)

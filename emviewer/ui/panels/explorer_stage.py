@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QWidget
 
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.filters_display import Distribution
@@ -20,8 +21,8 @@ class Stage(QObject):
     Parameters
     ----------
     runner : Runner
-    owner : int
-        The panel's ``id``, with which the keys of its views begin.
+    panel : QWidget
+        Prepares only while it is seen; the keys of its views begin with its ``id``.
 
     Signals
     -------
@@ -40,14 +41,14 @@ class Stage(QObject):
     rested = Signal()
     failed = Signal(str)
 
-    def __init__(self, runner: Runner, owner: int, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.runner = runner
+    def __init__(self, runner: Runner, panel: QWidget) -> None:
+        super().__init__(panel)
+        self.runner, self._panel = runner, panel
         self.turning: Turning | None = None
         self.resting: Turning | None = None
         self.cancelled = False
         self._volume: Map3D | None = None
-        self._keys = (owner, "prepare"), (owner, "resting")
+        self._keys = (id(panel), "prepare"), (id(panel), "resting")
         self._under_way = ""
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -65,8 +66,8 @@ class Stage(QObject):
         self._volume, self.turning, self.resting, self.cancelled = volume, None, None, False
 
     def want(self) -> None:
-        """Prepare what is missing, unless it was cancelled."""
-        if self._volume is not None and not self.cancelled and not self._under_way:
+        """Prepare what is missing, unless it was cancelled; called whenever the panel is painted."""
+        if self._missing() and not self.cancelled and not self._under_way and not self._patience.isActive():
             self._patience.start()
 
     def unwant(self) -> None:
@@ -94,18 +95,25 @@ class Stage(QObject):
             self._under_way = text
             self.busy.emit(text)
 
-    def _begin(self) -> None:
+    def _missing(self) -> bool:
         volume = self._volume
         if volume is None:
+            return False
+        finer = rest_factor(volume.box) < coarse_factor(volume.box)
+        return self.turning is None or (self.resting is None and finer)
+
+    def _begin(self) -> None:
+        volume = self._volume
+        # a dock behind another tab says that it is visible, but nothing of it is
+        if volume is None or not self._missing() or self._panel.visibleRegion().isEmpty():
             return
         if self.turning is None:
             self._say("Preparing the projections…")
             self.runner.view(
                 self._keys[0], prepared_for_turning(volume), self._got_turning, fail=self._failed, slow=True
             )
-            return
-        factor = rest_factor(volume.box)
-        if self.resting is None and factor < coarse_factor(volume.box):
+        else:
+            factor = rest_factor(volume.box)
             self._say("Preparing full resolution…")
             self.runner.view(
                 self._keys[1],
@@ -128,6 +136,7 @@ class Stage(QObject):
 
     def _failed(self, error: Exception) -> None:
         self._say("")
+        self.cancelled = True
         text = str(error) if isinstance(error, EmviewerError) else f"{type(error).__name__}: {error}"
         if isinstance(error, MemoryError):
             text = "there is not enough memory for this box"
