@@ -12,8 +12,10 @@ import click
 @click.option("--out", required=True, metavar="FILE.(png|svg|pdf|tiff)", help="the figure to write")
 def command(spec: str, out: str) -> int:
     """Make a figure again from the spec that was saved beside it."""
+    from emviewer.engine.cli.say import quieten_libraries, say
+
+    quieten_libraries()
     from emviewer.engine import figure
-    from emviewer.engine.cli.say import say
     from emviewer.engine.jobs.folder import as_output_error
 
     target = Path(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emviewer.engine.cli.interrupt import interruptible
-from emviewer.engine.cli.say import say, say_error, say_warning
+from emviewer.engine.cli.say import quieten_libraries, say, say_error, say_warning
 from emviewer.engine.errors import FileError
 from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, validated
@@ -28,6 +28,7 @@ def run(name: str, values: dict[str, Any], out: str, overwrite: bool = False, qu
     """
     params = validated(registry.params(name), values)
     check_inputs(params)
+    quieten_libraries()
     from emviewer.engine.cli.progress import progress_bar
     from emviewer.engine.jobs.run import run_job
 

@@ -20,5 +20,12 @@ def say_warning(sentence: object) -> None:
     print(f"emviewer: warning: {_one_line(sentence)}", file=sys.stderr, flush=True)
 
 
+def quieten_libraries() -> None:
+    """Keep matplotlib from telling about its fonts and folders: stderr is for what the person can act on."""
+    import logging
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
 def _one_line(text: object) -> str:
     return " ".join(str(text).split())
