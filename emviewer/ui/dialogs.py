@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import PySide6
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
@@ -134,7 +134,8 @@ class CommandPalette(QDialog):
 def palette_entries(window: Any) -> list[tuple[str, str, str, Callable[[], Any]]]:
     """Return everything that can be done now: enabled actions, then documents."""
     entries: list[tuple[str, str, str, Callable[[], Any]]] = []
-    for action in window.actions_.actions.values():
+    tasks_first = sorted(window.actions_.actions.values(), key=lambda a: a.data().menu != "&Task")
+    for action in tasks_first:
         spec = action.data()
         if action.isEnabled() and spec.name != "palette":
             hint = key_text(spec.keys[0]) if spec.keys else ""
@@ -154,8 +155,9 @@ def show_palette(window: Any) -> None:
     if dialog.exec():
         chosen = dialog.chosen()
         if chosen is not None:
-            chosen()
+            QTimer.singleShot(0, window, chosen)  # when the keyboard is back in the window
     dialog.deleteLater()
+    window.activateWindow()
 
 
 class ShortcutsSheet(QDialog):
@@ -209,6 +211,7 @@ class ShortcutsSheet(QDialog):
 def show_shortcuts(window: Any) -> None:
     """Show the sheet of keys."""
     dialog = ShortcutsSheet(window)
+    dialog.finished.connect(window.activateWindow)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.open()
 
@@ -248,6 +251,7 @@ class HelpViewer(QDialog):
 def show_help(window: Any) -> None:
     """Show the help beside the window (not in its way)."""
     dialog = HelpViewer(window)
+    dialog.finished.connect(window.activateWindow)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setModal(False)
     dialog.show()

@@ -141,6 +141,11 @@ class PanelDock(QDockWidget):
         self.closing.emit(self)
 
 
+def _shows(panel: Panel) -> bool:
+    """Return whether a panel can be seen; one behind another tab is "visible" to Qt and yet has no pixel."""
+    return panel.isVisible() and not panel.visibleRegion().isEmpty()
+
+
 class PanelArea(QMainWindow):
     """Panels over the documents of the workspace.
 
@@ -279,7 +284,7 @@ class PanelArea(QMainWindow):
             self.docks.remove(dock)
         self.removeDockWidget(dock)
         if dock.panel is self._front:
-            shown = [d.panel for d in self.docks if d.panel.isVisible()] or self.panels()
+            shown = [d.panel for d in self.docks if _shows(d.panel)] or self.panels()
             self._set_front(shown[0] if shown else None)
         dock.deleteLater()
         self.count_changed.emit()
@@ -312,12 +317,12 @@ class PanelArea(QMainWindow):
         for dock in self.docks:
             dock.heading.setVisible(dock.isFloating() or not self.tabifiedDockWidgets(dock))  # else the tab says it
         # A tab that comes to the front shows itself; one that leaves does so just before.
-        if seen and self.dock_of(panel) is not None and (self._front is None or not self._front.isVisible()):
+        if seen and self.dock_of(panel) is not None and (self._front is None or not _shows(self._front)):
             self._set_front(panel)
 
     def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         panel = next((p for p in self.panels() if new is p or (new is not None and p.isAncestorOf(new))), None)
-        if panel is not None:
+        if panel is not None and _shows(panel):
             self._set_front(panel)
 
     def _set_front(self, panel: Panel | None) -> None:

@@ -36,6 +36,7 @@ def run_window(files: list[Path], session: Path | None, demo: bool) -> int:
     window = MainWindow(settings)
     restore = install_hook(window)
     window.show()
+    window.activateWindow()  # bare X servers (VNC, Xvfb) have no window manager to do it
     # Ctrl+C in the terminal closes the window; the timer lets Python see the signal.
     signal.signal(signal.SIGINT, lambda *_: window.end())
     pulse = QTimer()
