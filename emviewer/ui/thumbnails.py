@@ -101,7 +101,7 @@ class Thumbnails(QObject):
         self.max_bytes = max_bytes
         self.bytes = 0
         self.stack: ImageStack | None = None
-        self.style = TileStyle()
+        self.style: TileStyle | None = TileStyle()
         self.error: Exception | None = None
         self._key = (owner, "thumbnails", id(self))
         self._cache: OrderedDict[int, tuple[QImage, TileStyle]] = OrderedDict()
@@ -119,8 +119,11 @@ class Thumbnails(QObject):
             self._cache.clear()
             self.bytes = 0
 
-    def set_style(self, style: TileStyle) -> None:
-        """Paint in another way from now on; pictures painted before are shown until they are replaced."""
+    def set_style(self, style: TileStyle | None) -> None:
+        """Paint in another way from now on; pictures painted before are shown until they are replaced.
+
+        None: the way is not known yet (levels are being found); nothing is read until it is.
+        """
         self.style = style
 
     def retry(self) -> None:
@@ -139,7 +142,7 @@ class Thumbnails(QObject):
     def is_fresh(self, position: int) -> bool:
         """Return whether the picture is there in the present style."""
         found = self._cache.get(position)
-        return found is not None and found[1] == self.style
+        return found is not None and (found[1] is self.style or found[1] == self.style)
 
     def want(self, positions: Iterable[int]) -> None:
         """Ask for pictures, most urgent first; replaces the wishes made before."""
@@ -152,9 +155,9 @@ class Thumbnails(QObject):
         return not self._busy and not self._wanted
 
     def _next(self) -> None:
-        if self._busy or self.error is not None or self.stack is None or not self._wanted:
-            return
         stack, style, source = self.stack, self.style, self._source
+        if self._busy or self.error is not None or stack is None or style is None or not self._wanted:
+            return
         k = max(1, min(MAX_CHUNK, CHUNK_PIXELS // (stack.shape[0] * stack.shape[1])))
         chunk, self._wanted = [p for p in self._wanted[:k] if p < stack.n], self._wanted[k:]
         if not chunk:

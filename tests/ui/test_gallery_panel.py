@@ -255,6 +255,16 @@ def test_shared_contrast_follows_the_stack_and_each_tile_its_own(panel, workspac
     assert panel.thumbnails.get(0).pixelColor(50, 50).red() == pytest.approx(255 - grey[0], abs=1)
 
 
+def test_tiles_are_painted_once_with_the_levels_that_stay(panel, workspace, qtbot):
+    painted = []
+    panel.thumbnails.ready.connect(lambda positions: painted.append(panel.thumbnails.style.levels))
+    panel.show_document(document_of(workspace))
+    settled(qtbot, panel)
+    assert len(painted) >= 1
+    assert len(set(painted)) == 1
+    assert painted[0] is not None
+
+
 def test_captions_take_two_of_any_columns(panel, workspace):
     document = document_of(workspace)
     document.table = document.table.assign(cc=0.98765, name="abc")
@@ -361,6 +371,7 @@ def test_moved_stack_says_relink_and_relinks(panel, workspace, qtbot, tmp_path):
     qtbot.waitUntil(lambda: "4 images" in panel.notice.label.text(), timeout=5000)
     panel.relink_to(tmp_path / "b.mrcs")
     qtbot.waitUntil(lambda: panel.thumbnails.is_fresh(8), timeout=5000)
+    assert panel.thumbnails.style.levels is not None
     assert not panel.notice.isVisible()
 
 

@@ -39,6 +39,7 @@ class GalleryContrast(QObject):
         self.low_pass_A = 0.0
         self.known = False
         self._settled = False
+        self._hopeless = False
         self._asked = 0
         self.levels.contrast_changed.connect(self._by_hand)
         if parent is not None:
@@ -52,7 +53,7 @@ class GalleryContrast(QObject):
 
     def reset(self, stack: ImageStack | None) -> None:
         """Begin with another stack; colour map and inversion are kept."""
-        self.known = self._settled = False
+        self.known = self._settled = self._hopeless = False
         self._asked = 0
         self.levels.set_distribution(None)
         self.follow(stack)
@@ -80,7 +81,7 @@ class GalleryContrast(QObject):
             self._key,
             lambda check: distribution(sampled_values(stack, check=check)),
             lambda found: self._found(found, take),
-            fail=lambda error: None,  # the tiles meet the same error and say it
+            fail=self._failed,
         )
 
     def _found(self, found: Distribution, take: bool) -> None:
@@ -89,6 +90,11 @@ class GalleryContrast(QObject):
             self.levels.set_contrast(replace(self.contrast, low=found.auto_low, high=found.auto_high))
         self.known = True
         self.levels.set_distribution(found)
+        self.changed.emit()
+
+    def _failed(self, error: Exception) -> None:
+        """Let the tiles be read without levels: they meet the same error and say it."""
+        self._hopeless = True
         self.changed.emit()
 
     def _by_hand(self, contrast: Contrast) -> None:
@@ -100,9 +106,11 @@ class GalleryContrast(QObject):
         self.shared = shared
         self.changed.emit()
 
-    def style(self, size_px: int) -> TileStyle:
-        """Return how tiles of this size in device pixels are painted now."""
+    def style(self, size_px: int) -> TileStyle | None:
+        """Return how tiles of this size in device pixels are painted now; None while shared levels are being found."""
         c = self.contrast
+        if self.shared and not self.known and not self._hopeless:
+            return None
         levels = (c.low, c.high) if self.shared and self.known else None
         return TileStyle(size_px, levels, c.colormap, c.inverted, self.spectrum, self.low_pass_A)
 

@@ -50,8 +50,9 @@ class RowsPanel(ContrastActions, RowsJobs):
         self.notice = Notice()
         self.viewer: ImageViewer | None = None
         self._stack: ImageStack | None = None
+        self._unreadable = False
         workspace.changed.connect(self._on_changed)
-        self.thumbnails.failed.connect(self._on_failed)
+        self.thumbnails.failed.connect(self._on_unreadable)
         self.sorter.sorted.connect(self._on_sorted)
 
     # the document ---------------------------------------------------------------------------------------------------
@@ -62,6 +63,7 @@ class RowsPanel(ContrastActions, RowsJobs):
         self.thumbnails.set_stack(self.stack)
         self.picker.set_document(document)
         self.notice.say("")
+        self._unreadable = False
         self._reset()
 
     def _ids(self) -> Ints:
@@ -83,12 +85,18 @@ class RowsPanel(ContrastActions, RowsJobs):
         if self.stack is not self._stack:
             self._stack = self.stack
             self.thumbnails.set_stack(self.stack, keep=True)
-            if self.notice.property("level") == "error":
+            if self._unreadable:
+                self._unreadable = False
                 self.notice.say("")
+                self.contrast.reset(self.stack)
         if len(ids) > len(old):
             self.rows.grow(ids)
             self.picker.refresh()
         self._grown()
+
+    def _on_unreadable(self, error: Exception) -> None:
+        self._unreadable = True
+        self._on_failed(error)
 
     def _on_sorted(self) -> None:
         self.picker.refresh()
