@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,13 +147,29 @@ def test_large_map_rests_in_full_resolution(panel, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: panel.canvas.image.shape == (30, 30))
 
 
-def test_preparation_can_be_cancelled_and_taken_up_again(panel, qtbot):
-    d = panel.workspace.add(Document("map", "b", volume=Map3D(blob(BOX, (0, 0, 0)), 1.0)))
-    panel.show_document(d)
-    qtbot.waitUntil(panel._busy_bar.isVisible)
-    panel.cancel_button.click()
+def test_preparation_can_be_cancelled_and_taken_up_again(panel, qtbot, monkeypatch):
+    stopped = threading.Event()
+
+    def endless(volume):
+        def work(check):
+            try:
+                while True:
+                    check()
+                    time.sleep(0.002)
+            finally:
+                stopped.set()
+
+        return work
+
+    with monkeypatch.context() as patch:
+        patch.setattr("emviewer.ui.panels.explorer_stage.prepared_for_turning", endless)
+        d = panel.workspace.add(Document("map", "b", volume=Map3D(blob(BOX, (0, 0, 0)), 1.0)))
+        panel.show_document(d)
+        qtbot.waitUntil(panel._busy_bar.isVisible)
+        panel.cancel_button.click()
+        qtbot.waitUntil(stopped.is_set)
     assert not panel._busy_bar.isVisible() and "Not prepared" in panel.canvas.message
-    qtbot.wait(50)
+    qtbot.wait(100)
     assert panel.stage.turning is None
     QTest.keyClick(panel, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: panel.canvas.image is not None, timeout=30_000)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.engine.filters_display import Distribution, distribution, map_distribution, subsample
@@ -16,7 +15,7 @@ from emviewer.ui.canvas import LABEL, Crosshair
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.contrast_actions import ContrastActions
+from emviewer.ui.panels.slices_actions import SlicesActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS, CutsArea
 from emviewer.ui.panels.slices_controls import CutControls
 from emviewer.ui.panels.slices_read import read_view, warm
@@ -26,7 +25,7 @@ from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
 
-class SlicesPanel(ContrastActions, Panel):
+class SlicesPanel(SlicesActions, Panel):
     """Three linked cuts: wheel steps, Ctrl+wheel zooms, left drag moves the crosshair, right drag the levels."""
 
     kind = "slices"
@@ -317,71 +316,6 @@ class SlicesPanel(ContrastActions, Panel):
         at = state.at(plane.across, x).at(plane.down, y).voxel
         lengths = f" ({', '.join(f'{v * size:.1f}' for v in at)} Å)" if size else ""
         self.status.emit(f"x {at[0]} y {at[1]} z {at[2]}{lengths}  {value:.4g}")
-
-    # actions ----------------------------------------------------------------------------------------------------
-    def do_spectrum(self) -> None:
-        """Show amplitude spectra, or the cuts again."""
-        self._choose_spectrum(not self.current.spectrum)
-
-    def do_maximise_x(self) -> None:
-        """Show only the cut perpendicular to x."""
-        self._choose_layout("x")
-
-    def do_maximise_y(self) -> None:
-        """Show only the cut perpendicular to y."""
-        self._choose_layout("y")
-
-    def do_maximise_z(self) -> None:
-        """Show only the cut perpendicular to z."""
-        self._choose_layout("z")
-
-    def do_three_cuts(self) -> None:
-        """Show the three cuts."""
-        self._choose_layout("three")
-
-    def do_previous(self) -> None:
-        """Step one slice back along the active axis (that of the cut last under the mouse)."""
-        self._step(self.current.active, -1)
-
-    def do_next(self) -> None:
-        """Step one slice forward."""
-        self._step(self.current.active, 1)
-
-    def do_previous_page(self) -> None:
-        """Step ten slices back."""
-        self._step(self.current.active, -10)
-
-    def do_next_page(self) -> None:
-        """Step ten slices forward."""
-        self._step(self.current.active, 10)
-
-    def do_first(self) -> None:
-        """Go to the first slice."""
-        self._step(self.current.active, -(1 << 30))
-
-    def do_last(self) -> None:
-        """Go to the last slice."""
-        self._step(self.current.active, 1 << 30)
-
-    def do_zoom_in(self) -> None:
-        """Zoom in about the middle."""
-        self.area.zoom(1.25)
-
-    def do_zoom_out(self) -> None:
-        """Zoom out about the middle."""
-        self.area.zoom(1 / 1.25)
-
-    def do_zoom_fit(self) -> None:
-        """Show everything."""
-        self.area.fit()
-
-    def do_zoom_actual(self) -> None:
-        """Show one voxel as one pixel of the screen."""
-        self.area.zoom(1 / (self.area.scale * self.devicePixelRatioF()))
-
-    def do_copy_picture(self) -> None:
-        """Copy what is shown to the clipboard."""
-        QGuiApplication.clipboard().setImage(self.area.grab().toImage())
 
     # window -----------------------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
