@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from emviewer.engine.task import Batch, Check, message
@@ -18,13 +18,12 @@ STEP_DEG = 7.5
 
 def build_example(window: Any) -> JobHandle:
     """Build the example (once; it is kept in the user's cache), open its map and project it."""
-    handle: JobHandle
 
-    def make(check: Check) -> Generator[Batch, None, Example]:
+    def make(check: Check, say: Callable[[str], None]) -> Generator[Batch, None, Example]:
         from emviewer.engine.jobs import demo
 
         yield message("making the example")
-        return demo.example(None, check, lambda stage: handle.say(stage))
+        return demo.example(None, check, say)
 
     handle = window.jobs.run_plain("Example", make, lambda made: _open(window, made), lambda job: _tell(window, job))
     _tell(window, handle)

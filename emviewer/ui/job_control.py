@@ -70,9 +70,26 @@ class JobControl(QObject):
         self._documents[job.id] = document
         return self.window.runner.submit(job)
 
-    def run_plain(self, title: str, make: Callable[[Check], Any], then: Callable[[Any], None],
-                  progress: Callable[[JobHandle | None], None]) -> JobHandle:  # fmt: skip
-        """Queue work that makes no result document (the example); ``then`` gets what its generator returned."""
+    def run_plain(
+        self,
+        title: str,
+        make: Callable[[Check, Callable[[str], None]], Any],
+        then: Callable[[Any], None],
+        progress: Callable[[JobHandle | None], None],
+    ) -> JobHandle:
+        """Queue work that makes no result document (the example).
+
+        Parameters
+        ----------
+        title : str
+            Shown in the jobs dock.
+        make : callable
+            ``make(check, say)`` returns the generator; ``say(stage)`` tells what is being done between its yields.
+        then : callable
+            Gets what the generator returned.
+        progress : callable
+            Told the job when it says something, None when it has ended.
+        """
 
         def ended(handle: JobHandle) -> None:
             progress(None)
@@ -81,7 +98,7 @@ class JobControl(QObject):
             elif handle.state == "failed":
                 self._failed(handle)
 
-        job = JobHandle(title, make)
+        job = JobHandle(title, lambda check: make(check, job.say))
         job.on_batches = lambda batches: progress(job)
         job.on_end = ended
         return self.window.runner.submit(job)
