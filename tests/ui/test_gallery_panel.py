@@ -280,6 +280,13 @@ def test_captions_take_two_of_any_columns(panel, workspace):
     assert panel.grid.lines == 0
 
 
+def test_class_averages_say_their_share(panel, workspace):
+    document = document_of(workspace, 3)
+    document.table = pd.DataFrame({"rlnClassDistribution": ["0.500000", "2.500000e-01", "0.250000"]})
+    panel.show_document(document)
+    assert panel.captions(1) == ("#2", "class share 25.00 %")
+
+
 def test_copies_rows_with_all_columns_in_screen_order(panel, workspace):
     document = document_of(workspace, 5)
     panel.show_document(document)

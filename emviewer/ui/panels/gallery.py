@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
+from emviewer.ui import columns
 from emviewer.ui.panels.gallery_captions import VIEW, Captions
 from emviewer.ui.panels.gallery_figure import page_spec
 from emviewer.ui.panels.gallery_grid import TileGrid
@@ -119,7 +120,7 @@ class GalleryPanel(RowsPanel):
     def _show_menus(self) -> None:
         key, ascending = self.rows.keys[0] if self.rows.keys else ("", True)
         choices = [(name, text) for name, text in self.captions.choices() if name not in (ROW_NUMBER, VIEW)]
-        self.header.show_sorting(choices, key, ascending)
+        self.header.show_sorting(choices, key, ascending, columns.heading(key)[0] if key else "")
         self.header.show_captions(self.captions.choices(), self.captions.fields)
 
     def _show_count(self) -> None:

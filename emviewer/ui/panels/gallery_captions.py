@@ -12,6 +12,7 @@ from emviewer.ui.row_order import ROW_NUMBER
 VIEW = "\0view"
 """Pseudo-column: rot and tilt in one line."""
 _ANGLES = (("rot_deg", "tilt_deg"), ("rlnAngleRot", "rlnAngleTilt"), ("angleRot", "angleTilt"))
+SHARE = "rlnClassDistribution"
 MAX_FIELDS = 2
 
 
@@ -25,17 +26,23 @@ class Captions:
         self._angles: tuple[str, ...] = ()
 
     def set_table(self, table: pd.DataFrame | None, *, defaults: bool) -> None:
-        """Use a table; ``defaults`` chooses the fields afresh: number, and view if it has angles."""
+        """Use a table; ``defaults`` chooses the fields afresh: number, and view or class share if it tells them."""
         self.table = table
         self._values = {}
         self._angles = ()
         if table is not None:
             self._angles = next((a for a in _ANGLES if set(a) <= set(table.columns)), ())
         if defaults:
-            self.fields = [ROW_NUMBER, *([VIEW] if self._angles else [])]
+            self.fields = [ROW_NUMBER, *self._telling()]
         else:
             known = {name for name, _ in self.choices()}
             self.fields = [name for name in self.fields if name in known]
+
+    def _telling(self) -> list[str]:
+        """Return the field that tells most of an image: its view, or the share of particles of a class average."""
+        if self._angles:
+            return [VIEW]
+        return [SHARE] if self.table is not None and SHARE in self.table.columns else []
 
     def choices(self) -> list[tuple[str, str]]:
         """Return (column, what menus call it)."""

@@ -139,8 +139,8 @@ class GalleryHeader(QWidget):
             action.setChecked(name in chosen)
             action.triggered.connect(lambda _=False, n=name: self.caption_toggled.emit(n))
 
-    def show_sorting(self, choices: list[tuple[str, str]], key: str, ascending: bool) -> None:
-        """Fill the menu of sorting; ``key`` empty for the order of the file."""
+    def show_sorting(self, choices: list[tuple[str, str]], key: str, ascending: bool, words: str) -> None:
+        """Fill the menu of sorting; ``key`` (``words`` on the button) is empty for the order of the file."""
         menu = self.sort_button.menu()
         menu.clear()
         group = QActionGroup(menu)
@@ -156,8 +156,7 @@ class GalleryHeader(QWidget):
         reverse.setChecked(not ascending)
         reverse.setEnabled(bool(key))
         reverse.triggered.connect(lambda on: self.sort_wanted.emit(key, not on))
-        words = self.fontMetrics().elidedText(
-            dict(choices).get(key, ""), Qt.TextElideMode.ElideRight, self.fontMetrics().averageCharWidth() * 18
-        )
+        room = self.fontMetrics().averageCharWidth() * 18
+        words = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, room)
         arrow = "▲" if ascending else "▼"
         self.sort_button.setText(f"Sort: {words} {arrow}" if words else "Sort ▾")
