@@ -198,6 +198,22 @@ def test_low_pass_removes_fine_detail(panel, qtbot):
     assert smooth.sum() == pytest.approx(sharp.sum(), rel=1e-3)
 
 
+def test_spectrum_has_its_own_contrast_and_goes_away_again(panel, document, qtbot):
+    kept = panel.levels.contrast
+    panel.do_spectrum()
+    qtbot.waitUntil(lambda: panel.levels.contrast.colormap == "viridis")
+    assert panel.canvas.label.startswith("|F|") and panel.figure_spec() is None
+    panel.grab()
+    said = []
+    panel.status.connect(said.append)
+    panel._hovered((BOX // 2 + 3, BOX // 2))
+    assert said[0].startswith("1/16.00 Å")
+    panel.do_spectrum()
+    settle(qtbot, panel)
+    assert panel.levels.contrast == kept
+    shown_is(panel, document, View())
+
+
 @pytest.fixture
 def gallery(panel, document):
     table = pd.DataFrame(

@@ -6,10 +6,9 @@ from PySide6.QtTest import QTest
 from emviewer.engine.figure_spec import parse
 from emviewer.engine.types import Contrast, Map3D
 from emviewer.ui.latest import Latest
-from emviewer.ui.panels.slices import SlicesPanel, spectrum_text
+from emviewer.ui.panels.slices import SlicesPanel
 from emviewer.ui.panels.slices_read import is_memory_mapped, warm
-from emviewer.ui.panels.slices_rings import resolutions
-from emviewer.ui.panels.slices_state import PLANES, SliceState
+from emviewer.ui.panels.slices_rings import resolutions, spectrum_text
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
@@ -187,8 +186,7 @@ def test_spectrum_has_its_own_contrast_and_reads_resolution(panel, document, qtb
     panel.do_spectrum()
     settled(qtbot, panel)
     assert panel.contrast == kept
-    state = SliceState.of((64, 64, 64))
-    assert spectrum_text(PLANES[0], state, 40, 32, 1.0, 2.0).startswith("1/16.00 Å (0.0625 1/Å)")
+    assert spectrum_text((64, 64), 40, 32, 1.0, 2.0).startswith("1/16.00 Å (0.0625 1/Å)")
 
 
 @pytest.mark.parametrize("size", [0.4, 1.0, 3.54, 20.0])

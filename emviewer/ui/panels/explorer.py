@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QLabel,
     QPushButton,
     QSplitter,
@@ -19,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from emviewer.engine.errors import EmviewerError
-from emviewer.engine.filters_display import Distribution, distribution, subsample
+from emviewer.engine.filters_display import Distribution, amplitude_spectrum, distribution, subsample
 from emviewer.engine.symmetry import PointGroup, point_group
 from emviewer.engine.task import Check
 from emviewer.engine.types import Contrast, Map3D
@@ -27,14 +25,14 @@ from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.contrast_actions import ContrastActions
+from emviewer.ui.panels.explorer_actions import STEP_DEG, ExplorerActions
 from emviewer.ui.panels.explorer_controls import ExplorerControls, ViewList
 from emviewer.ui.panels.explorer_gallery import GalleryLink
 from emviewer.ui.panels.explorer_orientation import View
 from emviewer.ui.panels.explorer_prepare import Turning
-from emviewer.ui.panels.explorer_save import save_view
 from emviewer.ui.panels.explorer_stage import Stage
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
+from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_view import SphereView
@@ -42,10 +40,9 @@ from emviewer.ui.workspace import Document, Workspace
 
 REST_MS = 150
 """After this long without a movement the map rests, and is shown in full resolution."""
-STEP_DEG = 5.0
 
 
-class ExplorerPanel(ContrastActions, Panel):
+class ExplorerPanel(ExplorerActions, Panel):
     """Drag turns the map about the screen's axes, Shift or Alt drag in the plane, the wheel zooms."""
 
     kind = "explorer"
@@ -64,11 +61,13 @@ class ExplorerPanel(ContrastActions, Panel):
         self.stage = Stage(runner, self)
         self._volume: Map3D | None = None
         self._views: dict[int, View] = {}
-        self._contrasts: dict[int, Contrast] = {}
+        self._contrasts: dict[tuple[int, bool], Contrast] = {}
+        self._distributions: dict[bool, Distribution] = {}
         self._groups: dict[int, PointGroup] = {}
         self._lists: dict[int, list[View]] = {}
         self._restoring: dict[str, Any] | None = None
         self._resolution_A = 0.0
+        self._spectrum = False
         self.gallery = GalleryLink(
             workspace, self.sphere.set_directions, lambda view: self.set_view(view, moving=False)
         )
@@ -161,6 +160,8 @@ class ExplorerPanel(ContrastActions, Panel):
         self._pacer.cancel()
         self._volume = document.volume if document is not None else None
         self.stage.set_volume(self._volume)
+        self._spectrum = False
+        self._distributions.clear()
         self._stack.setCurrentIndex(0 if self._volume is None else 1)
         self.levels.set_distribution(None)
         self.canvas.set_image(None)
@@ -207,8 +208,10 @@ class ExplorerPanel(ContrastActions, Panel):
     def _document_removed(self, document: Document) -> None:
         if document is self.document:
             self.show_document(None)
-        for kept in (self._views, self._contrasts, self._groups, self._lists):
+        for kept in (self._views, self._groups, self._lists):
             kept.pop(document.id, None)
+        for spectrum in (False, True):
+            self._contrasts.pop((document.id, spectrum), None)
         if document is self.gallery.gallery:
             self.gallery.find(self.document)
 
@@ -220,13 +223,8 @@ class ExplorerPanel(ContrastActions, Panel):
             self.canvas.set_message("Not prepared. Press Enter to prepare the projections.")
 
     def _ready(self, found: Distribution) -> None:
-        assert self.document is not None
-        contrast = self._contrasts.setdefault(
-            self.document.id, Contrast(found.auto_low, found.auto_high, self.levels.contrast.colormap)
-        )
-        self.levels.set_distribution(found)
-        self.levels.set_contrast(contrast)
-        self.canvas.set_contrast(contrast)
+        self._distributions[False] = found
+        self._show_levels()
         self._ask(self.stage.turning)
 
     def _failed(self, text: str) -> None:
@@ -257,20 +255,41 @@ class ExplorerPanel(ContrastActions, Panel):
     def _ask(self, turning: Turning | None) -> None:
         if turning is None:
             return
-        matrix, resolution = self.view.matrix, self._resolution_A
+        matrix, resolution, spectrum = self.view.matrix, self._resolution_A, self._spectrum
 
-        def work(check: Check) -> tuple[np.ndarray, Turning]:
-            return turning.image(matrix, resolution), turning
+        def work(check: Check) -> tuple[np.ndarray, Turning, bool]:
+            image = turning.image(matrix, resolution)
+            return amplitude_spectrum(image) if spectrum else image, turning, spectrum
 
         self._pacer.ask(work, self._got_image, lambda error: self._failed(str(error)))
 
-    def _got_image(self, made: tuple[np.ndarray, Turning]) -> None:
-        image, turning = made
-        box = float(turning.box)
-        self.canvas.set_image(image, (box, box), turning.factor)
+    def _got_image(self, made: tuple[np.ndarray, Turning, bool]) -> None:
+        image, turning, spectrum = made
+        if spectrum != self._spectrum or self._volume is None:
+            return
+        known, box = self._volume.pixel_size_known, float(turning.box)
+        self.canvas.overlays = [paint_rings] if spectrum else [self._paint_tripod]
+        self.canvas.show_scale_bar = not spectrum
+        if spectrum:
+            self.canvas.pixel_size_A = turning.pixel_size_A * turning.factor if known else None
+            self.canvas.set_image(image)
+            if True not in self._distributions:
+                self._distributions[True] = distribution(subsample(image))
+                self._show_levels()
+        else:
+            self.canvas.pixel_size_A = turning.pixel_size_A if known else None
+            self.canvas.set_image(image, (box, box), turning.factor)
         rot, tilt, psi = self.view.angles
         coarse = f"   1/{turning.factor} resolution" if turning.factor > 1 else ""
-        self.canvas.set_label(f"rot {rot:.1f}°  tilt {tilt:.1f}°  psi {psi:.1f}°{coarse}")
+        name = "|F|   " if spectrum else ""
+        self.canvas.set_label(f"{name}rot {rot:.1f}°  tilt {tilt:.1f}°  psi {psi:.1f}°{coarse}")
+
+    def _choose_spectrum(self, on: bool) -> None:
+        self._spectrum = on
+        self._distributions.pop(True, None)
+        if not on:
+            self._show_levels()
+        self._ask(self.stage.best)
 
     def _dragged(self, dx: float, dy: float, modifiers: Qt.KeyboardModifier) -> None:
         unit = 180.0 / max(60.0, min(self.canvas.width(), self.canvas.height()))
@@ -290,9 +309,21 @@ class ExplorerPanel(ContrastActions, Panel):
         self.controls.show_view(self.view)
 
     # contrast and read-out --------------------------------------------------------------------------------------
+    def _show_levels(self) -> None:
+        found = self._distributions.get(self._spectrum)
+        if self.document is None or found is None:
+            return
+        colours = "viridis" if self._spectrum else self.levels.contrast.colormap
+        contrast = self._contrasts.setdefault(
+            (self.document.id, self._spectrum), Contrast(found.auto_low, found.auto_high, colours)
+        )
+        self.levels.set_distribution(found)
+        self.levels.set_contrast(contrast)
+        self.canvas.set_contrast(contrast)
+
     def _set_contrast(self, contrast: Contrast) -> None:
         if self.document is not None:
-            self._contrasts[self.document.id] = contrast
+            self._contrasts[self.document.id, self._spectrum] = contrast
         self.canvas.set_contrast(contrast)
 
     def _hovered(self, pixel: tuple[int, int] | None) -> None:
@@ -301,6 +332,9 @@ class ExplorerPanel(ContrastActions, Panel):
             return
         x, y = pixel
         size = self.canvas.pixel_size_A
+        if self._spectrum and self.canvas.image is not None:
+            self.status.emit(spectrum_text(self.canvas.image.shape, x, y, self.canvas.value_at(x, y), size))
+            return
         lengths = f" ({x * size:.1f}, {y * size:.1f} Å)" if size else ""
         self.status.emit(f"x {x} y {y}{lengths}  {self.canvas.value_at(x, y):.4g}")
 
@@ -315,91 +349,6 @@ class ExplorerPanel(ContrastActions, Panel):
             painter.setPen(QPen(colour, 2))
             painter.drawLine(at, at + end)
             painter.drawText(at + end * 1.32 + QPointF(-3, 4), "xyz"[axis])
-
-    # actions ----------------------------------------------------------------------------------------------------
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        steps = {Qt.Key.Key_Up: -STEP_DEG, Qt.Key.Key_Down: STEP_DEG}
-        if event.key() in steps:
-            self._go(self.view.turned(0.0, steps[event.key()]))
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.stage.cancelled:
-            self.stage.again()
-        else:
-            super().keyPressEvent(event)
-
-    def do_previous(self) -> None:
-        """Turn left by 5°."""
-        self._go(self.view.turned(-STEP_DEG, 0.0))
-
-    def do_next(self) -> None:
-        """Turn right by 5°."""
-        self._go(self.view.turned(STEP_DEG, 0.0))
-
-    def do_previous_page(self) -> None:
-        """Turn in the plane by -5°."""
-        self._go(self.view.spun(-STEP_DEG))
-
-    def do_next_page(self) -> None:
-        """Turn in the plane by 5°."""
-        self._go(self.view.spun(STEP_DEG))
-
-    def do_first(self) -> None:
-        """Go to the top view."""
-        self._go(View())
-
-    def do_auto_contrast(self) -> None:
-        """Take the robust range of the view that is shown."""
-        if self.canvas.image is not None:
-            self.levels.set_distribution(distribution(subsample(self.canvas.image)), auto=True)
-
-    def do_zoom_in(self) -> None:
-        """Zoom in."""
-        self.canvas.zoom(1.25)
-
-    def do_zoom_out(self) -> None:
-        """Zoom out."""
-        self.canvas.zoom(1 / 1.25)
-
-    def do_zoom_fit(self) -> None:
-        """Show the whole projection."""
-        self.canvas.fit()
-
-    def do_zoom_actual(self) -> None:
-        """Show one pixel as one pixel of the screen."""
-        self.canvas.one_to_one()
-
-    def do_copy(self) -> None:
-        """Copy the view as an option of the command line."""
-        QGuiApplication.clipboard().setText(self.view.option())
-
-    def do_copy_picture(self) -> None:
-        """Copy the projection to the clipboard."""
-        QGuiApplication.clipboard().setImage(self.canvas.picture())
-
-    def do_save_view(self) -> None:
-        """Ask for a file and save the projection in full resolution, PNG as shown or MRC with its pixel size."""
-        if self.stage.best is None or self._volume is None:
-            return
-        rot, tilt, psi = self.view.angles
-        name = f"{self._volume.name or 'view'}_{rot:.0f}_{tilt:.0f}_{psi:.0f}.png"
-        chosen, _ = QFileDialog.getSaveFileName(
-            self, "Save this projection", name, "Picture (*.png);;MRC image (*.mrc)"
-        )
-        if chosen:
-            self.save_to(Path(chosen))
-
-    def save_to(self, path: Path) -> None:
-        """Save the projection off the GUI thread and say so in the status bar."""
-        turning = self.stage.best
-        if turning is None:
-            return
-        work = save_view(turning, self.view, self._resolution_A, self.levels.contrast, path)
-        self.runner.view(
-            (id(self), "save", str(path)),
-            work,
-            lambda done: self.status.emit(f"Saved {path}"),
-            fail=lambda error: self.status.emit(f"Not saved: {error}"),
-            slow=True,
-        )
 
     # window -----------------------------------------------------------------------------------------------------
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -416,7 +365,7 @@ class ExplorerPanel(ContrastActions, Panel):
 
     def figure_spec(self) -> dict[str, Any] | None:
         volume = self._volume
-        if volume is None or volume.source is None or self.stage.turning is None:
+        if volume is None or volume.source is None or self.stage.turning is None or self._spectrum:
             return None
         c = self.levels.contrast
         told = self.document.info if self.document is not None else {}
@@ -432,12 +381,12 @@ class ExplorerPanel(ContrastActions, Panel):
         }
 
     def state(self) -> dict[str, Any]:
-        c = self.levels.contrast
+        c = self._contrasts.get((self.document.id, False)) if self.document is not None else None
         return {
             "angles": list(self.view.angles),
             "symmetry": self.controls.group.name,
             "resolution_A": self._resolution_A,
-            "contrast": [c.low, c.high, c.colormap, c.inverted] if self.stage.turning is not None else None,
+            "contrast": None if c is None else [c.low, c.high, c.colormap, c.inverted],
             "views": [list(view.angles) for view in self.kept.views],
         }
 
@@ -463,7 +412,7 @@ class ExplorerPanel(ContrastActions, Panel):
         c = state.get("contrast")
         if isinstance(c, (list, tuple)) and len(c) == 4:
             contrast = Contrast(float(c[0]), float(c[1]), str(c[2]), bool(c[3]))
-            self._contrasts[self.document.id] = contrast
+            self._contrasts[self.document.id, False] = contrast
             self.levels.set_contrast(contrast)
             self.canvas.set_contrast(contrast)
 

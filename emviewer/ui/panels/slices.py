@@ -19,7 +19,7 @@ from emviewer.ui.panels.slices_actions import SlicesActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS, CutsArea
 from emviewer.ui.panels.slices_controls import CutControls
 from emviewer.ui.panels.slices_read import read_view, warm
-from emviewer.ui.panels.slices_rings import paint_rings
+from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
 from emviewer.ui.panels.slices_state import AXES, PLANES, Layout, Plane, SliceState
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -311,7 +311,8 @@ class SlicesPanel(SlicesActions, Panel):
         value = self.area.canvases[plane.name].value_at(x, y)
         size = self._pixel_size()
         if state.spectrum:
-            self.status.emit(spectrum_text(plane, state, x, y, value, size))
+            shape = (state.size[plane.down], state.size[plane.across])
+            self.status.emit(spectrum_text(shape, x, y, value, size))
             return
         at = state.at(plane.across, x).at(plane.down, y).voxel
         lengths = f" ({', '.join(f'{v * size:.1f}' for v in at)} Å)" if size else ""
@@ -375,13 +376,3 @@ class SlicesPanel(SlicesActions, Panel):
         view = state.get("view")
         if isinstance(view, dict):
             self.area.set_view(float(view["scale"]), [float(v) for v in view["centre"]])
-
-
-def spectrum_text(plane: Plane, state: SliceState, x: int, y: int, value: float, size: float | None) -> str:
-    """Return the read-out of a point of a spectrum: spatial frequency and resolution."""
-    across, down = state.size[plane.across], state.size[plane.down]
-    frequency = float(np.hypot((x - across // 2) / across, (y - down // 2) / down)) / (size or 1.0)
-    if frequency == 0:
-        return f"frequency 0  {value:.3g}"
-    unit = "Å" if size else "px"
-    return f"1/{1 / frequency:.2f} {unit} ({frequency:.4f} 1/{unit})  {value:.3g}"

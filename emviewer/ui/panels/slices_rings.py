@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
@@ -38,3 +40,13 @@ def paint_rings(painter: QPainter, canvas: ImageCanvas) -> None:
         painter.setPen(QPen(QColor(255, 255, 255, 90), 1, Qt.PenStyle.DashLine))
         painter.drawEllipse(middle, x, y)
         outlined_text(painter, middle + QPointF(x * 0.7071 + 2, y * 0.7071 + 4), text, QColor(235, 235, 235))
+
+
+def spectrum_text(shape: tuple[int, ...], x: int, y: int, value: float, pixel_size_A: float | None) -> str:
+    """Return the read-out of pixel ``(x, y)`` of a spectrum of shape (h, w): resolution, spatial frequency, value."""
+    h, w = shape
+    frequency = math.hypot((x - w // 2) / w, (y - h // 2) / h) / (pixel_size_A or 1.0)
+    if frequency == 0:
+        return f"frequency 0  {value:.3g}"
+    unit = "Å" if pixel_size_A else "px"
+    return f"1/{1 / frequency:.2f} {unit} ({frequency:.4f} 1/{unit})  {value:.3g}"
