@@ -98,7 +98,8 @@ class Matcher:
         self.slices = slices
         self.views = np.ascontiguousarray(views, np.float64)
         self.max_shift_px = float(max_shift_px)
-        top = self.n / 2 - 1
+        # a neighbourhood of the map's transform never leaves it, also where the map is coarser than the images
+        top = min(self.n / 2 - 1, (slices.centre - 3) / slices.scale)
         self._top = float(min(finest or top, top))
         self.coarse = float(min(max(coarse, 4.0), self._top))
         self.points, self.radius = half_plane(self.n, self._top)
