@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QWheelEvent
 
 from emviewer.engine import figure, files, mrc
@@ -278,6 +278,15 @@ def test_captions_take_two_of_any_columns(panel, workspace):
     for name in ("cc", "name"):
         panel.header.caption_toggled.emit(name)
     assert panel.grid.lines == 0
+
+
+def test_another_screen_gets_sharper_pictures(panel, workspace, qtbot, monkeypatch):
+    panel.show_document(document_of(workspace))
+    settled(qtbot, panel)
+    monkeypatch.setattr(panel, "devicePixelRatioF", lambda: 2.0)
+    QGuiApplication.sendEvent(panel, QEvent(QEvent.Type.DevicePixelRatioChange))
+    settled(qtbot, panel)
+    assert panel.thumbnails.get(0).width() == 2 * panel.grid.tile
 
 
 def test_class_averages_say_their_share(panel, workspace):

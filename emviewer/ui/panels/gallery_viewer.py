@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class ImageViewer(QDialog):
         self._arrange()
         self.canvas.hovered.connect(self._hover)
         self.canvas.stepped.connect(self._go)
+        self.canvas.levels_dragged.connect(self._drag_levels)
         self.previous_button.clicked.connect(lambda: self._go(-1))
         self.next_button.clicked.connect(lambda: self._go(1))
         self.spectrum_button.toggled.connect(self._set_spectrum)
@@ -123,8 +125,14 @@ class ImageViewer(QDialog):
 
     def _set_inverted(self, on: bool) -> None:
         self._inverted = on
+        self.canvas.set_contrast(replace(self.canvas.contrast, inverted=on))
+
+    def _drag_levels(self, dx: float, dy: float) -> None:
+        """Move the centre of the levels by ``dx`` of their width, and widen them by ``dy`` (right drag)."""
         old = self.canvas.contrast
-        self.canvas.set_contrast(Contrast(old.low, old.high, old.colormap, on))
+        span = old.high - old.low
+        centre, half = (old.low + old.high) / 2 - dx * span, span / 2 * math.exp(2.0 * dy)
+        self.canvas.set_contrast(replace(old, low=centre - half, high=centre + half))
 
     def _hover(self, pixel: tuple[int, int] | None) -> None:
         if pixel is None or self._shot is None or self.canvas.image is None:

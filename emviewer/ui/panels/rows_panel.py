@@ -173,10 +173,10 @@ class RowsPanel(ContrastActions, RowsJobs):
     def inspector(self) -> list[tuple[str, QWidget]]:
         return [("Levels", self.levels)]
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:  # another screen; Qt has no changeEvent for it
             self._restyle()
+        return super().event(event)
 
     def show_menu(self, place: int, where: QPoint) -> None:
         """Show the right-click menu for a place; a row that is not selected is selected first."""
