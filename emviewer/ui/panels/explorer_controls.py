@@ -67,7 +67,9 @@ class ExplorerControls(QWidget):
         self.group_box.setAccessibleName("Symmetry")
         self.group_box.setToolTip("Cn, Dn, T, O, I1…I4, their mirror groups, or a file in Xmipp's symmetry format")
         self.group_error = QLabel()
-        self.group_error.setObjectName("error")
+        self.group_error.setProperty("role", "error")
+        self.group_error.setWordWrap(True)
+        self.group_error.setContentsMargins(6, 0, 6, 6)
         self.unit_label = QLabel()
         self.unit_label.setToolTip("The same image up to rotation in the plane, seen from inside the asymmetric unit")
         self._unit_bar = labelled("In the unit", self.unit_label)
@@ -106,7 +108,8 @@ class ExplorerControls(QWidget):
         return box
 
     def _arrange(self) -> None:
-        flow = FlowLayout(self, 8)
+        strip = QWidget()
+        flow = FlowLayout(strip, 8)
         flow.setContentsMargins(6, 6, 6, 6)
         for name, box in zip(_SPANS, self.angle_boxes, strict=True):
             flow.addWidget(labelled(name, box))
@@ -123,7 +126,11 @@ class ExplorerControls(QWidget):
             button.setToolTip(tip)
             button.clicked.connect(signal)
             flow.addWidget(button)
-        flow.addWidget(self.group_error)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(strip)
+        column.addWidget(self.group_error)
         self.group_error.hide()
 
     def _show_jumps(self) -> None:
@@ -163,20 +170,26 @@ class ExplorerControls(QWidget):
         try:
             group = point_group(text)
         except EmviewerError as err:
-            self.group_error.setText(str(err))
-            self.group_error.show()
+            self._show_wrong(str(err))
             return
-        self.group_error.hide()
+        self._show_wrong("")
         if group.name != self.group.name:
             self.set_group(group)
             self.group_changed.emit(group)
+
+    def _show_wrong(self, sentence: str) -> None:
+        self.group_error.setText(sentence)
+        self.group_error.setVisible(bool(sentence))
+        self.group_box.setProperty("wrong", bool(sentence))
+        self.group_box.style().unpolish(self.group_box)
+        self.group_box.style().polish(self.group_box)
 
     def set_group(self, group: PointGroup) -> None:
         """Show a group; emits nothing."""
         self.group = group
         with QSignalBlocker(self.group_box):
             self.group_box.setCurrentText(group.name)
-        self.group_error.hide()
+        self._show_wrong("")
         self.sphere.set_group(group)
         self._show_jumps()
 
