@@ -115,6 +115,7 @@ class FileControl(QObject):
         field.setSingleStep(0.01)
         field.setSuffix(" Å")
         field.setValue(data.pixel_size_A)
+        field.setMaximumWidth(field.fontMetrics().averageCharWidth() * 18)
         field.setAccessibleName(f"Pixel size of {document.title}")
         notice = Notice(
             "warn",

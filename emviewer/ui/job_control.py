@@ -14,6 +14,7 @@ from emviewer.engine.params import JobParams, command_line, validated
 from emviewer.engine.task import Check
 from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
+from emviewer.ui.opening import is_built_in
 from emviewer.ui.results import ResultStream
 from emviewer.ui.runner import JobHandle
 from emviewer.ui.tasks import task
@@ -105,8 +106,9 @@ class JobControl(QObject):
 
     def _parent_of(self, params: JobParams) -> int | None:
         paths = {p.absolute() for p in params.input_paths()}
-        found = (d.id for d in self.window.workspace.documents.values() if d.path and d.path.absolute() in paths)
-        return next(found, None)
+        named = {str(value) for value in dict(params).values() if is_built_in(str(value))}
+        documents = self.window.workspace.documents.values()
+        return next((d.id for d in documents if d.path in paths or d.info.get("_source") in named), None)
 
     def _ended(self, job: JobHandle, stream: ResultStream) -> None:
         stream.end(job)

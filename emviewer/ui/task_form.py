@@ -36,11 +36,21 @@ def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -
         number += 1
 
 
-def look_at_folders(job: str, source: str, out: str, promised: frozenset[str]) -> tuple[str, bool]:
-    """Return a free folder for the result, and whether the chosen one is in use. Looks at disks: for a lane."""
+def look_at_folders(job: str, source: str, out: str, promised: frozenset[str]) -> tuple[str, str]:
+    """Return a free folder for the result, and what the chosen one is. Looks at disks: for a lane.
+
+    Returns
+    -------
+    free : str
+        A folder that can be offered; empty without input.
+    state : str
+        ``free``, ``result`` (of an earlier job, may be replaced), or ``foreign`` (somebody's data, never replaced).
+    """
     folder = Path(out) if out else None
-    taken = folder is not None and folder.is_dir() and any(folder.iterdir())
-    return (str(free_folder(source, job, promised)) if source else ""), taken
+    state = "free"
+    if folder is not None and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        state = "result" if (folder / "job.json").is_file() else "foreign"
+    return (str(free_folder(source, job, promised)) if source else ""), state
 
 
 def estimate(job: str, params: JobParams) -> str:
@@ -72,10 +82,14 @@ class TaskForm(QWidget):
         self.out.line.setAccessibleName("Output folder")
         self._suggested = ""
         self._promised: set[str] = set()
-        self._taken = False
+        self._folder = "free"
         self._refused = False
-        self.overwrite = QCheckBox("Replace the folder that is there")
+        self.overwrite = QCheckBox("Replace the result that is there")
         self.overwrite.hide()
+        self.foreign = QLabel("This folder holds something else; choose another.")
+        self.foreign.setProperty("role", "wrong")
+        self.foreign.setWordWrap(True)
+        self.foreign.hide()
         self.estimate = QLabel()
         self.estimate.setWordWrap(True)
         self.button = QPushButton("Run")
@@ -106,7 +120,7 @@ class TaskForm(QWidget):
         label = QLabel("Output folder")
         label.setProperty("role", "dim")
         label.setBuddy(self.out.line)
-        for widget in (label, self.out, self.overwrite, self.estimate, self.button):
+        for widget in (label, self.out, self.overwrite, self.foreign, self.estimate, self.button):
             bottom.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -162,19 +176,20 @@ class TaskForm(QWidget):
         self.estimate.style().polish(self.estimate)
         self._allow()
 
-    def _show_folders(self, answer: tuple[str, bool]) -> None:
-        free, self._taken = answer
+    def _show_folders(self, answer: tuple[str, str]) -> None:
+        free, self._folder = answer
         if free and self.out.text() in ("", self._suggested) and self.out.text() != free:
             self._suggested = free
             self.out.line.setText(free)
-        self.overwrite.setVisible(self._taken)
+        self.overwrite.setVisible(self._folder == "result")
+        self.foreign.setVisible(self._folder == "foreign")
         self._allow()
 
     def _allow(self) -> None:
         problems = self.form.problems()
         source = self.form.fields[self.input_name].value()
-        blocked = bool(problems) or not self.out.text()
-        blocked |= self._refused or (self._taken and not self.overwrite.isChecked())
+        blocked = bool(problems) or not self.out.text() or self._folder == "foreign"
+        blocked |= self._refused or (self._folder == "result" and not self.overwrite.isChecked())
         self.button.setEnabled(not blocked)
         self.button.setToolTip(
             "Choose the input first" if not source

@@ -165,11 +165,16 @@ def test_an_unknown_group_is_refused_before_the_job_runs(qtbot, task_form, tmp_p
     assert not task_form.button.isEnabled()
 
 
-def test_a_folder_in_use_is_only_replaced_when_told(qtbot, task_form, tmp_path):
+def test_an_earlier_result_is_only_replaced_when_told_and_other_data_never(qtbot, task_form, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "file").touch()
+    (tmp_path / "out" / "thesis.tex").touch()
     task_form.form.set_values({"map": "phantom:C1"})
     task_form.out.line.setText(str(tmp_path / "out"))
+    qtbot.waitUntil(task_form.foreign.isVisible, timeout=20000)
+    assert not task_form.button.isEnabled()
+    assert not task_form.overwrite.isVisible()
+    (tmp_path / "out" / "job.json").touch()
+    task_form.out.edited.emit()
     qtbot.waitUntil(task_form.overwrite.isVisible, timeout=20000)
     assert not task_form.button.isEnabled()
     task_form.overwrite.setChecked(True)
