@@ -67,7 +67,7 @@ class ExplorerControls(QWidget):
         self.group_box.setAccessibleName("Symmetry")
         self.group_box.setToolTip("Cn, Dn, T, O, I1…I4, their mirror groups, or a file in Xmipp's symmetry format")
         self.group_error = QLabel()
-        self.group_error.setProperty("role", "error")
+        self.group_error.setProperty("role", "wrong")
         self.group_error.setWordWrap(True)
         self.group_error.setContentsMargins(6, 0, 6, 6)
         self.unit_label = QLabel()
