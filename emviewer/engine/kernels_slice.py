@@ -19,37 +19,82 @@ ROW_BYTES_BITS = 6
 
 
 @njit(nogil=True, cache=True)
-def pack_rows(transformed, size, margin, reach, columns, y, bricks):
-    """Write one row y of the transform, all z and x >= 0, into the bricks.
+def wrap_lines(source, lines):
+    """Turn columns into longer rows, their centre ``n // 2`` at the start and zeros between.
 
     Parameters
     ----------
-    transformed : complex64, shape (size, columns)
-        Frequencies along z (FFT order) and along x (from 0).
-    size : int
-        Edge of the padded box.
-    margin, reach : int
-        Grid points before frequency 0 along x, and along y and z.
-    columns : int
-        Frequencies along x that are there.
-    y : int
-        Place along y, from ``-reach``.
+    source : complex64, shape (n, m)
+        Columns.
+    lines : complex64, shape (m, size)
+        Rows.
+    """
+    n, m = source.shape
+    size = lines.shape[1]
+    for x in range(m):
+        lines[x, n - n // 2 : size - n // 2] = 0
+    for y in range(n):
+        place = y - n // 2
+        if place < 0:
+            place += size
+        for x in range(m):
+            lines[x, place] = source[y, x]
+
+
+@njit(nogil=True, cache=True)
+def unwrap_lines(lines, reach, out):
+    """Turn rows (FFT order) back into columns (2 reach + 1, m) of the frequencies ``-reach … reach``."""
+    size = lines.shape[1]
+    for k in range(2 * reach + 1):
+        y = (k - reach) % size
+        for x in range(out.shape[1]):
+            out[k, x] = lines[x, y]
+
+
+@njit(nogil=True, cache=True)
+def pack_layer(lines, reach, start, width, layer, bricks):
+    """Write two rows y of the transform, all z and some x >= 0, into a layer of bricks; whole bricks at a time.
+
+    Parameters
+    ----------
+    lines : complex64, shape (2, >= width, size)
+        Two neighbouring rows, frequencies along x, frequencies along z (FFT order).
+    reach : int
+        Grid points before frequency 0 along y and z.
+    start, width : int
+        Grid point (even) of the first of them along x, and how many there are.
+    layer : int
+        Place of the bricks along y.
     bricks : complex64, shape (Z, Y, X, 2, 2, 2)
         The grid.
     """
-    gy = y + reach
-    for gz in range(2 * reach + 1):
-        z = (gz - reach) % size
-        for x in range(columns):
-            gx = x + margin
-            bricks[gz >> 1, gy >> 1, gx >> 1, gz & 1, gy & 1, gx & 1] = transformed[z, x]
+    size = lines.shape[2]
+    for bz in range(reach + 1):
+        for bx in range((width + 1) // 2):
+            brick = bricks[bz, layer, start // 2 + bx]
+            for iz in range(min(2, 2 * reach + 1 - 2 * bz)):
+                z = (2 * bz + iz - reach) % size
+                for iy in range(2):
+                    for ix in range(min(2, width - 2 * bx)):
+                        brick[iz, iy, ix] = lines[iy, 2 * bx + ix, z]
 
 
 @njit(nogil=True, cache=True)
 def mirror_margins(bricks, size, margin, reach, columns, start, stop):
     """Fill the columns of negative x, and those beyond half the padded box, from their Hermitian mates.
 
-    Parameters are those of :func:`pack_rows`; planes ``start`` to ``stop`` along z are done.
+    Parameters
+    ----------
+    bricks : complex64, shape (Z, Y, X, 2, 2, 2)
+        The grid.
+    size : int
+        Edge of the padded box.
+    margin, reach : int
+        Grid points before frequency 0 along x, and along y and z.
+    columns : int
+        Frequencies along x, from 0, that are there already.
+    start, stop : int
+        Planes along z to do.
     """
     for gz in range(start, stop):
         mz = _mate(gz - reach, reach, size)
