@@ -70,14 +70,14 @@ def _weights(part, degree):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def integrate_rays(planes, centre, step_x, step_y, slope, start, scale, degree, out):
-    """Sum the values that the rays of an image meet on every plane.
+    """Add the values that the rays of an image meet on every plane.
 
     Parameters
     ----------
     planes : float32, shape (t, v, u)
-        Samples or spline coefficients, with their margins.
+        Samples or spline coefficients, with their margins; all planes, or some of them.
     centre : int
-        The plane through the centre of rotation.
+        The plane through the centre of rotation, counted from the first of these.
     step_x, step_y : tuple of float
         How far ``(u, v)`` moves from a pixel to the next along image x and y.
     slope : tuple of float
@@ -89,10 +89,10 @@ def integrate_rays(planes, centre, step_x, step_y, slope, start, scale, degree, 
     degree : int
         0, 1 or 3.
     out : float32, shape (h, w)
-        The image; overwritten.
+        The image; added to.
     """
     n, height, width = planes.shape
-    out[:] = 0
+    factor = np.float32(scale)
     for t in range(n):
         plane = planes[t]
         for j in range(out.shape[0]):
@@ -103,11 +103,7 @@ def integrate_rays(planes, centre, step_x, step_y, slope, start, scale, degree, 
             for i in range(first, stop):
                 u, v = u0 + step_x[0] * i, v0 + step_x[1] * i
                 iu, iv = int(u), int(v)
-                out[j, i] += _sample(plane, iu, iv, np.float32(u - iu), np.float32(v - iv), degree)
-    factor = np.float32(scale)
-    for j in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            out[j, i] *= factor
+                out[j, i] += factor * _sample(plane, iu, iv, np.float32(u - iu), np.float32(v - iv), degree)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -139,21 +135,20 @@ def _sample(plane, iu, iv, part_u, part_v, degree):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def sum_sheared(planes, centre, slope, total):
-    """Shift every plane by the slope times its distance from the centre, through cubic splines, and add them up.
+    """Shift every plane by the slope times its distance from the centre, through cubic splines, and add it to a sum.
 
     Parameters
     ----------
     planes : float32, shape (t, v, u)
         Spline coefficients with their margins.
     centre : int
-        The plane that stays.
+        The plane that stays, counted from the first of these.
     slope : tuple of float
         Shift ``(u, v)`` a plane: plane ``t`` is read at ``(u, v) + slope * (t - centre)``.
     total : float32, shape (V, U)
-        The sum, with the centre of the planes' array at the centre of this one; overwritten.
+        The sum, with the centre of the planes' array at the centre of this one; added to.
     """
     depth, height, width = planes.shape
-    total[:] = 0
     place_u, place_v = (total.shape[1] - width) // 2, (total.shape[0] - height) // 2
     for t in range(depth):
         plane = planes[t]

@@ -101,6 +101,7 @@ class Projector:
         shifts_px: ArrayLike | None = None,
         ctf: CTF | None = None,
         out: F32 | None = None,
+        check: Check = never,
     ) -> F32:
         """Return projections; any number of threads may call this at once.
 
@@ -114,6 +115,8 @@ class Projector:
             Contrast transfer functions to multiply with.
         out : ndarray of float32, shape (n, box, box), optional
             Where to write.
+        check : callable
+            Called at least every 100 ms, from any thread; raises to cancel.
 
         Returns
         -------
@@ -128,7 +131,7 @@ class Projector:
                 raise ParameterError(f"{len(ctf)} CTFs for {n} views", "CTF", "give one, or one a view")
             ctf = ctf.take(np.zeros(n, np.int64))
         result = np.empty((n, self.box, self.box), np.float32) if out is None else out
-        self._engine.project(matrices, shifts, ctf, result)
+        self._engine.project(matrices, shifts, ctf, result, check)
         return result
 
 

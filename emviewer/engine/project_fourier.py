@@ -64,7 +64,7 @@ class FourierSlices:
         """Memory held, in bytes."""
         return self._transform.bricks.nbytes
 
-    def project(self, rotations: F64, shifts: F64, ctf: CTF | None, out: F32) -> None:
+    def project(self, rotations: F64, shifts: F64, ctf: CTF | None, out: F32, check: Check) -> None:
         """Project into ``out`` (n, b, b), the middle of the frame; ``ctf`` multiplies the transforms."""
         box = self._box
         batch = max(1, min(4, (1 << 18) // (8 * box * (box // 2 + 1))))
@@ -72,6 +72,7 @@ class FourierSlices:
         def work(start: int, stop: int) -> None:
             with fft.lend("c2r", (batch, box, box), (1, 2), measure=True) as plan:
                 for a in range(start, stop, batch):
+                    check()
                     b = min(stop, a + batch)
                     self.slices(rotations[a:b], shifts[a:b], plan.input[: b - a])
                     if ctf is not None:

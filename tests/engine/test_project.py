@@ -237,6 +237,17 @@ def test_preparing_can_be_cancelled(method):
         Projector(volume(np.ones((64, 64, 64))), method=method, check=check)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_projecting_can_be_cancelled(method):
+    projector = Projector(volume(np.ones((32, 32, 32))), method=method)
+
+    def check() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        projector.project(rotations(20, seed=0), check=check)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
