@@ -136,12 +136,13 @@ class _Run:
         images = self.projector.project(self.rotations[ids], ctf=experiment.make_ctf(self.params, len(ids)))
         return float(np.sqrt(signal_variance(images, radius) / snr))
 
-    def project(self, start: int, stop: int) -> F32:
+    def project(self, start: int, stop: int, check: Check) -> F32:
         """Return the finished images of views start … stop - 1."""
         images = self.projector.project(
             self.rotations[start:stop],
             shifts_px=self.shifts_px[start:stop] if self.shifted else None,
             ctf=experiment.make_ctf(self.params, stop - start),
+            check=check,
         )
         if self.noise is not None:
             self.noise.add(images, start)
@@ -158,7 +159,7 @@ class _Run:
             stop = min(self.n, done + size)
             began = time.perf_counter()
             shifts_A = self.shifts_px[done:stop] * pixel
-            writer.append(self.project(done, stop), self.angles[done:stop], shifts_A)
+            writer.append(self.project(done, stop, check), self.angles[done:stop], shifts_A)
             ratio = BATCH_SECONDS / max(1e-6, time.perf_counter() - began)
             size = int(min(most, max(1, size * min(4.0, ratio))))
             yield Batch(
