@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -86,6 +87,21 @@ class Pace:
         return (self._marks[-1][1] - self._marks[0][1]) / span if span > 0.2 else 0.0
 
 
+class ElidedLabel(QLabel):
+    """A line of text that ends in … where there is no room for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: object) -> None:
+        """Draw what fits."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+
+
 class JobRow(QFrame):
     """One job in the dock."""
 
@@ -101,7 +117,7 @@ class JobRow(QFrame):
         self.bar.setAccessibleName(f"Progress of {job.title}")
         self.bar.setMinimumWidth(60)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.text = QLabel()
+        self.text = ElidedLabel()
         self.text.setProperty("role", "dim")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop at the next image; what is finished is kept and marked partial")
@@ -114,7 +130,7 @@ class JobRow(QFrame):
         row.addWidget(self._icon)
         row.addWidget(self.title)
         row.addWidget(self.bar, 2)
-        row.addWidget(self.text, 3)
+        row.addWidget(self.text, 5)
         row.addWidget(self.cancel_button)
         row.addWidget(self.open_button)
         self._shown = ""
@@ -125,9 +141,6 @@ class JobRow(QFrame):
         self.pace.add(now, job.done)
         running = job.state == "running"
         self.bar.setVisible(job.active)
-        # What is said of a running job is short; an error may be long and must not widen the window.
-        width = QSizePolicy.Policy.Preferred if job.active else QSizePolicy.Policy.Ignored
-        self.text.setSizePolicy(width, QSizePolicy.Policy.Preferred)
         if job.total:
             self.bar.setRange(0, 1000)
             self.bar.setValue(round(1000 * job.done / job.total))
@@ -189,6 +202,7 @@ class JobsView(QScrollArea):
         self.rows: dict[int, JobRow] = {}
         self.setAccessibleName("Jobs")
         self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self._inside = QWidget()
         self._inside.setObjectName("inspector")

@@ -49,6 +49,15 @@ _KNOWN = (
         "gallery",
         ("map",),
     ),
+    Task(
+        "compare",
+        "Compare",
+        "Does my map explain my images? Which are the exceptions?",
+        "Open class averages or particles, choose one or several maps: see every image beside its reprojection and "
+        "what is left, worst first.",
+        "compare",
+        ("images",),
+    ),
 )
 
 
@@ -59,5 +68,6 @@ def tasks() -> list[Task]:
 
 
 def task(job: str) -> Task:
-    """Return the task of a job."""
-    return next(t for t in _KNOWN if t.job == job)
+    """Return the task of a job; one that answers none of the questions yet is called by its name."""
+    line = dict(registry.names()).get(job, "")
+    return next((t for t in _KNOWN if t.job == job), Task(job, job.capitalize(), line, line, "run", ()))

@@ -11,6 +11,7 @@ from emviewer.ui.forms import Field, NumberEdit, PathEdit, label_of, when_empty
 from emviewer.ui.params_form import ParamsForm
 from emviewer.ui.runner import Runner
 from emviewer.ui.task_form import TaskForm, free_folder
+from emviewer.ui.tasks import tasks
 from emviewer.ui.workspace import Document
 
 
@@ -104,7 +105,7 @@ def test_placeholders_come_from_the_help():
     assert when_empty("a number") == "not set"
 
 
-@pytest.mark.parametrize("job", [name for name, _ in registry.names()])
+@pytest.mark.parametrize("job", [task.job for task in tasks()])
 def test_the_form_of_every_job_goes_to_the_command_line_and_back(qtbot, job):
     model = registry.params(job)
     form = ParamsForm(model)
