@@ -16,6 +16,7 @@ from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
 from emviewer.ui.opening import is_built_in
 from emviewer.ui.results import ResultStream
+from emviewer.ui.results_compare import CompareStream
 from emviewer.ui.runner import JobHandle
 from emviewer.ui.tasks import task
 from emviewer.ui.workspace import Document
@@ -52,7 +53,8 @@ class JobControl(QObject):
         document = Document("result", out.name, None, info={"job": name, "Status": "running"})
         document.info["_parameters"] = checked.model_dump(mode="json")
         document.parent = self._parent_of(checked)
-        stream = ResultStream(document, self.window.workspace, self.window.runner, out, self.window.arrange)
+        grows = CompareStream if name == "compare" else ResultStream
+        stream = grows(document, self.window.workspace, self.window.runner, out, self.window.arrange)
 
         def make(check: Check) -> Any:
             from emviewer.engine.jobs.run import run_job

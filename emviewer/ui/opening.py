@@ -100,6 +100,10 @@ def _result(folder: Path) -> Document:
         job = json.loads(record.read_text())
     except ValueError as err:
         raise FileError(f"job.json is damaged ({err})", folder, "run the job again") from err
+    from emviewer.ui import comparison_read
+
+    if comparison_read.is_comparison(folder, job):
+        return comparison_read.read_comparison(folder, job, result_info(job))
     from emviewer.engine import files
 
     document = Document("result", folder.name, folder, info=result_info(job))

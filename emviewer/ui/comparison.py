@@ -1,0 +1,246 @@
+"""A comparison of images with maps as the window holds it: tables by map, growing stacks, tags, the order of walking.
+
+Rows are images: row id ``i`` is image ``i`` whatever map is shown, so that selections and tags outlive a change of map.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emviewer.engine.errors import FileError
+from emviewer.engine.types import F32, ImageStack
+from emviewer.ui.workspace import Document
+
+KEY = "_compare"
+"""Where a document keeps its :class:`Comparison`."""
+TAG = "tag"
+WINNER = "best map"
+KINDS = ("aligned", "reprojections", "residuals")
+FIRST = ("status", "outlier_score", "cc")
+THEN = (
+    "cc_margin", "nrmse", "fvu", "imed", "frc05_A", "z_mean", "z_var", "z_cov", "rot_deg", "tilt_deg", "psi_deg",
+    "shift_x_A", "shift_y_A", "mirror", "cc_second", "gray_scale", "gray_offset", "residual_mean", "residual_var",
+    "residual_logdet", "zScoreResMean", "zScoreResVar", "zScoreResCov", "reason", "image_name",
+)  # fmt: skip
+SCORES = (*FIRST[1:], *THEN[:8])
+LOWER_IS_WORSE = ("cc", "cc_margin")
+TAGS_FILE = "tags.csv"
+
+
+@dataclass(eq=False)
+class Comparison:
+    """What a compare job found, finished or still growing.
+
+    Parameters
+    ----------
+    parameters : dict
+        Of the job, as in ``job.json``.
+    tables : dict
+        Per map, scores by image id (index 0, 1, …, without gaps), columns as in ``scores.csv``.
+    places : dict
+        Per map, where its stacks are: folder while it grows, and the final one.
+    shown : str
+        The map that table and pictures show.
+    tags : dict
+        Row id to tag: ``keep``, ``reject``, or a digit.
+    order : ndarray of int64 or None
+        Row ids in the order of the scores table, worst first, which N and P follow; None: by outlier score.
+    ranking : DataFrame or None
+        With several maps, their ranking.
+    summary : dict
+        Contents of summary.json.
+    replaced : dict
+        ``(map, row)`` to images by kind, for views set by hand; they take the place of those on disk.
+    """
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    places: dict[str, tuple[Path, Path]] = field(default_factory=dict)
+    shown: str = ""
+    tags: dict[int, str] = field(default_factory=dict)
+    order: np.ndarray | None = None
+    ranking: pd.DataFrame | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    shape: tuple[int, int] | None = None
+    pixel_size_A: float = 1.0
+    chosen_by_hand: bool = False
+    replaced: dict[tuple[str, int], dict[str, F32]] = field(default_factory=dict)
+    inputs: Any = None
+    stages: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def maps(self) -> list[str]:
+        """Names of the maps, in the order compared."""
+        return list(self.tables)
+
+    @property
+    def sign(self) -> int:
+        """1 when particles are bright as in the map, -1 when they are dark."""
+        told = self.summary.get("contrast")
+        if told:
+            return -1 if told == "negative" else 1
+        scale = self.table_of(self.shown).get("gray_scale")
+        return -1 if scale is not None and np.nanmedian(scale.to_numpy(float)) < 0 else 1
+
+    def table_of(self, name: str) -> pd.DataFrame:
+        """Return the scores of a map, one row an image."""
+        return self.tables.get(name, pd.DataFrame())
+
+    def table(self) -> pd.DataFrame:
+        """Return what is shown: tag, scores of the map shown, and with several maps the correlation of each."""
+        own = self.table_of(self.shown)
+        n = len(own)
+        columns: dict[str, Any] = {TAG: self.tag_column(n)}
+        for name in FIRST:
+            if name in own:
+                columns[name] = own[name].array
+        if len(self.tables) > 1:
+            every = self.correlations(n)
+            known = np.isfinite(every).any(axis=0)
+            best = np.full(n, "", object)
+            winner = np.argmax(np.nan_to_num(every, nan=-2.0), axis=0)
+            best[known] = np.array(self.maps, object)[winner[known]]
+            columns[WINNER] = best
+            columns |= {f"cc {name}": every[i] for i, name in enumerate(self.maps)}
+        columns |= {name: own[name].array for name in THEN if name in own}
+        return pd.DataFrame(columns, index=own.index)
+
+    def correlations(self, n: int) -> np.ndarray:
+        """Return the correlation of the first ``n`` images with every map, float64 (maps, n); NaN where not known."""
+        out = np.full((len(self.tables), n), np.nan)
+        for i, table in enumerate(self.tables.values()):
+            values = table["cc"].to_numpy(float)[:n]
+            out[i, : len(values)] = values
+        return out
+
+    def tag_column(self, n: int) -> np.ndarray:
+        """Return the tags of the first ``n`` rows, object (n,), empty where there is none."""
+        column = np.full(n, "", object)
+        for row, tag in self.tags.items():
+            if row < n:
+                column[row] = tag
+        return column
+
+    # images ---------------------------------------------------------------------------------------------------------
+    def stack(self, kind: str, title: str = "") -> ImageStack | None:
+        """Return the images of the map shown; ``fitted`` is gray scale · reprojection + offset."""
+        if self.shown not in self.places or self.shape is None:
+            return None
+        name, table, replaced = self.shown, self.table_of(self.shown), self.replaced
+        on_disk = "reprojections" if kind == "fitted" else kind
+        growing, final = (place / f"{on_disk}.mrcs" for place in self.places[name])
+        scale, offset = (table[c].to_numpy(float) for c in ("gray_scale", "gray_offset"))
+
+        def read(ids: np.ndarray) -> F32:
+            images = open_growing(growing, final)[ids]
+            if kind == "fitted":
+                a, b = (np.nan_to_num(v[ids]).astype(np.float32)[:, None, None] for v in (scale, offset))
+                images = images * a + b
+            for i, row in enumerate(np.asarray(ids).tolist()):
+                if (name, row) in replaced:
+                    images[i] = replaced[name, row][kind]
+            return images
+
+        return ImageStack(len(table), self.shape, self.pixel_size_A, read, source=final, name=title)
+
+    # walking --------------------------------------------------------------------------------------------------------
+    def walk(self) -> np.ndarray:
+        """Return row ids in the order in which N goes through them: as the scores are sorted, else worst first."""
+        table = self.table_of(self.shown)
+        if self.order is not None and len(self.order):
+            return self.order
+        score = table["outlier_score"] if "outlier_score" in table else -table["cc"] if "cc" in table else None
+        if score is None:
+            return np.empty(0, np.int64)
+        values = np.where(np.isfinite(score.to_numpy(float)), score.to_numpy(float), -np.inf)
+        return table.index.to_numpy(np.int64)[np.argsort(-values, kind="stable")]
+
+    def verdict(self) -> list[tuple[str, str]]:
+        """Return what the comparison says, as (level, sentence): ``good``, ``warn``, ``info``."""
+        out: list[tuple[str, str]] = []
+        explains = self.summary.get("best_map_explains")
+        best = str(self.summary.get("best_map") or self.shown)
+        if explains is True:
+            out.append(("good", f"{best} explains these images"))
+        elif explains is False:
+            out.append(("warn", f"{best} does not explain these images better than chance"))
+        flagged = self.table_of(self.shown).get("outlier")
+        if flagged is not None and flagged.notna().any():
+            n, k = len(flagged), int(np.nansum(flagged.to_numpy(float)))
+            out.append(("warn" if k else "good", f"{k:,} of {n:,} flagged".replace(",", "\u2009")))
+        if "cc" in self.table_of(self.shown):
+            median = np.nanmedian(np.r_[self.table_of(self.shown)["cc"].to_numpy(float), np.nan])
+            if np.isfinite(median):
+                out.append(("info", f"median cc {median:.3f}"))
+            dark = self.sign < 0
+            out.append(("info", "particles dark: contrast negative" if dark else "particles bright: contrast positive"))
+        return out
+
+
+HAND = "Projections cannot tell the hand: the map's mirror image explains the images equally well."
+
+
+def of(document: Document | None) -> Comparison | None:
+    """Return the comparison that a document holds."""
+    return None if document is None else document.info.get(KEY)
+
+
+def refresh(document: Document) -> None:
+    """Let the document's table and images be those of the map shown now."""
+    comparison = of(document)
+    if comparison is not None:
+        document.table = comparison.table()
+        document.stack = comparison.stack("aligned", document.title)
+
+
+def set_tags(document: Document, rows: Sequence[int], tags: Sequence[str]) -> None:
+    """Tag rows; the table changes in place of a new one, so that a million rows cost nothing."""
+    comparison = of(document)
+    if comparison is None or document.table is None:
+        return
+    column = document.table[TAG].to_numpy(object).copy()
+    for row, tag in zip(rows, tags, strict=True):
+        if tag:
+            comparison.tags[int(row)] = tag
+        else:
+            comparison.tags.pop(int(row), None)
+        if row < len(column):
+            column[row] = tag
+    document.table = document.table.assign(**{TAG: column})
+
+
+def read_tags(folder: Path) -> dict[int, str]:
+    """Return the tags that were given to a result."""
+    path = folder / TAGS_FILE
+    if not path.is_file():
+        return {}
+    with contextlib.suppress(ValueError, KeyError, pd.errors.ParserError):
+        found = pd.read_csv(path, dtype={"image": int, TAG: str})
+        return {int(i) - 1: str(t) for i, t in zip(found["image"], found[TAG], strict=True)}
+    return {}
+
+
+def write_tags(folder: Path, tags: dict[int, str]) -> None:
+    """Keep the tags beside the scores; a folder that cannot be written keeps none."""
+    rows = sorted(tags)
+    table = pd.DataFrame({"image": [r + 1 for r in rows], TAG: [tags[r] for r in rows]})
+    with contextlib.suppress(OSError):
+        table.to_csv(folder / TAGS_FILE, index=False)
+
+
+def open_growing(path: Path, final: Path) -> ImageStack:
+    """Open a stack that is being written, or that was renamed a moment ago."""
+    from emviewer.engine import mrc
+
+    for candidate in (path, final):
+        with contextlib.suppress(FileError, FileNotFoundError):
+            return mrc.read_stack(candidate)
+    return mrc.read_stack(final)
