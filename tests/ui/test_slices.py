@@ -7,8 +7,9 @@ from emviewer.engine.figure_spec import parse
 from emviewer.engine.types import Contrast, Map3D
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.slices import SlicesPanel
-from emviewer.ui.panels.slices_read import is_memory_mapped, warm
+from emviewer.ui.panels.slices_read import CutReader, is_memory_mapped, warm
 from emviewer.ui.panels.slices_rings import resolutions, spectrum_text
+from emviewer.ui.panels.slices_state import PLANES
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
@@ -248,6 +249,16 @@ def test_a_mapped_file_is_warmed_and_gives_the_same_cuts(tmp_path, qtbot, panel)
     panel.show_document(d)
     settled(qtbot, panel)
     assert_shows(panel, d, (32, 32, 10))
+
+
+def test_stepped_cuts_are_those_of_the_map():
+    data = np.random.default_rng(3).normal(size=(200, 210, 37)).astype(np.float32)
+    reader = CutReader(data)
+    yz = PLANES[2]
+    for x in (5, 6, 7, 15, 16, 17, 36, 35, 34, 33, 31, 3, 2):
+        np.testing.assert_array_equal(reader.cut(yz, x), data[:, :, x].T)
+    np.testing.assert_allclose(reader.cut(yz, 20, 2), data[:, :, 18:23].mean(2).T, rtol=1e-4, atol=1e-6)
+    assert reader._block is not None
 
 
 def test_a_slow_view_is_shown_while_newer_ones_are_asked(qtbot, runner):

@@ -18,7 +18,7 @@ from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.slices_actions import SlicesActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS, CutsArea
 from emviewer.ui.panels.slices_controls import CutControls
-from emviewer.ui.panels.slices_read import read_view, warm
+from emviewer.ui.panels.slices_read import CutReader, warm
 from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
 from emviewer.ui.panels.slices_state import AXES, PLANES, Layout, Plane, SliceState
 from emviewer.ui.runner import Runner
@@ -40,6 +40,7 @@ class SlicesPanel(SlicesActions, Panel):
         self._states: dict[int, SliceState] = {}
         self._contrasts: dict[tuple[int, bool], Contrast] = {}
         self._volume: Map3D | None = None
+        self._reader: CutReader | None = None
         self._distribution: Distribution | None = None
         self._spectrum_distribution: Distribution | None = None
         self._asked: dict[str, tuple[int, int, bool]] = {}
@@ -99,6 +100,7 @@ class SlicesPanel(SlicesActions, Panel):
         self._distribution = self._spectrum_distribution = None
         self._hover = None
         self._volume = document.volume if document is not None else None
+        self._reader = CutReader(self._volume.data) if self._volume is not None else None
         if document is None or self._volume is None:
             self._stack.setCurrentIndex(0)
             self.levels.set_distribution(None)
@@ -248,16 +250,16 @@ class SlicesPanel(SlicesActions, Panel):
 
     # reading ----------------------------------------------------------------------------------------------------
     def _read(self) -> None:
-        if self._volume is None:
+        if self._reader is None:
             return
-        state, data = self.current, self._volume.data
+        state, reader = self.current, self._reader
         for plane in self.area.shown():
             wanted = (state.voxel[plane.normal], state.half_width, state.spectrum)
             if self._asked.get(plane.name) == wanted:
                 continue
             self._asked[plane.name] = wanted
             self._pacers[plane.name].ask(
-                lambda check, plane=plane, w=wanted: read_view(data, plane, *w, check),
+                lambda check, plane=plane, w=wanted: reader.view(plane, *w, check),
                 lambda made, plane=plane, w=wanted: self._got_cut(plane, *made, w),
                 self._failed,
             )

@@ -83,7 +83,7 @@ class Corner(QWidget):
                 painter.drawPolygon(quad(axis, value))
         for axis in (2, 1, 0):
             colour = QColor(AXIS_COLOURS[axis])
-            painter.setPen(QPen(colour, 1.4))
+            painter.setPen(QPen(colour, 1))
             colour.setAlpha(60)
             painter.setBrush(colour)
             painter.drawPolygon(quad(axis, (voxel[axis] + 0.5) / longest))
