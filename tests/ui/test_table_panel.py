@@ -197,6 +197,7 @@ def test_a_table_without_images_is_shown_without_pictures(panel, workspace):
     assert panel.model.rowCount() == 20
     panel.show_document(None)
     assert "No table" in panel.message.text()
+    assert panel.model.rowCount() == 0
 
 
 def test_session_state_comes_back(panel, workspace):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
@@ -67,10 +68,10 @@ class TablePanel(RowsPanel):
         layout.addLayout(self.pages, 1)
 
     def _reset(self) -> None:
+        table = pd.DataFrame() if self.table is None else self.table
         self.pages.setCurrentIndex(0 if self.table is None else 1)
-        if self.table is not None:
-            self.model.set_table(self.table, self.stack is not None, columns.repeated(self.table.columns))
-            self.view.fit_columns()
+        self.model.set_table(table, self.stack is not None, columns.repeated(table.columns))
+        self.view.fit_columns()
         self.contrast.reset(self.stack)
         self._restyle()
         self.view.fit_rows()
