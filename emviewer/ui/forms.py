@@ -135,15 +135,17 @@ class PathEdit(QWidget):
     ----------
     folder : bool
         Choose a folder; otherwise a file.
+    several : bool
+        Several files, written with ``;`` between them.
     ask : callable, optional
         Takes the place of the file dialog: ``ask() -> str``.
     """
 
     edited = Signal()
 
-    def __init__(self, folder: bool = False, ask: Callable[[], str] | None = None) -> None:
+    def __init__(self, folder: bool = False, ask: Callable[[], str] | None = None, several: bool = False) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.several = folder, several
         self.line = QLineEdit()
         self.line.textChanged.connect(lambda _: self.edited.emit())
         self.button = QToolButton()
@@ -163,6 +165,8 @@ class PathEdit(QWidget):
     def _browse(self) -> None:
         if self._ask is not None:
             name = self._ask()
+        elif self.several:
+            name = "; ".join(QFileDialog.getOpenFileNames(self, "Choose files", (self.texts() or [""])[0])[0])
         elif self.folder:
             name = QFileDialog.getExistingDirectory(self, "Choose a folder", self.text())
         else:
@@ -173,6 +177,10 @@ class PathEdit(QWidget):
     def text(self) -> str:
         """Return the path as it is written."""
         return self.line.text().strip()
+
+    def texts(self) -> list[str]:
+        """Return the paths one by one."""
+        return [part.strip() for part in self.line.text().split(";") if part.strip()]
 
     def recolour(self) -> None:
         """Follow a new theme."""
@@ -226,6 +234,10 @@ class Field:
             number.lineEdit().setPlaceholderText(when_empty(self.help) if self.optional else "")
             number.edited.connect(changed)
             return number, number.value, number.set_value
+        if self.meta.kind == "inputs":
+            paths = PathEdit(several=True)
+            paths.edited.connect(changed)
+            return paths, paths.texts, lambda value: paths.line.setText("; ".join(map(str, value or ())))
         if self.kind is Path:
             path = PathEdit(folder=self.meta.kind == "folder")
             path.edited.connect(changed)

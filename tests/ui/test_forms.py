@@ -110,11 +110,13 @@ def test_the_form_of_every_job_goes_to_the_command_line_and_back(qtbot, job):
     model = registry.params(job)
     form = ParamsForm(model)
     qtbot.addWidget(form)
-    source = next(n for n, f in form.fields.items() if f.meta.kind == "input")
-    form.set_values({source: "phantom:C1"})
+    needed = {n: f.meta.kind for n, f in form.fields.items() if f.info.is_required()}
+    given = {n: ["phantom:C1", "phantom:D2"] if kind == "inputs" else "phantom:C1" for n, kind in needed.items()}
+    form.set_values(given)
     params = model.model_validate(form.values())
-    assert params == validated(model, {source: "phantom:C1"})
-    assert command_line(job, params, "out") == f"emviewer {job} phantom:C1 --out out"
+    assert params == validated(model, given)
+    inputs = "phantom:C1 " + ("phantom:C1 phantom:D2 " if "inputs" in needed.values() else "")
+    assert command_line(job, params, "out") == f"emviewer {job} {inputs}--out out"
 
 
 def test_texts_of_numbers_are_taken_as_the_command_line_takes_them(qtbot):
