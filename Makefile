@@ -11,7 +11,7 @@ help:
 	@echo "make test         the tests, except the slow ones (make test-slow: only those)"
 	@echo "make lint         ruff and mypy (make format mends what can be mended)"
 	@echo "make bench        the benchmarks, into benchmarks/"
-	@echo "make screenshots  the pictures in docs/, made by the program"
+	@echo "make screenshots  pictures of every panel, into demo-out/, and the one of the README"
 
 $(APP): pyproject.toml scripts/python_env.sh
 	@sh scripts/python_env.sh .
@@ -49,7 +49,7 @@ bench: $(DEV) $(QT)
 	@sh benchmarks/run.sh $(PY)
 
 screenshots: $(APP) $(QT)
-	@$(PY) scripts/screenshots.py docs
+	@$(PY) scripts/screenshots.py demo-out && mkdir -p docs && cp demo-out/window.png docs/window.png
 
 clean:
 	rm -rf .venv .cache demo-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,6 @@
 """Pictures of the window, made by the program on its example: the start page and every panel, light and dark.
 
-usage: python scripts/screenshots.py [FOLDER]      (docs unless given; needs no display)
+usage: python scripts/screenshots.py [FOLDER]      (demo-out unless given; needs no display)
 """
 
 from __future__ import annotations
@@ -115,4 +115,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-out")))
