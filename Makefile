@@ -10,7 +10,7 @@ help:
 	@echo "make demo         the window on a ready example (without a display: the same, headless, into demo-out/)"
 	@echo "make test         the tests, except the slow ones (make test-slow: only those)"
 	@echo "make lint         ruff and mypy (make format mends what can be mended)"
-	@echo "make bench        the benchmarks, into benchmarks/"
+	@echo "make bench        the benchmarks; prints their tables"
 	@echo "make screenshots  pictures of every panel, into demo-out/, and the one of the README"
 
 $(APP): pyproject.toml scripts/python_env.sh
