@@ -1,9 +1,11 @@
-"""Ask for a picture again and again without ever freezing: one request under way, the newest one waiting."""
+"""Keeping pace: one request under way and the newest one waiting; a change taken in at most every so often."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import Any
+
+from PySide6.QtCore import QObject, QTimer
 
 from emviewer.engine.task import Check
 from emviewer.ui.runner import Runner
@@ -71,3 +73,28 @@ class Latest:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self.ask(*waiting)
+
+
+class Throttle(QTimer):
+    """Calls something at most every ``ms`` milliseconds however often it is asked, and always after the last time.
+
+    Parameters
+    ----------
+    action : callable
+        Called on the GUI thread.
+    ms : int
+        Shortest time between two calls.
+    parent : QObject
+        Ends with it.
+    """
+
+    def __init__(self, action: Callable[[], None], ms: int, parent: QObject) -> None:
+        super().__init__(parent)
+        self.setSingleShot(True)
+        self.setInterval(ms)
+        self.timeout.connect(action)
+
+    def ask(self) -> None:
+        """Call soon."""
+        if not self.isActive():
+            self.start()

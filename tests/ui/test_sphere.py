@@ -239,6 +239,19 @@ def test_it_grows_with_the_table_and_forgets_a_closed_one(panel):
     assert panel.document is None and panel.empty.isVisible()
 
 
+def test_a_growing_table_is_taken_in_now_and_then_and_in_the_end(panel, qtbot):
+    counts = []
+    reload = panel._show_directions
+    panel._show_directions = lambda: (counts.append(len(panel.rows)), reload())
+    panel.document.streaming = True
+    whole = panel.document.table
+    for n in range(1, 51):
+        panel.document.table = whole.iloc[:n]
+        panel.workspace.touch(panel.document)
+    qtbot.waitUntil(lambda: counts[-1:] == [50])
+    assert len(counts) <= 2
+
+
 def test_text_angles_of_star_tables_are_read():
     table = pd.DataFrame({"rlnAngleRot": ["10.5", "x"], "rlnAngleTilt": ["20", "30"]})
     angles = angles_of(table)

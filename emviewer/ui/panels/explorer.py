@@ -22,7 +22,7 @@ from emviewer.engine.symmetry import PointGroup, point_group
 from emviewer.engine.task import Check
 from emviewer.engine.types import Contrast, Map3D
 from emviewer.ui.canvas import ImageCanvas
-from emviewer.ui.latest import Latest
+from emviewer.ui.latest import Latest, Throttle
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.explorer_actions import STEP_DEG, ExplorerActions
@@ -33,7 +33,7 @@ from emviewer.ui.panels.explorer_prepare import Turning
 from emviewer.ui.panels.explorer_stage import Stage
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
 from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
-from emviewer.ui.panels.sphere import group_of
+from emviewer.ui.panels.sphere import GROWING_MS, group_of
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
@@ -71,6 +71,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self.gallery = GalleryLink(
             workspace, self.sphere.set_directions, lambda view: self.set_view(view, moving=False)
         )
+        self._growing = Throttle(self._find_gallery, GROWING_MS, self)
         self._pacer = Latest(runner, (id(self), "projection"))
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -194,7 +195,10 @@ class ExplorerPanel(ExplorerActions, Panel):
         if document is self.document and document.volume is not self._volume:
             self.show_document(document)
         elif document.parent == self.document.id:
-            self._find_gallery()
+            if document.streaming:
+                self._growing.ask()
+            else:
+                self._find_gallery()
 
     def _find_gallery(self) -> None:
         """Link the newest gallery of the map, and take its symmetry unless another was chosen."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QT
 from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.symmetry import point_group
+from emviewer.ui.latest import Throttle
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_view import SphereView
@@ -20,6 +21,8 @@ from emviewer.ui.workspace import Document, Workspace
 
 ANGLES = (("rot_deg", "tilt_deg", "psi_deg"), ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"))
 PLAIN = "none"
+GROWING_MS = 200
+"""A table that grows is taken in at most this often."""
 
 
 def angles_of(table: pd.DataFrame | None) -> np.ndarray | None:
@@ -56,7 +59,8 @@ class SpherePanel(Panel):
         self.colour_box.activated.connect(lambda _: self._show_directions())
         self.view.picked.connect(self._picked)
         self.view.pointed.connect(self._pointed)
-        workspace.changed.connect(lambda d: self._reload() if d is self.document else None)
+        self._growing = Throttle(self._reload, GROWING_MS, self)
+        workspace.changed.connect(self._document_changed)
         workspace.removed.connect(lambda d: self.show_document(None) if d is self.document else None)
         workspace.row_changed.connect(self._row_changed)
         workspace.selection_changed.connect(self._selection_changed)
@@ -90,6 +94,13 @@ class SpherePanel(Panel):
             document = None
         super().show_document(document)
         self._reload()
+
+    def _document_changed(self, document: Document) -> None:
+        if document is self.document:
+            if document.streaming:
+                self._growing.ask()
+            else:
+                self._reload()
 
     def _reload(self) -> None:
         document = self.document
