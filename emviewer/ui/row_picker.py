@@ -151,7 +151,7 @@ class RowPicker(QObject):
 
     def _select(self, ids: NDArray[np.int64]) -> None:
         if self.document is not None:
-            self.workspace.select(self.document, ids)
+            self.workspace.select(self.document, np.sort(ids))  # sorted ones it need not search for doubles
 
     def _on_selection(self, document_id: object) -> None:
         if self.document is not None and document_id == self.document.id:
