@@ -1,0 +1,74 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Inner loops of orientation recovery from pairwise distances."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def trace_gradient(q, partners, target, weight, delta, lo, hi, gradient, loss):
+    """Gradient of the Huber loss of ``4 <q_i, q_j>² - 1 - T_ij`` over the partners of images lo … hi-1.
+
+    Parameters
+    ----------
+    q : (n, 4) float64 unit quaternions
+    partners : (n, k) int32, -1 where there are fewer
+    target, weight : (n, k) float32, T = 1 + 2 cos d and the weight of each pair
+    delta : width of the quadratic part
+    gradient : (n, 4), written for lo … hi-1, projected on the tangent; each pair stands in both images' lists
+    loss : (n,), the loss of each image
+    """
+    k = partners.shape[1]
+    for i in range(lo, hi):
+        a, b, c, d = q[i, 0], q[i, 1], q[i, 2], q[i, 3]
+        g0 = 0.0
+        g1 = 0.0
+        g2 = 0.0
+        g3 = 0.0
+        total = 0.0
+        for s in range(k):
+            j = partners[i, s]
+            if j < 0:
+                break
+            dot = a * q[j, 0] + b * q[j, 1] + c * q[j, 2] + d * q[j, 3]
+            r = 4.0 * dot * dot - 1.0 - target[i, s]
+            size = abs(r)
+            w = weight[i, s]
+            if size <= delta:
+                slope = r
+                total += w * 0.5 * r * r
+            else:
+                slope = delta if r > 0 else -delta
+                total += w * delta * (size - 0.5 * delta)
+            f = w * slope * dot
+            g0 += f * q[j, 0]
+            g1 += f * q[j, 1]
+            g2 += f * q[j, 2]
+            g3 += f * q[j, 3]
+        along = g0 * a + g1 * b + g2 * c + g3 * d
+        gradient[i, 0] = g0 - along * a
+        gradient[i, 1] = g1 - along * b
+        gradient[i, 2] = g2 - along * c
+        gradient[i, 3] = g3 - along * d
+        loss[i] = total
+
+
+@njit(nogil=True, cache=True)
+def heavy_ball(q, velocity, gradient, rate, momentum):
+    """Move unit quaternions (n, 4) along their velocity on the sphere, in place; returns the squared speed."""
+    speed = 0.0
+    for i in range(q.shape[0]):
+        for a in range(4):
+            velocity[i, a] = momentum * velocity[i, a] - rate * gradient[i, a]
+            q[i, a] += velocity[i, a]
+            speed += velocity[i, a] ** 2
+        norm = np.sqrt(q[i, 0] ** 2 + q[i, 1] ** 2 + q[i, 2] ** 2 + q[i, 3] ** 2)
+        along = 0.0
+        for a in range(4):
+            q[i, a] /= norm
+            along += velocity[i, a] * q[i, a]
+        for a in range(4):
+            velocity[i, a] -= along * q[i, a]
+    return speed
