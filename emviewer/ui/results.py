@@ -92,7 +92,8 @@ class ResultStream:
     def _enter(self) -> None:
         self._entered = True
         self.workspace.add(self.document)
-        self._opened(self.document)
+        # In a turn of its own: panels that are made and a tree that grows would together hold up the window.
+        QTimer.singleShot(0, self.workspace, lambda: self._opened(self.document))
 
     def _restack(self) -> None:
         table, path = self.document.table, self._growing
