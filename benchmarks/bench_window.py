@@ -4,7 +4,8 @@
 
 Prints a markdown table. A gap is the time between two turns of the event loop: what a person feels as a hang. On a
 machine that is busy with other things gaps and frames contain time in which the thread was not run, hence the GUI
-thread's own work beside them. The job is a gallery of ``phantom:D7`` (128³, C1, 5°: 1 647 views) in the real window, its gallery in front and filling.
+thread's own work beside them. The job is a gallery of ``phantom:D7`` (128³, C1, 5°) in the real window, its gallery
+in front and filling.
 """
 
 from __future__ import annotations

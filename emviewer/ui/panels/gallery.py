@@ -78,6 +78,7 @@ class GalleryPanel(RowsPanel):
         if self.stack is not None:
             height, width = self.stack.shape
             self.grid.aspect = width / height
+            self.header.show_unit("Å" if self.stack.pixel_size_known else "px")
         self.captions.set_table(self.table, defaults=True)
         self.grid.caption_lines = len(self.captions.fields)
         self.grid.forget_captions()

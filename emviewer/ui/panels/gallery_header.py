@@ -92,11 +92,12 @@ class GalleryHeader(QWidget):
         choices = QActionGroup(low_pass)
         self.low_pass_actions: dict[float, QAction] = {}
         for cut in LOW_PASS_A:
-            action = low_pass.addAction(f"{cut:g} Å" if cut else "None")
+            action = low_pass.addAction("")
             action.setCheckable(True)
             choices.addAction(action)
             action.triggered.connect(lambda _=False, c=cut: self.low_pass_wanted.emit(c))
             self.low_pass_actions[cut] = action
+        self.show_unit("Å")
 
     def _checkable(self, menu: QMenu, text: str, command: str) -> QAction:
         action = menu.addAction(text)
@@ -128,6 +129,11 @@ class GalleryHeader(QWidget):
         self.contrast_button.setToolTip(
             f"Grey levels {'shared by all tiles' if shared else 'of each tile by itself'}, filter and spectrum"
         )
+
+    def show_unit(self, unit: str) -> None:
+        """Write the cut-offs in Å, or in pixels while the pixel size is unknown."""
+        for cut, action in self.low_pass_actions.items():
+            action.setText(f"{cut:g} {unit}" if cut else "None")
 
     def show_captions(self, choices: list[tuple[str, str]], chosen: list[str]) -> None:
         """Fill the menu of captions."""
