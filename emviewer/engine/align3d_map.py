@@ -10,7 +10,7 @@ from scipy import fft as sfft
 
 from emviewer.engine import kernels_align as ka
 from emviewer.engine.errors import DataError
-from emviewer.engine.match import prepare_transform
+from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.types import F32, F64, Map3D
 
 C64 = NDArray[np.complex64]
@@ -23,7 +23,7 @@ class AlignMap:
     Parameters
     ----------
     transform : ndarray of complex64
-        Prepared transform (:mod:`emviewer.engine.kernels_match`) of the masked map.
+        Prepared transform (:mod:`emviewer.engine.kernels_match_slice`) of the masked map.
     centre : int
         Its index of frequency 0.
     scale : float

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="no-untyped-def"
 """Inner loops of map alignment: samples of a turned transform, its gradient, Levenberg–Marquardt on SO(3) × R³.
 
-A *prepared transform* is laid out as in :mod:`emviewer.engine.kernels_match`. Points ``k`` (m, 3) are spatial
+A *prepared transform* is laid out as in :mod:`emviewer.engine.kernels_match_slice`. Points ``k`` (m, 3) are spatial
 frequencies in 1/Å, ``(x, y, z)``; ``scale`` takes them to indices (padded box times voxel size, in Å). The transform
 of ``x' = M x + t`` at ``k`` is ``F(Mᵀ k) exp(-2πi k·t)`` for every orthogonal ``M``, rotations and mirrors alike.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from emviewer.engine.kernels_match import _bspline
+from emviewer.engine.kernels_match_slice import bspline
 
 MAX_STEP_RAD = 0.2
 """Longest rotation of one step."""
@@ -70,9 +70,9 @@ def sample_points(F, c, scale, points, m, M, value, gradient, with_gradient):
         ix = int(np.floor(x))
         iy = int(np.floor(y))
         iz = int(np.floor(z))
-        _bspline(np.float32(x - ix), wx, dx)
-        _bspline(np.float32(y - iy), wy, dy)
-        _bspline(np.float32(z - iz), wz, dz)
+        bspline(np.float32(x - ix), wx, dx)
+        bspline(np.float32(y - iy), wy, dy)
+        bspline(np.float32(z - iz), wz, dz)
         jx = ix + 1
         jy = iy - 1 + c
         jz = iz - 1 + c

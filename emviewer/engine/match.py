@@ -14,50 +14,13 @@ from numpy.typing import NDArray
 from scipy import fft as sfft
 
 from emviewer.engine import kernels_match as km
-from emviewer.engine.errors import DataError
 from emviewer.engine.match_search import Matches, PolarSearch, Slices
 from emviewer.engine.task import Check, never
-from emviewer.engine.threads import each_chunk
+from emviewer.engine.threads import each_chunk, threads
 from emviewer.engine.types import F32, F64
 
 C64 = NDArray[np.complex64]
 Band = tuple[float, int, int]
-
-
-def prepare_transform(data: F32, pad: int = 2) -> C64:
-    """Return the prepared transform of a cubic map for :mod:`emviewer.engine.kernels_match`.
-
-    Parameters
-    ----------
-    data : ndarray of float32, shape (n, n, n)
-        The map.
-    pad : int
-        Zero-padding factor.
-
-    Returns
-    -------
-    ndarray of complex64, shape (p + 2, p + 2, p // 2 + 5), p = pad · n rounded up to even
-    """
-    n = data.shape[0]
-    if data.shape != (n, n, n):
-        raise DataError(f"matching needs a cubic map, this one has shape {data.shape}")
-    p = pad * n + (pad * n) % 2
-    spread = np.sinc((np.arange(n) - n // 2) / p) ** 4
-    box = np.zeros((p, p, p), np.float32)
-    o = p // 2 - n // 2
-    box[o : o + n, o : o + n, o : o + n] = data / (
-        spread[:, None, None] * spread[None, :, None] * spread[None, None, :]
-    ).astype(np.float32)
-    half = sfft.fftshift(sfft.rfftn(sfft.ifftshift(box), workers=-1, overwrite_x=True), axes=(0, 1))
-    c = p // 2
-    out = np.zeros((p + 2, p + 2, c + 5), np.complex64)
-    out[:p, :p, 2 : c + 3] = half
-    mirror = (2 * c - np.arange(p)) % p
-    for k in (1, 2):
-        out[:p, :p, 2 - k] = np.conj(half[mirror][:, mirror, k])
-    out[p:, :p] = out[:2, :p]
-    out[:, p:] = out[:, :2]
-    return out
 
 
 class Matcher:
@@ -120,7 +83,7 @@ class Matcher:
 
     def image_values(self, images: F32) -> C64:
         """Return the centred transforms of images (k, n, n) at the matcher's points, shape (k, m)."""
-        half = sfft.rfft2(sfft.ifftshift(images, axes=(1, 2)), workers=-1)
+        half = sfft.rfft2(sfft.ifftshift(images, axes=(1, 2)), workers=threads())
         kx, ky = self.points[:, 0].astype(int), self.points[:, 1].astype(int)
         return np.ascontiguousarray(half[:, ky % self.n, kx], np.complex64)
 

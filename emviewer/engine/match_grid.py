@@ -8,8 +8,9 @@ import numpy as np
 from scipy import fft as sfft
 
 from emviewer.engine.errors import DataError
-from emviewer.engine.match import prepare_transform
 from emviewer.engine.match_search import Slices
+from emviewer.engine.match_transform import prepare_transform
+from emviewer.engine.threads import threads
 from emviewer.engine.types import F32, F64, Map3D
 
 EDGE_PX = 3.0
@@ -83,13 +84,14 @@ def particle_radius_A(volume: Map3D) -> float:
     centre = [(size // 2) / step for size in volume.shape]
     z, y, x = np.ogrid[tuple(slice(0, s) for s in data.shape)]
     r2 = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2
-    r = np.sqrt(r2).ravel()
-    weight = strong.ravel().astype(np.float64) ** 2
-    if not weight.sum() > 0:
+    shell = np.sqrt(r2).astype(np.int32).ravel()
+    total = np.cumsum(np.bincount(shell, strong.ravel().astype(np.float64) ** 2))
+    if not total[-1] > 0:
         raise DataError("the map has no density above its solvent", volume.source or volume.name, "give another map")
-    order = np.argsort(r)
-    total = np.cumsum(weight[order])
-    return float(r[order][np.searchsorted(total, 0.98 * total[-1])] * step * volume.pixel_size_A)
+    outside = int(np.searchsorted(total, 0.98 * total[-1]))
+    below = total[outside - 1] if outside else 0.0
+    part = (0.98 * total[-1] - below) / (total[outside] - below)
+    return float((outside + part) * step * volume.pixel_size_A)
 
 
 def map_slices(volume: Map3D, grid: Grid) -> Slices:
@@ -140,13 +142,13 @@ def _coarser(data: F32, pixel_A: float, target_A: float) -> tuple[F32, float]:
     m = int(2 * np.ceil(n * pixel_A / target_A * 1.1 / 2))
     if m >= n:
         return data, pixel_A
-    half = sfft.rfftn(sfft.ifftshift(data), workers=-1)
+    half = sfft.rfftn(sfft.ifftshift(data), workers=threads())
     keep = np.r_[0 : m // 2, -(m // 2) : 0]
     cut = half[np.ix_(keep, keep, np.arange(m // 2 + 1))]
     cut[m // 2] = 0
     cut[:, m // 2] = 0
     cut[..., m // 2] = 0
-    out = sfft.fftshift(sfft.irfftn(cut, s=(m, m, m), workers=-1)) * (m / n) ** 3
+    out = sfft.fftshift(sfft.irfftn(cut, s=(m, m, m), workers=threads())) * (m / n) ** 3
     return np.asarray(out, np.float32), pixel_A * n / m
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft as sfft
 
-from emviewer.engine.match import prepare_transform
 from emviewer.engine.match_search import Slices
+from emviewer.engine.match_transform import prepare_transform
+from emviewer.engine.threads import threads
 
 
 def random_phases(slices: Slices, radius_voxels: float, seed: int) -> Slices:
@@ -21,15 +22,13 @@ def random_phases(slices: Slices, radius_voxels: float, seed: int) -> Slices:
     seed : int
         Of the phases.
     """
-    p = 2 * slices.centre
-    n = p // 2
-    amplitude = sfft.ifftshift(np.abs(slices.transform[:p, :p, 2 : n + 3]), axes=(0, 1))
-    noise = np.random.default_rng(seed).standard_normal((p, p, p), dtype=np.float32)
-    spectrum = sfft.rfftn(noise, workers=-1)
-    spectrum *= (amplitude / np.maximum(np.abs(spectrum), 1e-20)).astype(np.float32)
-    data = sfft.fftshift(sfft.irfftn(spectrum, s=(p, p, p), workers=-1))
-    o = p // 2 - n // 2
-    central = np.asarray(data[o : o + n, o : o + n, o : o + n], np.float32)
+    n = slices.centre
+    place = 2 * np.round(np.fft.fftfreq(n) * n).astype(int) + n  # every second point of the padded transform
+    amplitude = np.abs(slices.transform[np.ix_(place, place, 2 + 2 * np.arange(n // 2 + 1))])
+    noise = np.random.default_rng(seed).standard_normal((n, n, n), dtype=np.float32)
+    spectrum = sfft.rfftn(noise, workers=threads())
+    spectrum *= amplitude / np.maximum(np.abs(spectrum), 1e-20)
+    central = np.asarray(sfft.irfftn(spectrum, s=(n, n, n), workers=threads()), np.float32)
     z, y, x = np.ogrid[:n, :n, :n]
     r = np.sqrt((z - n // 2) ** 2 + (y - n // 2) ** 2 + (x - n // 2) ** 2)
     central *= np.clip(min(radius_voxels, n / 2 - 2) + 1 - r, 0, 1).astype(np.float32)

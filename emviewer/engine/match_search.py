@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as sfft
 
-from emviewer.engine import kernels_match as km
+from emviewer.engine import kernels_match_search as kernels
+from emviewer.engine.kernels_match_slice import slice_values
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
@@ -45,7 +46,7 @@ class Matches:
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """A map's prepared transform (:mod:`emviewer.engine.kernels_match`), its centre index, padding and box."""
+    """A map's prepared transform (:mod:`emviewer.engine.kernels_match_slice`), its centre index, padding and box."""
 
     transform: C64
     centre: int
@@ -58,7 +59,7 @@ class Slices:
 
         def work(lo: int, hi: int) -> None:
             for i in range(lo, hi):
-                km.slice_values(self.transform, self.centre, self.scale, points, views[i], out[i])
+                slice_values(self.transform, self.centre, self.scale, points, views[i], out[i])
 
         each_chunk(work, len(views))
         return out
@@ -154,7 +155,7 @@ class PolarSearch:
                 )
                 for part in (slice(0, None, 2), slice(1, None, 2))
             )
-            km.best_psi_and_shift(even, odd, len(self.shifts), score[:, :, v0:v1], where[:, :, v0:v1])
+            kernels.best_psi_and_shift(even, odd, len(self.shifts), score[:, :, v0:v1], where[:, :, v0:v1])
         return score, where
 
     def run(self, images: F32, keep: int, check: Check = never) -> Matches:
@@ -170,7 +171,7 @@ class PolarSearch:
             check()
             score, where = self._block(images[lo:hi])
             for j, i in enumerate(range(lo, hi)):
-                km.pick_distinct(score[:, j], self.directions, cos_min, keep, chosen[i])
+                kernels.pick_distinct(score[:, j], self.directions, cos_min, keep, chosen[i])
                 best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
 
         each_chunk(work, n, max(1, 96 // len(self.shifts)))

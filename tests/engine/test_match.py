@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine.match import Matcher, prepare_transform
+from emviewer.engine.match import Matcher
 from emviewer.engine.match_grid import Grid, map_slices
 from emviewer.engine.match_search import MIRROR, Slices
+from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.simulate_phantom import GaussianPhantom
 from emviewer.engine.types import Map3D
 
