@@ -1,11 +1,13 @@
 import errno
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from emviewer.engine.errors import DataError, FileError, OutputError
-from emviewer.engine.jobs.folder import ResultFolder, peak_memory_mb, plain
+from emviewer.engine.jobs.folder import ResultFolder, plain
 from emviewer.engine.jobs.run import JobSpec, run_job
 from emviewer.engine.params import JobParams, option
 from emviewer.engine.task import Batch, Cancelled, message
@@ -305,6 +307,9 @@ def test_json_has_no_nan_and_no_arrays():
 
 
 def test_peak_memory_is_of_this_process():
-    before = peak_memory_mb()
-    block = np.ones(20_000_000)
-    assert peak_memory_mb() > max(before, block.nbytes / 1e6)
+    code = (
+        "import numpy as np; from emviewer.engine.jobs.folder import peak_memory_mb\n"
+        "before = peak_memory_mb(); block = np.ones(20_000_000); print(peak_memory_mb() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(160, abs=10)
