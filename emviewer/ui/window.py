@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QByteArray, QSize, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QLabel,
     QMainWindow,
     QMessageBox,
@@ -22,11 +20,10 @@ from PySide6.QtWidgets import (
 
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.params import JobParams
-from emviewer.ui import dialogs, export, menus, sessions, theme
+from emviewer.ui import menus, theme
 from emviewer.ui.action_set import ActionSet
 from emviewer.ui.bug_report import BugDialog, is_bug, report_text
 from emviewer.ui.documents import DocumentsTree
-from emviewer.ui.example import build_example
 from emviewer.ui.facts import count_text
 from emviewer.ui.file_control import FileControl
 from emviewer.ui.inspector import Inspector
@@ -44,13 +41,14 @@ from emviewer.ui.task_form import TaskForm
 from emviewer.ui.tasks import task, tasks
 from emviewer.ui.titled_dock import TitledDock
 from emviewer.ui.undo import History
+from emviewer.ui.window_actions import WindowActions
 from emviewer.ui.workspace import Document, Workspace
 
 CLOSE_MS = 10_000
 """How long closing waits for a job to close its files (normally well under a second)."""
 
 
-class MainWindow(QMainWindow):
+class MainWindow(WindowActions, QMainWindow):
     """The window.
 
     Parameters
@@ -394,114 +392,6 @@ class MainWindow(QMainWindow):
         """Open the files that were dropped."""
         self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
         event.acceptProposedAction()
-
-    # actions --------------------------------------------------------------------------------------------------------
-    def do_open(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(self, "Open", self.settings.folder, dialogs.FILE_FILTER)
-        self.open_paths([Path(n) for n in names])
-
-    def do_open_example(self) -> None:
-        build_example(self)
-
-    def do_open_session(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open session", self.settings.folder, dialogs.SESSION_FILTER)
-        if name:
-            self.load_session(Path(name))
-
-    def do_save_session(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save session", self.settings.folder, dialogs.SESSION_FILTER)
-        if name:
-            self.save_session(Path(name))
-
-    def load_session(self, path: Path) -> None:
-        """Open what a session file names, and show it as it was."""
-        sessions.load(self, path)
-
-    def save_session(self, path: Path) -> None:
-        """Save what is open and how it looks."""
-        sessions.save(self, path)
-
-    def do_save_log(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save log", self.settings.folder, "Shell script (*.sh)")
-        if name:
-            self.log.save(Path(name))
-
-    def do_reload(self) -> None:
-        if self.workspace.current is not None:
-            self.files.reload(self.workspace.current)
-
-    def do_close_document(self) -> None:
-        if self.workspace.current is not None:
-            self.workspace.remove(self.workspace.current)
-
-    def do_quit(self) -> None:
-        self.close()
-
-    def do_undo(self) -> None:
-        self.history.undo()
-
-    def do_redo(self) -> None:
-        self.history.redo()
-
-    def do_export_figure(self) -> None:
-        front = self.area.front()
-        spec = front.figure_spec() if front is not None else None
-        if spec is not None:
-            export.ask_and_export(self, spec, f"{front.document.title}_{front.kind}" if front.document else front.kind)
-
-    def _front_document(self) -> Document | None:
-        front = self.area.front()
-        return front.document if front is not None else None
-
-    def do_select_all(self) -> None:
-        if (document := self._front_document()) is not None:
-            self.workspace.select(document, document.row_ids)
-
-    def do_select_none(self) -> None:
-        if (document := self._front_document()) is not None:
-            self.workspace.select(document, [])
-
-    def do_select_inverse(self) -> None:
-        if (document := self._front_document()) is not None:
-            self.workspace.select(document, np.setdiff1d(document.row_ids, self.workspace.selection(document)))
-
-    def do_close_panel(self) -> None:
-        if (front := self.area.front()) is not None:
-            self.area.close_panel(front)
-
-    def do_float_panel(self) -> None:
-        front = self.area.front()
-        dock = self.area.dock_of(front) if front is not None else None
-        if dock is not None:
-            dock.setFloating(not dock.isFloating())
-
-    def do_reset_layout(self) -> None:
-        for dock in list(self.area.docks):
-            dock.close()
-        self.default_layout()
-        if self.workspace.current is not None:
-            QTimer.singleShot(0, self, lambda: self.workspace.current and self.arrange(self.workspace.current))
-
-    def do_theme_system(self) -> None:
-        self.set_theme("system")
-
-    def do_theme_light(self) -> None:
-        self.set_theme("light")
-
-    def do_theme_dark(self) -> None:
-        self.set_theme("dark")
-
-    def do_palette(self) -> None:
-        dialogs.show_palette(self)
-
-    def do_shortcuts(self) -> None:
-        dialogs.show_shortcuts(self)
-
-    def do_help(self) -> None:
-        dialogs.show_help(self)
-
-    def do_about(self) -> None:
-        dialogs.show_about(self)
 
 
 def selection_words(workspace: Workspace, document: Document | None) -> str:

@@ -48,7 +48,7 @@ def test_a_gallery_job_fills_a_document_and_settles_in_its_folder(qtbot, window,
     assert (tmp_path / "out" / "projections.mrcs").read_bytes() == (gallery / "projections.mrcs").read_bytes()
     assert (tmp_path / "out" / "projections.star").read_text() == (gallery / "projections.star").read_text()
     assert window.log.lines[0][2] == job.command
-    assert [p for p in window.area.panels() if p.document is document]
+    qtbot.waitUntil(lambda: any(p.document is document for p in window.area.panels()), timeout=5000)
 
 
 def test_opening_the_finished_folder_gives_the_same_document(gallery):
