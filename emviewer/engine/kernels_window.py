@@ -119,3 +119,36 @@ def brick_sum(
         return context.make_tuple(b, signature.return_type, parts)
 
     return signature, codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch_face(typing_context: Any, bricks: Any, address: Any, step_a: Any, step_b: Any) -> Any:
+    """Ask for B x B bricks that will be needed soon; changes nothing but the time.
+
+    Parameters
+    ----------
+    bricks : tuple of B int
+        Only its length matters.
+    address : intp
+        Address of the first brick.
+    step_a, step_b : intp
+        Bytes to the next brick along the two sides of the face.
+    """
+    whole = types.intp
+    signature = types.none(bricks, whole, whole, whole)
+    count = bricks.count
+
+    def codegen(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        _, address, step_a, step_b = values
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, INT32, INT32, INT32])
+        prefetch = b.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        for _ in range(count):
+            line = address
+            for _ in range(count):
+                b.call(prefetch, [b.inttoptr(line, pointer), INT32(0), INT32(3), INT32(1)])
+                line = b.add(line, step_a)
+            address = b.add(address, step_b)
+        return context.get_dummy_value()
+
+    return signature, codegen
