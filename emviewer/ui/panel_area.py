@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
+    QGraphicsView,
     QHBoxLayout,
     QLabel,
     QMainWindow,
@@ -25,7 +26,11 @@ from emviewer.ui.panels.registry import PanelEntry
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
-_AREAS = {"main": Qt.DockWidgetArea.LeftDockWidgetArea, "side": Qt.DockWidgetArea.RightDockWidgetArea}
+_AREAS = {
+    "main": Qt.DockWidgetArea.LeftDockWidgetArea,
+    "below": Qt.DockWidgetArea.LeftDockWidgetArea,
+    "side": Qt.DockWidgetArea.RightDockWidgetArea,
+}
 
 
 class PanelDock(QDockWidget):
@@ -219,7 +224,9 @@ class PanelArea(QMainWindow):
     def arrange(self, document: Document) -> None:
         """Open the panels that belong to a kind of document, and bring the first of them to the front."""
         fitting = [cls.kind for cls in self.kinds_for(document)]
-        usual = [kind for kind in fitting if document.kind in self.kinds[kind][0].for_kinds]
+        told = {kind: self.kinds[kind][0].for_kinds for kind in fitting}
+        job = document.info.get("job", "")
+        usual = [kind for kind in fitting if job in told[kind]] or [k for k in fitting if document.kind in told[k]]
         usual.sort(key=lambda kind: self.kinds[kind][0].place != "main")
         usual = usual or fitting[:1]
         if usual:
@@ -257,6 +264,9 @@ class PanelArea(QMainWindow):
     def _make(self, kind: str, pinned: bool) -> PanelDock:
         entry, cls = self.kinds[kind]
         panel = cls(self.workspace, self.runner)
+        for view in panel.findChildren(QGraphicsView):  # they swallow drops that are meant for the window
+            view.setAcceptDrops(False)
+            view.viewport().setAcceptDrops(False)
         dock = PanelDock(panel, pinned, self.workspace)
         same = sum(d.panel.kind == kind for d in self.docks)
         dock.setObjectName(f"{kind}-{same + 1}")
@@ -275,6 +285,11 @@ class PanelArea(QMainWindow):
         self.addDockWidget(_AREAS[entry.place], dock)
         if alike:
             self.tabifyDockWidget(alike[-1], dock)
+        elif entry.place == "below" and self.docks:
+            above = next((d for d in self.docks if self.kinds[d.panel.kind][0].place == "main"), self.docks[0])
+            self.splitDockWidget(above, dock, Qt.Orientation.Vertical)
+            height = self.height()
+            self.resizeDocks([above, dock], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical)
         elif entry.place == "side" and self.docks:
             width = self.width()
             self.resizeDocks([self.docks[0], dock], [width * 68 // 100, width * 32 // 100], Qt.Orientation.Horizontal)

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QDoubleSpinBox, QLineEdit
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+)
 
 from emviewer.engine import mrc
 from emviewer.engine.errors import DataError
@@ -436,3 +444,20 @@ def test_a_panel_behind_another_does_not_take_the_front(qtbot, window, map_file)
     window.area.bring(behind)
     assert window.area.front() is behind
     assert [s.widget for s in window.inspector._sections] == [w for _, w in behind.inspector()]
+
+
+def test_files_dropped_on_any_panel_are_opened(qtbot, window, map_file, tmp_path):
+    open_(qtbot, window, map_file)
+    for kind in window.area.kinds:
+        window.area.open_panel(kind)
+    known = window.workspace.documents
+    views = [v for p in window.area.panels() for v in p.findChildren(QAbstractScrollArea) if v.window() is window]
+    targets = [window.area, *(v.viewport() for v in (*views, window.tree, window.log))]
+    buttons, keys, action = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, Qt.DropAction.CopyAction
+    for number, widget in enumerate(targets):
+        path = write(tmp_path / f"dropped{number}.mrc", n=4)
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path))])
+        QApplication.sendEvent(widget, QDragEnterEvent(QPointF(2, 2).toPoint(), action, data, buttons, keys))
+        QApplication.sendEvent(widget, QDropEvent(QPointF(2, 2), action, data, buttons, keys))
+        qtbot.waitUntil(lambda p=path: any(d.path == p for d in known.values()), timeout=5000)
