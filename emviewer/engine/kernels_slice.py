@@ -36,7 +36,8 @@ def wrap_lines(source, lines):
     n, m = source.shape
     size = lines.shape[1]
     for x in range(m):
-        lines[x, n - n // 2 : size - n // 2] = 0
+        for place in range(n - n // 2, size - n // 2):
+            lines[x, place] = 0
     for y in range(n):
         place = y - n // 2
         if place < 0:
@@ -203,7 +204,8 @@ def central_slices(bricks, grid, origin, rotations, step, table, mask, rims, shi
             for i in range(rim, end):
                 row[2 * i] *= mask[j, i]
                 row[2 * i + 1] *= mask[j, i]
-            row[2 * end :] = 0
+            for i in range(2 * end, out.shape[2]):
+                row[i] = 0
         if shifts[v, 0] != 0 or shifts[v, 1] != 0:
             _shift(out[v], shifts[v, 0], shifts[v, 1], rims)
 
@@ -261,6 +263,8 @@ def centre_images(images, out):
     c = b // 2
     for v in range(len(out)):
         for y in range(b):
-            source = images[v, y - c if y >= c else y - c + n]
-            out[v, y, c:] = source[: b - c]
-            out[v, y, :c] = source[n - c :]
+            row = y - c if y >= c else y - c + n
+            for x in range(b - c):
+                out[v, y, c + x] = images[v, row, x]
+            for x in range(c):
+                out[v, y, x] = images[v, row, n - c + x]
