@@ -58,6 +58,10 @@ class Comparison:
         Contents of summary.json.
     replaced : dict
         ``(map, row)`` to images by kind, for views set by hand; they take the place of those on disk.
+    inputs, stages
+        What :class:`emviewer.ui.compare_stage.Stage` opened and made, kept while the document is open.
+    version : int
+        Counts changes of images that are shown already.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class Comparison:
     replaced: dict[tuple[str, int], dict[str, F32]] = field(default_factory=dict)
     inputs: Any = None
     stages: dict[str, Any] = field(default_factory=dict)
+    version: int = 0
 
     @property
     def maps(self) -> list[str]:

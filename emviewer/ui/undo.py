@@ -1,8 +1,9 @@
-"""Undo of what a person did to a selection."""
+"""Undo of what a person did: selections, tags, orientations set by hand."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtGui import QUndoCommand, QUndoStack
@@ -44,6 +45,22 @@ class SelectionCommand(QUndoCommand):
         self.workspace.select(self.document, self.old, record=False)
 
 
+class Edit(QUndoCommand):
+    """Anything else that a person did: two callables that do it and undo it; doing it twice does it once."""
+
+    def __init__(self, text: str, do: Callable[[], None], undo: Callable[[], None]) -> None:
+        super().__init__(text)
+        self._do, self._undo = do, undo
+
+    def redo(self) -> None:
+        """Do it."""
+        self._do()
+
+    def undo(self) -> None:
+        """Undo it."""
+        self._undo()
+
+
 class History(QUndoStack):
     """The undo stack that listens to the workspace."""
 
@@ -53,4 +70,5 @@ class History(QUndoStack):
         workspace.selection_edited.connect(
             lambda document, old, new: self.push(SelectionCommand(workspace, document, old, new))
         )
+        workspace.edited.connect(lambda text, do, undo: self.push(Edit(text, do, undo)))
         workspace.removed.connect(lambda document: self.clear())

@@ -19,13 +19,14 @@ class PanelEntry:
     where : str
         ``module:Class``.
     place : str
-        ``main`` among the tabs, ``side`` split off to the right of them.
+        ``main`` among the tabs, ``side`` split off to the right of them, ``below`` beneath them.
     for_kinds : tuple of str
-        Kinds of document that open this panel by themselves when they are opened.
+        Kinds of document, or names of jobs whose results, open this panel by themselves when they are opened; panels
+        that name the job go before those that name the kind.
     """
 
     where: str
-    place: Literal["main", "side"] = "main"
+    place: Literal["main", "side", "below"] = "main"
     for_kinds: tuple[str, ...] = ()
 
     def load(self) -> type[Panel]:
@@ -38,6 +39,7 @@ class PanelEntry:
 PANELS = (
     PanelEntry("emviewer.ui.panels.slices:SlicesPanel", for_kinds=("map",)),
     PanelEntry("emviewer.ui.panels.explorer:ExplorerPanel", for_kinds=("map",)),
+    PanelEntry("emviewer.ui.panels.compare:ComparePanel", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),

@@ -1,0 +1,413 @@
+"""Compare: an image, its reprojection and what is left; any other orientation can be tried by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+
+from emviewer.engine.conventions import directions_from_angles
+from emviewer.engine.filters_display import distribution
+from emviewer.engine.task import Check
+from emviewer.engine.types import Contrast
+from emviewer.ui import comparison
+from emviewer.ui.latest import Latest
+from emviewer.ui.levels import LevelsWidget
+from emviewer.ui.panels.compare_controls import CompareHeader, HandStrip, ScoreStrip, block
+from emviewer.ui.panels.compare_curve import RingCurve
+from emviewer.ui.panels.compare_hand import Hand
+from emviewer.ui.panels.compare_pictures import ComparePictures, Triplet
+from emviewer.ui.panels.compare_read import Shown, read_row
+from emviewer.ui.panels.compare_rows import CompareRows
+from emviewer.ui.panels.compare_verdict import Verdict
+from emviewer.ui.panels.contrast_actions import ContrastActions
+from emviewer.ui.panels.gallery_notice import Notice
+from emviewer.ui.panels.sphere import group_of
+from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_view import SphereView
+from emviewer.ui.workspace import Document, Workspace
+
+EMPTY = "No comparison to show.\n\nOpen class averages or particles and a map, then choose Compare."
+
+
+class ComparePanel(ContrastActions, CompareRows):
+    """The triplet of the current row with its scores, ring correlation and place on the sphere."""
+
+    kind = "compare"
+    heading = "Compare"
+
+    def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(workspace, runner, parent)
+        self.verdict = Verdict()
+        self.header = CompareHeader()
+        self.pictures = ComparePictures()
+        self.strip = ScoreStrip()
+        self.curve = RingCurve()
+        self.sphere = SphereView()
+        self.notice = Notice()
+        self.hand_strip = HandStrip()
+        self.levels = LevelsWidget(Contrast(0.0, 1.0))
+        self.destroyed.connect(self.levels.deleteLater)
+        self.hand = Hand(runner, id(self), self)
+        self.hand.row = lambda: self._row
+        self.shown: Shown | None = None
+        self._reading = Latest(runner, (id(self), "row"))
+        self._row: int | None = None
+        self._version: object = None
+        self._drawn: object = None
+        self._build()
+        self._connect()
+        self.show_document(None)
+
+    def _build(self) -> None:
+        side = QWidget()
+        column = QVBoxLayout(side)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.addWidget(self.sphere, 1)
+        column.addWidget(self.curve)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.addWidget(self.pictures)
+        self.splitter.addWidget(side)
+        self.splitter.setStretchFactor(0, 4)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([800, 220])
+        self.splitter.setChildrenCollapsible(False)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        for part in (self.verdict, self.header, self.notice):
+            layout.addWidget(part)
+        layout.addWidget(self.splitter, 1)
+        layout.addWidget(self.hand_strip)
+        layout.addWidget(self.strip)
+        self.empty = QLabel(EMPTY)
+        self.empty.setObjectName("dim")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setWordWrap(True)
+        self.pages = QStackedLayout(self)
+        self.pages.addWidget(self.empty)
+        self.pages.addWidget(content)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def _connect(self) -> None:
+        self.verdict.map_wanted.connect(self.show_map)
+        self.header.walk_wanted.connect(self.walk)
+        self.header.mode_wanted.connect(self.pictures.set_mode)
+        self.header.gain_wanted.connect(self.pictures.set_gain)
+        self.header.follow_toggled.connect(lambda _: self._paint())
+        self.pictures.mode_changed.connect(self.header.show_mode)
+        self.pictures.pointed_at.connect(self.status)
+        self.pictures.turned.connect(self.hand.turn)
+        self.pictures.moved.connect(self.hand.move)
+        self.pictures.rolled.connect(self.hand.roll)
+        self.sphere.direction_chosen.connect(self.hand.look_along)
+        self.sphere.picked.connect(self._picked)
+        self.levels.contrast_changed.connect(self._levels_changed)
+        self.hand.changed.connect(self._hand_changed)
+        self.hand.said.connect(self.hand_strip.say)
+        self.hand.failed.connect(lambda error: self.notice.say(f"{error}.", "error"))
+        self.hand_strip.search_wanted.connect(self.do_search_here)
+        self.hand_strip.apply_wanted.connect(self.apply_hand)
+        self.hand_strip.back_wanted.connect(self.hand.leave)
+        w = self.workspace
+        w.changed.connect(lambda d: self._reload() if d is self.document else None)
+        w.row_changed.connect(lambda i: self._show_row() if self.document and i == self.document.id else None)
+        w.selection_changed.connect(
+            lambda i: self._show_selected() if self.document and i == self.document.id else None
+        )
+
+    def _is_shown(self, number: int) -> bool:
+        return self.document is not None and number == self.document.id
+
+    # the document ---------------------------------------------------------------------------------------------------
+    def show_document(self, document: Document | None) -> None:
+        if document is not None and not self.accepts(document):
+            document = None
+        super().show_document(document)
+        self._row = self._version = self._drawn = None
+        self.notice.say("")
+        self.hand.set_comparison(self.compared)
+        self.pages.setCurrentIndex(0 if document is None else 1)
+        self._reload()
+
+    def _reload(self) -> None:
+        document, compared = self.document, self.compared
+        if document is None or compared is None:
+            return
+        if self.hand.comparison is not compared:
+            self.hand.set_comparison(compared)
+        self.verdict.show_comparison(compared, document.streaming)
+        self.pictures.set_pixel_size(compared.pixel_size_A)
+        self._show_directions()
+        if self.workspace.row(document) is None and len(compared.walk()):
+            self.workspace.set_row(document, int(compared.walk()[0]))
+        else:
+            self._show_row()
+
+    def _show_directions(self) -> None:
+        document, compared = self.document, self.compared
+        if document is None or compared is None or document.table is None:
+            return
+        table = compared.table_of(compared.shown)
+        score = table.get("outlier_score", table.get("cc"))
+        if (id(table), len(table)) == self._drawn or score is None:
+            return
+        self._drawn = (id(table), len(table))
+        self.sphere.set_group(group_of(document, self.workspace))
+        directions = directions_from_angles(table["rot_deg"].to_numpy(float), table["tilt_deg"].to_numpy(float))
+        self.sphere.set_directions(np.nan_to_num(directions).reshape(-1, 3), score.to_numpy(float))
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        if self.document is not None:
+            chosen = self.workspace.selection(self.document)
+            self.sphere.set_selected(chosen[chosen < len(self.sphere.directions)])
+
+    def _picked(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        if self.document is not None:
+            if modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
+                chosen = np.setxor1d(self.workspace.selection(self.document), [index])
+                self.workspace.select(self.document, chosen)
+            self.workspace.set_row(self.document, index)
+
+    # the row --------------------------------------------------------------------------------------------------------
+    def scores(self) -> pd.Series | None:
+        """Return what the table says of the row shown."""
+        document = self.document
+        row = None if document is None else self.workspace.row(document)
+        if document is None or document.table is None or row is None or row not in document.table.index:
+            return None
+        return document.table.loc[row]
+
+    def _show_row(self) -> None:
+        document, compared = self.document, self.compared
+        if document is None or compared is None:
+            return
+        row, scores = self.workspace.row(document), self.scores()
+        order = compared.walk()
+        place = np.flatnonzero(order == row) if row is not None else []
+        self.header.show_place(row, int(place[0]) if len(place) else None, len(order))
+        if row != self._row:
+            self.hand.leave()
+        self._row = row
+        if not self.hand.active:
+            self.strip.show_scores(scores)
+            self._mark_direction(scores)
+        if row is None or scores is None:
+            self.pictures.show_triplet(None)
+            return
+        version = (row, compared.shown, id(compared.replaced.get((compared.shown, row))), _view_of(scores))
+        if version == self._version:
+            return
+        self._version = version
+        self._read(row, scores)
+
+    def _read(self, row: int, scores: pd.Series) -> None:
+        compared = self.compared
+        if compared is None:
+            return
+        if str(scores.get("status")) == "failed":
+            self.shown = None
+            self.curve.show_curve(None)
+            self.pictures.show_triplet(None, f"This image could not be compared: {scores.get('reason', '')}.")
+            return
+        stacks = {kind: compared.stack(kind) for kind in ("aligned", "fitted", "residuals")}
+        mask = None if compared.inputs is None else compared.inputs.mask
+        sign = compared.sign
+
+        def work(check: Check) -> Shown:
+            check()
+            return read_row(row, stacks, mask, sign)
+
+        def failed(error: Exception) -> None:
+            self.pictures.show_triplet(None, "The images of this row cannot be read.")
+            self.notice.say(f"{error}.", "error")
+
+        self._reading.ask(work, self._show, failed)
+
+    def _show(self, shown: Shown) -> None:
+        self.shown = shown
+        if not self.hand.active and shown.row == self._row:
+            self._paint()
+
+    def _paint(self) -> None:
+        """Bring pictures, contrast and curve up to date: those of the hand if there are any, else those read."""
+        view, shown = self.hand.view, self.shown
+        if view is not None:
+            triplet = Triplet(view.images["aligned"], view.images["fitted"], view.images["residuals"])
+        elif shown is not None:
+            triplet = shown.triplet
+        else:
+            return
+        self.pictures.show_triplet(triplet)
+        if self.header.follow.isChecked():
+            auto = (shown.triplet if shown is not None else triplet).contrast()
+            self.levels.set_contrast(replace(self.levels.contrast, low=auto.low, high=auto.high))
+            self.levels.set_distribution(distribution(np.concatenate([triplet.image.ravel(), triplet.fitted.ravel()])))
+        self.pictures.set_contrast(self.levels.contrast)
+        self._show_curve()
+
+    def _show_curve(self) -> None:
+        view, shown, compared = self.hand.view, self.shown, self.compared
+        if compared is None:
+            return
+        scores = self.scores()
+        if view is not None:
+            before = None if shown is None else shown.frc
+            self.curve.show_curve(view.frc, compared.pixel_size_A, view.scores["frc05_A"], before)
+        elif shown is not None:
+            crossing = float(scores["frc05_A"]) if scores is not None and "frc05_A" in scores else None
+            self.curve.show_curve(shown.frc, compared.pixel_size_A, crossing)
+
+    def _mark_direction(self, scores: pd.Series | None) -> None:
+        angles = None if scores is None else [float(scores[c]) for c in ("rot_deg", "tilt_deg")]
+        known = angles is not None and np.isfinite(angles).all()
+        self.sphere.set_current(directions_from_angles(*np.array(angles)[:, None])[0] if known else None)
+
+    # by hand --------------------------------------------------------------------------------------------------------
+    def _hand_changed(self) -> None:
+        view = self.hand.view
+        if self.hand.rotation is not None:
+            self.sphere.set_current(self.hand.rotation[2])
+        if view is None:
+            self._version = None
+            self._show_row()
+            self._paint()
+            return
+        self.strip.show_scores(self.scores(), view.scores)
+        self._paint()
+
+    def do_search_here(self) -> None:
+        """Look for the best view near the one shown."""
+        self.hand.search()
+
+    def apply_hand(self) -> None:
+        """Put the view set by hand into the table, as one step for undo."""
+        document, compared, view, row = self.document, self.compared, self.hand.view, self._row
+        if document is None or compared is None or view is None or row is None:
+            return
+        name, table = compared.shown, compared.table_of(compared.shown)
+        old = table.loc[row].copy()
+        old_images = compared.replaced.get((name, row))
+        new = self.hand.as_row(old)
+
+        def put(values: pd.Series, images: dict[str, Any] | None) -> None:
+            current = comparison.of(document)
+            if current is None or name not in current.tables:
+                return
+            changed = current.tables[name].copy()
+            for column in changed.columns:
+                changed.at[row, column] = values[column]
+            current.tables[name] = changed
+            if images is None:
+                current.replaced.pop((name, row), None)
+            else:
+                current.replaced[name, row] = images
+            current.version += 1
+            comparison.refresh(document)
+            self.workspace.touch(document)
+
+        images = view.images
+        self.hand.leave()
+        self.workspace.edited.emit(
+            f"set the view of image {row + 1}", lambda: put(new, images), lambda: put(old, old_images)
+        )
+
+    # looks ----------------------------------------------------------------------------------------------------------
+    def _levels_changed(self, contrast: Contrast) -> None:
+        block(self.header.follow, False)
+        self.pictures.set_contrast(contrast)
+
+    def do_auto_contrast(self) -> None:
+        """Let each row take its own contrast again."""
+        block(self.header.follow, True)
+        self._paint()
+
+    def do_toggle_shared_contrast(self) -> None:
+        """Change between the contrast of each row and one for all."""
+        self.header.follow.toggle()
+
+    def do_wipe(self) -> None:
+        """Change between side by side and the wipe line."""
+        self.pictures.set_mode("side" if self.pictures.mode == "wipe" else "wipe")
+
+    def do_zoom_fit(self) -> None:
+        """Show the whole images."""
+        for canvas in (*self.pictures.canvases, self.pictures.single):
+            canvas.fit()
+
+    def do_next(self) -> None:
+        """Go to the next row by score."""
+        self.walk(1)
+
+    def do_previous(self) -> None:
+        """Go to the row before by score."""
+        self.walk(-1)
+
+    def do_copy_picture(self) -> None:
+        """Copy the pictures as they are shown."""
+        QGuiApplication.clipboard().setPixmap(self.pictures.grab())
+
+    def event(self, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_B
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_B and not event.modifiers():
+            self.pictures.set_blinking(True)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_B and not event.isAutoRepeat():
+            self.pictures.set_blinking(False)
+        super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.header.recolour()
+            self.strip.show_scores(self.scores())
+            self.pictures.set_contrast(self.levels.contrast)
+
+    def inspector(self) -> list[tuple[str, QWidget]]:
+        return [("Levels", self.levels)]
+
+    def figure_spec(self) -> dict[str, Any] | None:
+        document, compared = self.document, self.compared
+        if document is None or compared is None or compared.folder is None or document.path is None:
+            return None
+        return {"kind": "compare", "result": str(document.path), "map": compared.shown}
+
+    def state(self) -> dict[str, Any]:
+        compared = self.compared
+        return {
+            "mode": self.pictures.mode,
+            "gain": self.pictures.gain,
+            "map": compared.shown if compared is not None else "",
+            "row": None if self.document is None else self.workspace.row(self.document),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.pictures.set_mode(str(state.get("mode", "side")))
+        self.pictures.set_gain(float(state.get("gain", 1.0)))
+        self.header.gain.setCurrentIndex(max(0, self.header.gain.findData(self.pictures.gain)))
+        self.show_map(str(state.get("map", "")))
+        if self.document is not None and state.get("row") is not None:
+            self.workspace.set_row(self.document, int(state["row"]))
+
+
+def _view_of(scores: pd.Series) -> tuple[float, ...]:
+    return tuple(float(scores.get(c, np.nan) or 0.0) for c in ("cc", "rot_deg", "tilt_deg", "psi_deg"))

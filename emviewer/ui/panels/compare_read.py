@@ -1,0 +1,37 @@
+"""Read the pictures of one row, in the view lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emviewer.engine import match_grid
+from emviewer.engine.types import F32, F64, ImageStack
+from emviewer.ui.compare_stage import frc
+from emviewer.ui.panels.compare_pictures import Triplet
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The pictures of a row and their ring correlation."""
+
+    row: int
+    triplet: Triplet
+    frc: F64
+
+
+def read_row(row: int, stacks: dict[str, ImageStack | None], mask: F32 | None, sign: int) -> Shown:
+    """Read image, fitted reprojection and residual of a row.
+
+    Until the mask of the comparison is known, the ring correlation is that of the disc inscribed in the box.
+    """
+    ids = np.array([row])
+    image, fitted, residual = (
+        stack[ids][0] for stack in (stacks["aligned"], stacks["fitted"], stacks["residuals"]) if stack is not None
+    )
+    if mask is None:
+        mask = match_grid.soft_disc(image.shape[0], image.shape[0] / 2 - match_grid.EDGE_PX - 0.5)
+    # the fitted reprojection has the contrast of the image already, so the sign is taken out again
+    curve = frc(image, fitted, mask, 1)
+    return Shown(row, Triplet(image, fitted, residual), curve)

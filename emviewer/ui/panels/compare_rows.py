@@ -1,0 +1,108 @@
+"""What every panel on a comparison does with rows: walk by score, tag with undo, take another map."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
+
+from emviewer.ui import comparison
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.workspace import Document
+
+KEEP, REJECT = "keep", "reject"
+
+
+class CompareRows(Panel):
+    """Mix-in of panels whose document holds a comparison."""
+
+    @classmethod
+    def accepts(cls, document: Document) -> bool:
+        return comparison.of(document) is not None
+
+    @property
+    def compared(self) -> comparison.Comparison | None:
+        """The comparison of the document."""
+        return comparison.of(self.document)
+
+    # walking --------------------------------------------------------------------------------------------------------
+    def do_next_worst(self) -> None:
+        """Go to the next row as the scores are sorted."""
+        self.walk(1)
+
+    def do_previous_worst(self) -> None:
+        """Go to the row before as the scores are sorted."""
+        self.walk(-1)
+
+    def walk(self, by: int) -> None:
+        """Go so many rows on in the order of the scores."""
+        document, compared = self.document, self.compared
+        order = np.empty(0, np.int64) if compared is None else compared.walk()
+        if document is None or not len(order):
+            return
+        here = np.flatnonzero(order == self.workspace.row(document))
+        place = int(here[0]) + by if len(here) else 0
+        self.workspace.set_row(document, int(order[np.clip(place, 0, len(order) - 1)]))
+
+    # tags -----------------------------------------------------------------------------------------------------------
+    def tag_targets(self) -> np.ndarray:
+        """Return the rows that a tag is for: the selected ones if the current is among several, else the current."""
+        document = self.document
+        if document is None:
+            return np.empty(0, np.int64)
+        row, selected = self.workspace.row(document), self.workspace.selection(document)
+        if row is None or (len(selected) > 1 and row in selected):
+            return selected
+        return np.array([row], np.int64)
+
+    def tag(self, tag: str) -> None:
+        """Tag the rows, or take the tag off if all have it; one step for undo."""
+        document, compared, rows = self.document, self.compared, self.tag_targets()
+        if document is None or compared is None or not len(rows):
+            return
+        before = [compared.tags.get(int(r), "") for r in rows]
+        after = "" if tag and all(b == tag for b in before) else tag
+        n = len(rows)
+
+        def put(tags: list[str]) -> None:
+            comparison.set_tags(document, rows.tolist(), tags)
+            self.workspace.touch(document)
+            folder = document.path
+            if folder is not None and not document.streaming:
+                kept = dict(comparison.of(document).tags)  # type: ignore[union-attr]
+                self.runner.view(
+                    ("tags", document.id), lambda check: comparison.write_tags(folder, kept), lambda _: None, slow=True
+                )
+
+        self.workspace.edited.emit(
+            f"tag {n} image{'s' * (n != 1)} {after or 'none'}", lambda: put([after] * n), lambda: put(before)
+        )
+
+    def do_tag_keep(self) -> None:
+        """Tag to keep."""
+        self.tag(KEEP)
+
+    def do_tag_reject(self) -> None:
+        """Tag to reject."""
+        self.tag(REJECT)
+
+    def do_tag_none(self) -> None:
+        """Take the tag off."""
+        self.tag("")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        number = event.key() - Qt.Key.Key_0
+        if 1 <= number <= 9 and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            self.tag(str(number))
+        else:
+            super().keyPressEvent(event)
+
+    # maps -----------------------------------------------------------------------------------------------------------
+    def show_map(self, name: str) -> None:
+        """Let table and pictures show another map; order, selection and tags stay."""
+        document, compared = self.document, self.compared
+        if document is None or compared is None or name == compared.shown or name not in compared.tables:
+            return
+        compared.shown, compared.chosen_by_hand = name, True
+        comparison.refresh(document)
+        self.workspace.touch(document)
