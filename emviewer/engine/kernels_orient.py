@@ -72,3 +72,62 @@ def heavy_ball(q, velocity, gradient, rate, momentum):
         for a in range(4):
             velocity[i, a] -= along * q[i, a]
     return speed
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def best_lines(product, n_half, n_full, out_i, out_j, out_s, out_score):
+    """Find the best pair of rays of one image with each of several others.
+
+    ``product`` (shifts, n_half, j, n_full): correlations of the rays of an image (over half a turn, at trial shifts)
+    with all rays of the others. Writes the indices of both rays, of the shift, and the score.
+    """
+    shifts, _, count, _ = product.shape
+    for j in range(count):
+        best = np.float32(-1e30)
+        for s in range(shifts):
+            for a in range(n_half):
+                row = product[s, a, j]
+                for b in range(n_full):
+                    if row[b] > best:
+                        best = row[b]
+                        out_i[j] = a
+                        out_j[j] = b
+                        out_s[j] = s
+        out_score[j] = best
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def procrustes_sums(ci, weight, H, lo, hi, out):
+    """Sum ``w_ij (H_j c_ji) c_ij^T`` over j for images lo … hi-1: (n, 3, 2) targets of the two axes of each image.
+
+    ``ci`` (n, n, 2): direction of the common line of i and j in image i; ``H`` (n, 3, 2) the axes of every image.
+    """
+    n = ci.shape[0]
+    for i in range(lo, hi):
+        for a in range(3):
+            out[i, a, 0] = 0.0
+            out[i, a, 1] = 0.0
+        for j in range(n):
+            w = weight[i, j]
+            if w == 0.0:
+                continue
+            x, y = ci[j, i, 0], ci[j, i, 1]
+            u, v = w * ci[i, j, 0], w * ci[i, j, 1]
+            for a in range(3):
+                p = H[j, a, 0] * x + H[j, a, 1] * y
+                out[i, a, 0] += p * u
+                out[i, a, 1] += p * v
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def line_residuals(ci, H, lo, hi, out):
+    """Write ``|H_i c_ij - H_j c_ji|`` of every pair for images lo … hi-1 into ``out`` (n, n)."""
+    n = ci.shape[0]
+    for i in range(lo, hi):
+        for j in range(n):
+            total = 0.0
+            for a in range(3):
+                p = H[i, a, 0] * ci[i, j, 0] + H[i, a, 1] * ci[i, j, 1]
+                q = H[j, a, 0] * ci[j, i, 0] + H[j, a, 1] * ci[j, i, 1]
+                total += (p - q) * (p - q)
+            out[i, j] = np.sqrt(total)

@@ -1,0 +1,144 @@
+"""Refine orientations against the map that they themselves give: reconstruct, match, again, with growing resolution.
+
+Images of one half are matched to the map of the other, so that no image is compared with its own noise; both halves
+stay in one frame because each follows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emviewer.engine.match import Matcher
+from emviewer.engine.match_search import Matches, Slices
+from emviewer.engine.match_transform import prepare_transform
+from emviewer.engine.reconstruct import Reconstructor
+from emviewer.engine.task import Check, never
+from emviewer.engine.types import F32, F64
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """State of a refinement.
+
+    Parameters
+    ----------
+    rotations : ndarray of float64, shape (n, 3, 3)
+        Views.
+    displacement_px : ndarray of float64, shape (n, 2)
+        Where the particles stand; minus RELION's origin.
+    score : ndarray of float64, shape (n,)
+        Correlation of every image with the map of the other half.
+    halves : ndarray of float32, shape (2, b, b, b)
+        The maps of the halves.
+    top : float
+        Highest ring used, in pixels of the image transform.
+    """
+
+    rotations: F64
+    displacement_px: F64
+    score: F64
+    halves: F32
+    top: float
+
+
+def shell_correlation(a: F32, b: F32) -> F64:
+    """Return the Fourier shell correlation of two maps (n, n, n), by ring 0 … n // 2."""
+    n = a.shape[0]
+    fa, fb = np.fft.rfftn(a), np.fft.rfftn(b)
+    k = np.fft.fftfreq(n) * n
+    r = np.round(np.sqrt(k[:, None, None] ** 2 + k[:, None] ** 2 + np.arange(n // 2 + 1) ** 2)).astype(int).ravel()
+    keep = n // 2 + 1
+    sums = [np.bincount(r, v.ravel(), keep)[:keep] for v in ((fa * fb.conj()).real, np.abs(fa) ** 2, np.abs(fb) ** 2)]
+    norm = np.sqrt(sums[1] * sums[2])
+    return np.asarray(np.divide(sums[0], norm, out=np.zeros(keep), where=norm > 0))
+
+
+def rounds(
+    images: F32,
+    rotations: F64,
+    displacement_px: F64,
+    *,
+    group: F64 | None = None,
+    max_shift_px: float = 3.0,
+    start: float = 6.0,
+    count: int = 8,
+    search_views: F64 | None = None,
+    search_rounds: int = 0,
+    seed: int = 0,
+    check: Check = never,
+) -> Iterator[Refined]:
+    """Yield the state after every round of reconstruction and matching.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, d, d)
+        Masked, background zero, white on dark.
+    rotations, displacement_px : ndarray
+        Where to start.
+    group : ndarray of float64, shape (g, 3, 3), optional
+        Point group.
+    max_shift_px : float
+        Largest displacement allowed.
+    start : float
+        Ring at which the band begins; it grows to where the halves agree.
+    count : int
+        Rounds.
+    search_views, search_rounds : ndarray of float64 (v, 3, 3), int
+        In the first ``search_rounds`` rounds every image is searched over these views anew.
+    """
+    n, d, _ = images.shape
+    half = np.random.default_rng(seed).permutation(n) % 2
+    A, s = rotations.copy(), displacement_px.copy()
+    score = np.zeros(n)
+    top = start
+    for number in range(count):
+        maps = np.stack([_map(images[half == h], A[half == h], s[half == h], group, check) for h in (0, 1)])
+        fsc = shell_correlation(maps[0], maps[1])
+        below = np.flatnonzero(fsc[1:] < 0.3)
+        agreed = float(below[0] if len(below) else d // 2 - 1)
+        top = float(np.clip(agreed, start, min(top * 1.5, d / 2 - 1)))
+        c = np.clip(2 * fsc / (1 + fsc), 0, 0.998)
+        for h in (0, 1):
+            mine = np.flatnonzero(half == h)
+            found = _match(
+                images[mine], maps[1 - h], A[mine], s[mine], np.sqrt(c), top, max_shift_px,
+                search_views if number < search_rounds else None, group, check,
+            )  # fmt: skip
+            A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
+        yield Refined(A.copy(), s.copy(), score.copy(), maps, top)
+
+
+def _map(images: F32, A: F64, s: F64, group: F64 | None, check: Check) -> F32:
+    work = Reconstructor(images.shape[1], group=group)
+    work.add(images, A, -s, check=check)
+    return work.map()
+
+
+def _match(
+    images: F32, data: F32, A: F64, s: F64, reliability: F64, top: float, max_shift_px: float,
+    search_views: F64 | None, group: F64 | None, check: Check,
+) -> Matches:  # fmt: skip
+    n = images.shape[1]
+    transform = prepare_transform(data)
+    centre = (transform.shape[0] - 2) // 2
+    slices = Slices(transform, centre, 2 * centre / n, n)
+    views = np.eye(3)[None] if search_views is None else search_views
+    matcher = Matcher(slices, views, max_shift_px, top, finest=top, group=group)
+    values = matcher.image_values(images)
+    power = matcher.ring_sums((np.abs(values) ** 2).mean(axis=0)) / np.maximum(
+        np.bincount(matcher.rings, minlength=n // 2 + 1), 1
+    )
+    weight = np.divide(np.clip(reliability, 0, 1) ** 2, power, out=np.zeros_like(power), where=power > 0)
+    # reliability² is the share of signal in the map's ring; white noise in the images has weight 1 / power
+    weight[0] = 0
+    if not weight.any():
+        weight[:] = 1
+    matcher.set_weights(weight / weight.max())
+    if search_views is not None:
+        start = matcher.search(images, keep=6, check=check)
+        return matcher.refine(values, start, bands=((top * 0.7, 3, 6), (top, 1, 8)), check=check)
+    start = Matches(A[:, None].copy(), s[:, None].copy(), np.zeros((len(A), 1)), np.zeros((len(A), 1), bool))
+    return matcher.refine(values, start, bands=((top, 1, 10),), check=check)
