@@ -168,6 +168,7 @@ class Inspector(QTabWidget):
         if self.count() > 1 and self.widget(1) is not form:
             old: Any = self.widget(1)
             self.removeTab(1)
+            old.close()
             old.deleteLater()
         if self.count() == 1:
             self.addTab(form, title)
@@ -181,3 +182,6 @@ class Inspector(QTabWidget):
         """Follow a new theme."""
         for section in [*self._sections, self._information]:
             section.recolour()
+        form: Any = self.task()
+        if form is not None:
+            form.recolour()

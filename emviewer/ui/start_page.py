@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from emviewer.ui import theme
 from emviewer.ui.settings import Settings
-from emviewer.ui.tasks import tasks
+from emviewer.ui.tasks import Task, tasks
 
 
 def _label(text: str, scale: float = 1.0, role: str = "", bold: bool = False) -> QLabel:
@@ -71,7 +71,7 @@ class StartPage(QScrollArea):
         column.setContentsMargins(em, em, em, em)
         self._cards: list[tuple[QLabel, str]] = []
         for task in tasks():
-            column.addWidget(self._card(task.question, task.answer, task.icon))
+            column.addWidget(self._card(task))
         column.addLayout(self._example_row())
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
@@ -90,20 +90,20 @@ class StartPage(QScrollArea):
         self.refresh()
         self.recolour()
 
-    def _card(self, question: str, answer: str, icon: str) -> QFrame:
+    def _card(self, task: Task) -> QFrame:
         card = QFrame()
         card.setObjectName("card")
         row = QHBoxLayout(card)
         row.setContentsMargins(20, 18, 20, 18)
         row.setSpacing(18)
         picture = QLabel()
-        self._cards.append((picture, icon))
+        self._cards.append((picture, task.icon))
         words = QVBoxLayout()
         words.setSpacing(4)
-        words.addWidget(_label(question, 1.2, bold=True))
-        words.addWidget(_label(answer, role="dim"))
-        self.open_button = QPushButton("Open a map…")
-        self.open_button.setProperty("primary", True)
+        words.addWidget(_label(task.question, 1.2, bold=True))
+        words.addWidget(_label(task.answer, role="dim"))
+        self.open_button = QPushButton("Open a map…" if "map" in task.needs else "Open images…")
+        self.open_button.setProperty("primary", not self._cards[1:])
         self.open_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.open_button.clicked.connect(self.open_wanted)
         row.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
@@ -117,7 +117,7 @@ class StartPage(QScrollArea):
         self.example_button.setToolTip("Build a map from a public structure and look at it; needs no data")
         self.example_button.clicked.connect(self.example_wanted)
         row.addWidget(self.example_button)
-        self.hint = _label("No data at hand? The example is made by the program. Or drop files anywhere.", role="dim")
+        self.hint = _label("It needs no data. Or drop files anywhere.", role="dim")
         row.addWidget(self.hint, 1)
         return row
 
@@ -185,7 +185,7 @@ class StartPage(QScrollArea):
         self.progress.setRange(0, 0)
         self.hint.setText(
             f"The example: {stage}…" if busy
-            else "No data at hand? The example is made by the program. Or drop files anywhere."
+            else "It needs no data. Or drop files anywhere."
         )  # fmt: skip
 
     def recolour(self) -> None:

@@ -189,3 +189,20 @@ def test_what_a_person_said_about_a_document_goes_into_the_form(task_form):
     task_form.set_input(document)
     assert task_form.form.values()["map"] == "/data/a.mrc"
     assert task_form.form.values()["pixel_size"] == 1.25
+
+
+def test_a_form_follows_the_theme_of_the_window(window):
+    window.show_task("gallery")
+    button = window.inspector.task().out.button
+    before = button.icon().cacheKey()
+    window.set_theme("dark")
+    assert button.icon().cacheKey() != before
+    window.set_theme("light")
+
+
+def test_another_task_takes_the_place_of_the_form(window):
+    window.show_task("gallery")
+    first = window.inspector.task()
+    window.show_task("gallery")
+    assert window.inspector.task() is first
+    assert window.inspector.count() == 2
