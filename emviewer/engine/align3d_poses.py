@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -157,7 +158,7 @@ class RelionPoses:
             column = name.format(axis)
             if column not in self.columns:
                 continue
-            edge = 1.0
+            edge: F64 = np.ones(len(rows))
             if not in_A:
                 assert self.pixel is not None
                 edge = self.pixel[rows]
@@ -243,7 +244,7 @@ class CryosparcPoses:
         if "alignments3D" in self.groups:
             self._move("alignments3D/pose", "alignments3D/shift", (rows,), motion)
 
-    def _move(self, pose: str, shift: str, where: tuple[object, ...], motion: RigidTransform) -> None:
+    def _move(self, pose: str, shift: str, where: tuple[Any, ...], motion: RigidTransform) -> None:
         rotations = moved_rotations(conventions.cryosparc_to_matrix(self.rows[pose][where]), motion)
         self.rows[pose][where] = conventions.matrix_to_cryosparc(rotations)
         added = (rotations @ motion.translation_A)[:, :2] / self.edges[where[0]][:, None]

@@ -106,7 +106,7 @@ def correlate(
 def ratio(sums: F64) -> F64:
     """Return the correlation of each shell of :func:`emviewer.engine.fsc_transform.shell_sums`; 0 where empty."""
     norm = np.sqrt(sums[1] * sums[2])
-    return np.divide(sums[0], norm, out=np.zeros_like(norm), where=norm > 0)
+    return np.asarray(np.divide(sums[0], norm, out=np.zeros_like(norm), where=norm > 0))
 
 
 def _random_curve(
@@ -117,11 +117,11 @@ def _random_curve(
     if len(low) == 0:
         return None
     start = int(low[0]) + 1
-    halves = []
+    halves: list[C64] = []
     for i, half in enumerate((first, second)):
         randomise(half, shape, start, 2 * seed + i + 1, check)
         halves.append(half_transform(real_map(half, shape, check), mask, check))
-    return start, ratio(shell_sums(*halves, shape, check))
+    return start, ratio(shell_sums(halves[0], halves[1], shape, check))
 
 
 def _corrected(masked: F64, start: int, noise: F64) -> F64:

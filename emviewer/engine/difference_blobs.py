@@ -1,0 +1,61 @@
+"""The connected pieces of a difference map that stand out of the noise, as a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from emviewer.engine.types import F32
+
+COLUMNS = ("sign", "volume_A3", "x_A", "y_A", "z_A", "peak_z", "mass_fraction")
+REPORT_Z = 4.5
+
+
+def blobs(
+    diff: F32, z: F32, reference: F32, pixel_size_A: float, resolution_A: float,
+    origin_A: tuple[float, float, float] = (0.0, 0.0, 0.0), threshold: float = REPORT_Z,
+) -> pd.DataFrame:  # fmt: skip
+    """Return pieces with ``|z|`` above a threshold and at least the resolution cubed, largest mass first.
+
+    Parameters
+    ----------
+    diff, z : ndarray of float32, shape (nz, ny, nx)
+        Difference and its significance.
+    reference : ndarray of float32
+        The reference that was subtracted from, for its mass (sum of what is positive).
+    pixel_size_A, resolution_A : float
+        Voxel edge and band limit.
+    origin_A : tuple of float
+        Position (x, y, z) of the first voxel, as the header has it.
+    threshold : float
+        Smallest ``|z|``.
+
+    Returns
+    -------
+    DataFrame
+        ``sign`` (+1: the reference has more), ``volume_A3``, centroid ``x_A, y_A, z_A`` weighted by the difference, in
+        the coordinates of the header (ChimeraX), ``peak_z``, ``mass_fraction`` of the reference's mass.
+    """
+    mass = float(np.sum(np.maximum(reference, 0), dtype=np.float64))
+    smallest = max(resolution_A / pixel_size_A, 1.0) ** 3
+    rows: list[tuple[float, ...]] = []
+    for sign in (1, -1):
+        labels, count = ndimage.label(sign * z > threshold)
+        if count == 0:
+            continue
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        for label, place in enumerate(ndimage.find_objects(labels), start=1):
+            if sizes[label] < smallest:
+                continue
+            own = labels[place] == label
+            weight = np.where(own, np.abs(diff[place]), 0).astype(np.float64)
+            total = float(weight.sum())
+            corner = [s.start for s in place]
+            middle = [float((weight.sum(axis=tuple(j for j in range(3) if j != i)) * np.arange(n)).sum() / total)
+                      for i, n in enumerate(weight.shape)]  # fmt: skip
+            at = [origin_A[i] + (corner[2 - i] + middle[2 - i]) * pixel_size_A for i in range(3)]
+            peak = sign * float((sign * z[place])[own].max())
+            rows.append((sign, sizes[label] * pixel_size_A**3, *at, peak, total / mass if mass > 0 else np.nan))
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"sign": int})
+    return table.sort_values("mass_fraction", ascending=False, ignore_index=True)
