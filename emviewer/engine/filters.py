@@ -86,9 +86,9 @@ def apply_radial(
     """Multiply the transform by ``factor(k)``, ``k`` in 1/Å; ``data`` and ``spatial`` as for :func:`lowpass`."""
     axes = spatial or data.ndim
     shape = data.shape[data.ndim - axes :]
-    weight = factor(frequencies(shape, pixel_size_A)).astype(np.float32)
     if data.ndim == axes == 3:
-        return _apply_to_map(data, weight, check)
+        return _apply_to_map(data, pixel_size_A, factor, check)
+    weight = factor(frequencies(shape, pixel_size_A)).astype(np.float32)
     out = np.empty(data.shape, np.float32)
     for index in np.ndindex(data.shape[: data.ndim - axes]):
         check()
@@ -98,11 +98,13 @@ def apply_radial(
     return out
 
 
-def _apply_to_map(data: F32, weight: F32, check: Check) -> F32:
+def _apply_to_map(data: F32, pixel_size_A: float, factor: Callable[[F64], F64], check: Check) -> F32:
     """Filter a map plane by plane and then row by row, so that no step is long."""
     nz, ny, nx = data.shape
     half = np.empty((nz, ny, nx // 2 + 1), np.complex64)
     out = np.empty(data.shape, np.float32)
+    square_xz = frequencies((nz, nx), pixel_size_A) ** 2
+    square_y = np.fft.fftfreq(ny, pixel_size_A) ** 2
 
     def forward(start: int, stop: int) -> None:
         with fft.lend("r2c", (ny, nx), (0, 1)) as plan:
@@ -119,7 +121,7 @@ def _apply_to_map(data: F32, weight: F32, check: Check) -> F32:
                 check()
                 there.input[:] = half[:, y]
                 there.run()
-                np.multiply(there.output, weight[:, y], out=back.input)
+                back.input[:] = there.output * factor(np.sqrt(square_xz + square_y[y])).astype(np.float32)
                 back.run()
                 half[:, y] = back.output
 
