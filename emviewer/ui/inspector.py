@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from emviewer.ui import theme
 from emviewer.ui.facts import facts_of
@@ -58,11 +59,11 @@ class Section(QWidget):
         """Follow a new theme."""
         self.head.setIcon(theme.icon("chevron-down" if self.head.isChecked() else "chevron-right", theme.current().dim))
 
-    def release(self) -> None:
-        """Give the widget back before the section goes."""
+    def release(self, owner: QWidget | None) -> None:
+        """Give the widget back to the panel that made it before the section goes."""
         self._room.layout().removeWidget(self.widget)
         self.widget.hide()
-        self.widget.setParent(None)
+        self.widget.setParent(owner)
 
 
 class FactsView(QWidget):
@@ -139,7 +140,7 @@ class Inspector(QTabWidget):
         """Show the sections of the panel in front."""
         for section in self._sections:
             self._folded[section.head.text()] = not section.head.isChecked()
-            section.release()
+            section.release(self._panel if self._panel is not None and isValid(self._panel) else None)
             self._column.removeWidget(section)
             section.hide()
             section.deleteLater()
