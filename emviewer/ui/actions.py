@@ -56,6 +56,7 @@ MENUS = ("&File", "&Edit", "&Image", "&Go", "&View", "&Task", "&Help")
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open", "&Open…", "&File", ("Ctrl+O",), "open", "Open maps, image stacks or results", toolbar=True),
+    ActionSpec("open_folder", "Open &result…", "&File", (), "folder", "Open the folder that a job wrote"),
     ActionSpec("open_example", "Open the &example", "&File", (), "example", "Build the example and open it"),
     ActionSpec(
         "open_session", "Open &session…", "&File", (), "", "Open what was open when a session was saved", separator=True

@@ -49,6 +49,8 @@ def read_document(path: Path, pixel_size_A: float | None = None, project_dir: st
         raise FileError("the file is not there", path, "check the name, or whether the disk is mounted")
     if path.is_dir():
         return _result(path)
+    if path.name == "job.json":
+        return _result(path.parent)
     from emviewer.engine import files
 
     opened = files.open_any(path, pixel_size_A=pixel_size_A, project_dir=project_dir)

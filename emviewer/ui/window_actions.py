@@ -40,6 +40,11 @@ class WindowActions:
         names, _ = QFileDialog.getOpenFileNames(self, "Open", self.settings.folder, dialogs.FILE_FILTER)
         self.open_paths([Path(n) for n in names])
 
+    def do_open_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open result", self.settings.folder)
+        if name:
+            self.open_paths([Path(name)])
+
     def do_open_example(self) -> None:
         build_example(self)
 

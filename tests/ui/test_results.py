@@ -60,6 +60,7 @@ def test_opening_the_finished_folder_gives_the_same_document(gallery):
     assert document.info["Status"] == "complete"
     np.testing.assert_array_equal(document.stack[[0, 3]], mrc.read_stack(gallery / "projections.mrcs")[[0, 3]])
     assert document.table["tilt_deg"].between(0, 180).all()
+    assert read_document(gallery / "job.json").path == gallery
 
 
 def test_a_cancelled_job_keeps_what_is_finished_and_says_partial(qtbot, window, tmp_path):
