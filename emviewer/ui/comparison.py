@@ -249,3 +249,11 @@ def open_growing(path: Path, final: Path) -> ImageStack:
         with contextlib.suppress(FileError, FileNotFoundError):
             return mrc.read_stack(candidate)
     return mrc.read_stack(final)
+
+
+def figure_spec(document: Document | None, rows: Sequence[int]) -> dict[str, Any] | None:
+    """Return the spec of a figure of the first and last of these rows as triplets; None before there is a result."""
+    comparison = of(document)
+    if document is None or comparison is None or document.path is None or document.streaming:
+        return None
+    return {"kind": "compare", "result": str(document.path), "map": comparison.shown, "rows": [int(r) for r in rows]}

@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QGuiApplication,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -79,7 +80,11 @@ class RowDelegate(QStyledItemDelegate):
         painter.drawText(box, _RIGHT if is_number(text) else _LEFT, text)
 
     def _picture(self, painter: QPainter, option: QStyleOptionViewItem, position: int) -> None:
-        picture = self.thumbnails.get(position)
+        self.draw_picture(painter, option, self.thumbnails.get(position))
+
+    @staticmethod
+    def draw_picture(painter: QPainter, option: QStyleOptionViewItem, picture: QImage | None) -> None:
+        """Paint a picture into the middle of a cell, or a grey square where there is none yet."""
         side = min(option.rect.width(), option.rect.height()) - 4
         box = QRect(0, 0, side, side)
         if picture is None:
