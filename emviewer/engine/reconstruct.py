@@ -107,6 +107,13 @@ class Reconstructor:
 
         each_chunk(work, k, 1)
 
+    def take_in(self, other: Reconstructor) -> None:
+        """Add what another reconstructor of the same size has gathered."""
+        self.total += other.total
+        self.weight += other.weight
+        self.mean += other.mean
+        self.count += other.count
+
     def map(self, wiener: float = 1e-3) -> F32:
         """Return the map (n, n, n) of what has been inserted.
 

@@ -31,6 +31,16 @@ _JOBS = {
         "emviewer.engine.jobs.compare_params:CompareParams",
         "emviewer.engine.jobs.compare:SPEC",
     ),
+    "simulate": _Entry(
+        "make particle images with known orientations",
+        "emviewer.engine.jobs.simulate_params:SimulateParams",
+        "emviewer.engine.jobs.simulate:SPEC",
+    ),
+    "reconstruct": _Entry(
+        "reconstruct a map from particles with orientations",
+        "emviewer.engine.jobs.reconstruct_params:ReconstructParams",
+        "emviewer.engine.jobs.reconstruct:SPEC",
+    ),
 }
 
 
