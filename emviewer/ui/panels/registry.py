@@ -41,6 +41,8 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.explorer:ExplorerPanel", for_kinds=("map",)),
     PanelEntry("emviewer.ui.panels.compare:ComparePanel", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.scores:ScoresPanel", place="below", for_kinds=("compare",)),
+    PanelEntry("emviewer.ui.panels.directions:DirectionsPanel", place="side", for_kinds=("compare",)),
+    PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),

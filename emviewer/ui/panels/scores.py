@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.ui import columns, comparison
 from emviewer.ui.panels.compare_pictures import diverging
@@ -48,7 +48,7 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         self.sort_button.setToolTip("New scores came; the order stays until you ask for it  (Shift+S)")
         self.clear_button = QPushButton()
         self.clear_button.setToolTip("Show all rows again")
-        self.save_button = QToolButton()
+        self.save_button = QPushButton()
         self.message = QLabel(EMPTY)
         self._stale = False
         self._sorted_once = False
@@ -63,12 +63,10 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         self.message.setObjectName("dim")
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.save_button.setText("Save rows")
-        self.save_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.save_button)
         for which, text in CHOICES.items():
             menu.addAction(text, lambda w=which: self.ask_and_save(w))
         self.save_button.setMenu(menu)
-        self.save_button.setMinimumHeight(26)
         strip = QHBoxLayout()
         strip.setContentsMargins(8, 4, 8, 4)
         strip.addWidget(self.count, 1)

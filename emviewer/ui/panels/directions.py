@@ -1,0 +1,45 @@
+"""Directions: where the images of a comparison look, on the sphere or the flat map, coloured by any score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker
+
+from emviewer.ui import comparison
+from emviewer.ui.panels.compare_rows import CompareRows
+from emviewer.ui.panels.sphere import SpherePanel
+from emviewer.ui.runner import Runner
+from emviewer.ui.workspace import Document, Workspace
+
+DEFAULT = ("outlier_score", "cc")
+
+
+class DirectionsPanel(CompareRows, SpherePanel):
+    """The sphere panel for comparisons: the whole sphere at once, coloured by the outlier score at first."""
+
+    kind = "directions"
+    heading = "Directions"
+
+    def __init__(self, workspace: Workspace, runner: Runner, parent: Any = None) -> None:
+        self._coloured = False
+        super().__init__(workspace, runner, parent)
+        self.flat_button.setChecked(True)
+
+    @classmethod
+    def accepts(cls, document: Document) -> bool:
+        return comparison.of(document) is not None
+
+    def show_document(self, document: Document | None) -> None:
+        self._coloured = False
+        super().show_document(document)
+
+    def _show_directions(self) -> None:
+        if not self._coloured:
+            names = [self.colour_box.itemText(i) for i in range(self.colour_box.count())]
+            wanted = next((name for name in DEFAULT if name in names), None)
+            if wanted is not None:
+                with QSignalBlocker(self.colour_box):
+                    self.colour_box.setCurrentText(wanted)
+                self._coloured = wanted == DEFAULT[0]
+        super()._show_directions()

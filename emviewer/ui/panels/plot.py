@@ -1,0 +1,228 @@
+"""Plot: any two columns as points, or one as a histogram; what is drawn around is selected everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+
+from emviewer.ui import columns
+from emviewer.ui.flow_layout import FlowLayout
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.plot_view import PlotView
+from emviewer.ui.row_order import sortable
+from emviewer.ui.runner import Runner
+from emviewer.ui.workspace import Document, Workspace
+
+COUNT = "\0count"
+PREFERRED_X, PREFERRED_Y = ("cc", "rlnDefocusU", "tilt_deg"), ("outlier_score", "rlnMaxValueProbDistribution", COUNT)
+EMPTY = "Nothing to plot.\n\nOpen a table, or the result of a comparison."
+_ADD, _SUBTRACT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
+
+
+def number_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns that hold numbers, also those kept as text (told by their first values)."""
+    out = []
+    for name in table.columns:
+        column = table[name]
+        if column.dtype.kind in "iuf":
+            out.append(str(name))
+        elif column.dtype.kind in "OU" or column.dtype == "str":
+            some = pd.to_numeric(column.iloc[:20], errors="coerce")
+            if len(some) and some.notna().all():
+                out.append(str(name))
+    return out
+
+
+class PlotPanel(Panel):
+    """Two columns of the document's table, linked with table, gallery and sphere."""
+
+    kind = "plot"
+    heading = "Plot"
+
+    def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(workspace, runner, parent)
+        self.view = PlotView()
+        self.boxes = (QComboBox(), QComboBox())
+        self.lasso = QToolButton()
+        self.count = QLabel()
+        self.ids = np.empty(0, np.int64)
+        self._named: list[str] = []
+        self._table: object = None
+        self._build()
+        self.view.chosen.connect(self._chosen)
+        self.view.picked.connect(self._picked)
+        self.view.pointed.connect(self._pointed)
+        self.lasso.toggled.connect(self._set_lasso)
+        for box in self.boxes:
+            box.activated.connect(lambda _: self._plot())
+        workspace.changed.connect(lambda d: self._reload() if d is self.document else None)
+        workspace.row_changed.connect(lambda _: self._show_current())
+        workspace.selection_changed.connect(lambda _: self._show_selected())
+        self.show_document(None)
+
+    def _build(self) -> None:
+        self.setFocusProxy(self.view)
+        strip = QWidget()
+        row = FlowLayout(strip)
+        for word, box in zip(("across", "up"), self.boxes, strict=True):
+            box.setAccessibleName(f"Column {word}")
+            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 30)
+            row.addWidget(box)
+            if word == "across":
+                row.addWidget(QLabel("×"))
+        self.lasso.setText("Lasso")
+        self.lasso.setCheckable(True)
+        self.lasso.setMinimumHeight(24)
+        self.lasso.setToolTip("Draw around points instead of a rectangle; Shift adds, Alt takes away")
+        row.addWidget(self.lasso)
+        row.addWidget(self.count)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(strip)
+        column.addWidget(self.view, 1)
+        empty = QLabel(EMPTY)
+        empty.setObjectName("dim")
+        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        empty.setWordWrap(True)
+        self.pages = QStackedLayout(self)
+        self.pages.addWidget(empty)
+        self.pages.addWidget(content)
+
+    @classmethod
+    def accepts(cls, document: Document) -> bool:
+        return document.table is not None
+
+    # the document ---------------------------------------------------------------------------------------------------
+    def show_document(self, document: Document | None) -> None:
+        if document is not None and not self.accepts(document):
+            document = None
+        super().show_document(document)
+        self._named, self._table = [], None
+        self._reload()
+
+    def _reload(self) -> None:
+        table = None if self.document is None else self.document.table
+        self.pages.setCurrentIndex(0 if table is None else 1)
+        if table is None:
+            self.view.set_points(np.empty(0), np.empty(0), ("", ""))
+            return
+        self.ids = table.index.to_numpy(np.int64)
+        if list(table.columns) != self._named:
+            self._named = list(table.columns)
+            self._fill(table)
+        self._plot()
+
+    def _fill(self, table: pd.DataFrame) -> None:
+        names = number_columns(table)
+        hidden = set(columns.repeated(table.columns))
+        names = [name for name in names if name not in hidden]
+        for place, (box, preferred) in enumerate(zip(self.boxes, (PREFERRED_X, PREFERRED_Y), strict=True)):
+            before = box.currentData()
+            with QSignalBlocker(box):
+                box.clear()
+                if place:
+                    box.addItem("number of images", COUNT)
+                for name in names:
+                    box.addItem(columns.title(name), name)
+                wanted = [before, *preferred, names[min(place, len(names) - 1)] if names else COUNT]
+                box.setCurrentIndex(next((i for i in map(box.findData, wanted) if i >= 0), 0))
+
+    def _plot(self) -> None:
+        table = None if self.document is None else self.document.table
+        across, up = (box.currentData() for box in self.boxes)
+        if table is None or across is None:
+            return
+        values = [None if name == COUNT else sortable(table[name]) for name in (across, up)]
+        self.view.set_points(values[0], values[1], (columns.title(across), columns.title(up) if up != COUNT else ""))
+        self._show_selected()
+        self._show_current()
+
+    # linking --------------------------------------------------------------------------------------------------------
+    def _show_selected(self) -> None:
+        if self.document is None or self.document.table is None:
+            return
+        selected = self.workspace.selection(self.document)
+        self.view.set_selected(np.isin(self.ids, selected) if len(selected) else np.zeros(len(self.ids), bool))
+        n, k = len(self.ids), len(selected)
+        self.count.setText(
+            f"{columns.grouped(k)} of {columns.grouped(n)} selected" if k else f"{columns.grouped(n)} images"
+        )
+
+    def _show_current(self) -> None:
+        if self.document is not None:
+            row = self.workspace.row(self.document)
+            found = np.flatnonzero(self.ids == row) if row is not None else []
+            self.view.set_current(int(found[0]) if len(found) else -1)
+
+    def _chosen(self, indices: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
+        if self.document is None:
+            return
+        rows, before = self.ids[indices], self.workspace.selection(self.document)
+        if modifiers & _SUBTRACT:
+            rows = np.setdiff1d(before, rows)
+        elif modifiers & _ADD:
+            rows = np.union1d(before, rows)
+        self.workspace.select(self.document, rows)
+
+    def _picked(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        if self.document is None:
+            return
+        if index < 0:
+            if not modifiers & (_ADD | _SUBTRACT):
+                self.workspace.select(self.document, [])
+            return
+        row = int(self.ids[index])
+        if modifiers & (Qt.KeyboardModifier.ControlModifier | _ADD):
+            self.workspace.select(self.document, np.setxor1d(self.workspace.selection(self.document), [row]))
+        self.workspace.set_row(self.document, row)
+
+    def _pointed(self, index: int) -> None:
+        if index < 0:
+            self.status.emit("")
+            return
+        x, y = self.view.x[index], self.view.y[index]
+        self.status.emit(f"#{self.ids[index] + 1}   {self.view.titles[0]} {x:.5g}   {self.view.titles[1]} {y:.5g}")
+
+    def _set_lasso(self, on: bool) -> None:
+        self.view.lasso = on
+
+    # the window's questions -----------------------------------------------------------------------------------------
+    def do_zoom_fit(self) -> None:
+        """Show all points."""
+        self.view.fit()
+
+    def do_select_all(self) -> None:
+        """Select every row."""
+        if self.document is not None:
+            self.workspace.select(self.document, self.ids)
+
+    def do_select_none(self) -> None:
+        """Select nothing."""
+        if self.document is not None:
+            self.workspace.select(self.document, [])
+
+    def do_select_inverse(self) -> None:
+        """Select what is not selected."""
+        if self.document is not None:
+            self.workspace.select(self.document, np.setdiff1d(self.ids, self.workspace.selection(self.document)))
+
+    def do_copy_picture(self) -> None:
+        """Copy the plot."""
+        QGuiApplication.clipboard().setPixmap(self.view.grab())
+
+    def state(self) -> dict[str, Any]:
+        return {"across": self.boxes[0].currentData(), "up": self.boxes[1].currentData(), "lasso": self.view.lasso}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for box, name in zip(self.boxes, ("across", "up"), strict=True):
+            if state.get(name) is not None:
+                box.setCurrentIndex(max(0, box.findData(state[name])))
+        self.lasso.setChecked(bool(state.get("lasso", False)))
+        self._plot()
