@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QFocusEvent,
     QImage,
     QKeyEvent,
+    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPainterPath,
@@ -177,6 +178,7 @@ class SphereView(QWidget):
             painter.drawImage(QRectF(self.rect()), self._dots_image())
         self._paint_axes(painter)
         self._paint_current(painter)
+        self._paint_legend(painter)
         if self.hasFocus() and self._by_key:
             painter.setPen(QPen(self.palette().highlight().color(), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -266,12 +268,11 @@ class SphereView(QWidget):
         words = np.zeros(shape, np.uint32)
         ink = self.palette().text().color().rgb() | 0xFF000000
         colour = np.full(len(spot), ink, np.uint32)
-        if self._values is not None and len(self._values) == len(spot):
+        span = self._range()
+        if span is not None and self._values is not None:
             finite = np.isfinite(self._values)
-            if finite.any():
-                low, high = np.percentile(self._values[finite], (1, 99))
-                level = (self._values[finite] - low) / max(1e-12, high - low) * 255
-                colour[finite] = colormaps.table("viridis")[np.clip(level, 0, 255).astype(np.uint8)]
+            level = (self._values[finite] - span[0]) / max(1e-12, span[1] - span[0]) * 255
+            colour[finite] = colormaps.table("viridis")[np.clip(level, 0, 255).astype(np.uint8)]
         radius = float(np.clip(60.0 / np.sqrt(max(1, len(spot))), 1.2, 4.0)) * ratio
         stamp(words, spot[visible], colour[visible], radius)
         chosen = np.zeros(len(spot), bool)
@@ -316,6 +317,31 @@ class SphereView(QWidget):
                 painter.setBrush(CURRENT)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.drawEllipse(at, 2.2, 2.2)
+
+    def _range(self) -> tuple[float, float] | None:
+        """Return the values of the first and last colour: the 1 and 99 percentile of those that are numbers."""
+        if self._values is None or len(self._values) != len(self.directions) or len(self.directions) > DENSE:
+            return None
+        finite = self._values[np.isfinite(self._values)]
+        if not len(finite):
+            return None
+        low, high = (float(v) for v in np.percentile(finite, (1, 99)))
+        return low, high
+
+    def _paint_legend(self, painter: QPainter) -> None:
+        span = self._range()
+        if span is None or self.width() < 160:
+            return
+        line = painter.fontMetrics().height()
+        ramp = QRectF(8, self.height() - 14, 90, 7)
+        gradient = QLinearGradient(ramp.left(), 0, ramp.right(), 0)
+        for k, (r, g, b) in enumerate(colormaps.colours("viridis")[::51]):
+            gradient.setColorAt(k / 5, QColor(int(r), int(g), int(b)))
+        painter.fillRect(ramp, gradient)
+        painter.setPen(self.palette().text().color())
+        area = QRectF(8, ramp.top() - line - 1, 90, line)
+        painter.drawText(area, Qt.AlignmentFlag.AlignLeft, f"{span[0]:.3g}")
+        painter.drawText(area, Qt.AlignmentFlag.AlignRight, f"{span[1]:.3g}")
 
     def _hovered_direction(self) -> np.ndarray | None:
         return self.directions[self.hovered] if 0 <= self.hovered < len(self.directions) else None

@@ -35,9 +35,11 @@ from emviewer.ui.panels.slices_area import AXIS_COLOURS
 from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
 from emviewer.ui.panels.sphere import GROWING_MS, group_of
 from emviewer.ui.runner import Runner
+from emviewer.ui.scale_bar import outlined_text
 from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
 
+HINT = "drag turns · Shift+drag spins · wheel zooms"
 REST_MS = 150
 """After this long without a movement the map rests, and is shown in full resolution."""
 
@@ -68,6 +70,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self._restoring: dict[str, Any] | None = None
         self._resolution_A = 0.0
         self._spectrum = False
+        self._turned_by_hand = False
         self.gallery = GalleryLink(
             workspace, self.sphere.set_directions, lambda view: self.set_view(view, moving=False)
         )
@@ -85,7 +88,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self.canvas.free_drag = True
         self.canvas.wheel_zooms = True
         self.canvas.setAccessibleName("Projection")
-        self.canvas.overlays.append(self._paint_tripod)
+        self.canvas.overlays = [self._paint_tripod, self._paint_hint]
         self.busy = QLabel()
         self.cancel_button = QPushButton("Cancel")
         self.empty = QLabel("Open a map to turn it and see its projections:\ndrop a file here, or press Ctrl+O.")
@@ -272,7 +275,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         if spectrum != self._spectrum or self._volume is None:
             return
         known, box = self._volume.pixel_size_known, float(turning.box)
-        self.canvas.overlays = [paint_rings] if spectrum else [self._paint_tripod]
+        self.canvas.overlays = [paint_rings] if spectrum else [self._paint_tripod, self._paint_hint]
         self.canvas.show_scale_bar = not spectrum
         if spectrum:
             self.canvas.pixel_size_A = turning.pixel_size_A * turning.factor if known else None
@@ -296,6 +299,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self._ask(self.stage.best)
 
     def _dragged(self, dx: float, dy: float, modifiers: Qt.KeyboardModifier) -> None:
+        self._turned_by_hand = True
         unit = 180.0 / max(60.0, min(self.canvas.width(), self.canvas.height()))
         in_plane = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier
         if modifiers & in_plane:
@@ -341,6 +345,13 @@ class ExplorerPanel(ExplorerActions, Panel):
             return
         lengths = f" ({x * size:.1f}, {y * size:.1f} Å)" if size else ""
         self.status.emit(f"x {x} y {y}{lengths}  {self.canvas.value_at(x, y):.4g}")
+
+    def _paint_hint(self, painter: QPainter, canvas: ImageCanvas) -> None:
+        """Say what the mouse does, until it has been done."""
+        if self._turned_by_hand or canvas.width() < 360 or canvas.height() < 240:
+            return
+        width = painter.fontMetrics().horizontalAdvance(HINT)
+        outlined_text(painter, QPointF((canvas.width() - width) / 2, canvas.height() - 12), HINT, QColor(165, 171, 181))
 
     def _paint_tripod(self, painter: QPainter, canvas: ImageCanvas) -> None:
         if canvas.width() < 160 or canvas.height() < 160:

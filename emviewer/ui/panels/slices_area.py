@@ -15,6 +15,7 @@ AXIS_COLOURS = (QColor(230, 120, 60), QColor(60, 190, 140), QColor(86, 170, 233)
 """Of the planes perpendicular to x, y and z: apart for all colour-vision deficiencies, readable on black."""
 
 GAP = 2
+HINT = "wheel steps · Ctrl+wheel zooms · right drag levels"
 LEAST_SHARE = 0.3
 """A cut of a flat map gets at least this share of a row or column."""
 
@@ -44,10 +45,14 @@ class Corner(QWidget):
         text_height = line * len(self.lines) + 16
         side = min(self.width() - 16, self.height() - text_height - 8)
         if side >= 60:
-            self._paint_box(painter, QRectF((self.width() - side) / 2, 8, side, side))
+            self._paint_box(painter, QRectF((self.width() - side) / 2, 12, side, side))
             top = self.height() - text_height
         else:
             top = max(4, (self.height() - text_height) // 2)
+        if side >= 200:
+            painter.setPen(QColor(120, 126, 136))
+            hint = painter.fontMetrics().elidedText(HINT, Qt.TextElideMode.ElideRight, self.width() - 16)
+            painter.drawText(QRectF(8, 5, self.width() - 16, line), Qt.AlignmentFlag.AlignLeft, hint)
         painter.setPen(QColor(190, 195, 204))
         for k, text in enumerate(self.lines):
             elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.width() - 12)
