@@ -31,7 +31,8 @@ def mass_radius_px(data: F32, check: Check) -> float:
     def work(start: int, stop: int) -> None:
         check()
         part = np.zeros_like(power)
-        shell_power(data, start, stop, part)
+        # a copy, because a file mapped into memory is another type to numba, and would be compiled again
+        shell_power(np.array(data[start:stop], np.float32, order="C"), len(data) // 2 - start, part)
         with lock:
             np.add(power, part, out=power)
 

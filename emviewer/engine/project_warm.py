@@ -36,8 +36,8 @@ def warm_up(check: Check = never) -> Iterator[str]:
     str
         What is being compiled; announce it only if ``kernels.is_compiled()`` was false beforehand.
     """
-    data = np.zeros((8, 8, 8), np.float32)
-    data[4, 4, 4] = 1
+    data = np.zeros((64, 64, 64), np.float32)  # smaller maps take ways of their own through the transform
+    data[32, 32, 32] = 1
     for name, options in STEPS:
         check()
         yield f"compiling {name} (first use)"
