@@ -69,12 +69,19 @@ class FileControl(QObject):
         if not is_built_in(path):
             self.window.settings.add_recent(path)
             self.window.settings.folder = str(path.parent)
+        document.title = self._own_title(document.title, path)
         self.window.open_document(document)
         self.window.refresh_recent()
         self.watch(document)
         self.doubts(document)
         if then is not None:
             then(document)
+
+    def _own_title(self, title: str, path: Path) -> str:
+        """Return a title that no other document has: with the suffix, and if need be the folder."""
+        taken = {d.title for d in self.window.workspace.documents.values()}
+        options = (title, path.name, f"{path.parent.name}/{path.name}", str(path))
+        return next((option for option in options if option not in taken), title)
 
     def _failed(self, path: Path, error: Exception) -> None:
         self.opening.discard(path)

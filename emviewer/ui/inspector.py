@@ -86,6 +86,8 @@ class FactsView(QWidget):
             if row == self._form.rowCount():
                 label, text = QLabel(), QLabel()
                 label.setProperty("role", "dim")
+                label.setAlignment(Qt.AlignmentFlag.AlignTop)
+                label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
                 text.setWordWrap(True)
                 text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

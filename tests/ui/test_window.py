@@ -81,6 +81,15 @@ def test_opening_the_same_file_again_does_not_open_it_twice(qtbot, window, map_f
 
 
 @pytest.mark.filterwarnings("ignore:.*QDragEnterEvent.* is marked as deprecated")  # from Qt 6.12; 6.10 has no other
+def test_documents_of_the_same_name_can_be_told_apart(qtbot, window, tmp_path):
+    paths = [tmp_path / "a" / "map.mrc", tmp_path / "a" / "map.map", tmp_path / "b" / "map.mrc"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        write(path, n=4)
+        open_(qtbot, window, path)
+    assert [d.title for d in window.workspace.documents.values()] == ["map", "map.map", "map.mrc"]
+
+
 def test_dropping_files_opens_them(qtbot, window, map_file):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(map_file))])
