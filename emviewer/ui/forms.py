@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
+    QMenu,
     QToolButton,
     QWidget,
 )
@@ -28,6 +29,11 @@ from emviewer.ui import theme
 
 LABELS = {
     "map": "Map",
+    "ctf": "CTF",
+    "resample": "Pixel size used",
+    "magnification": "Fit magnification",
+    "class_size_weights": "Weigh by class size",
+    "extract": "Extract the best",
     "sym": "Symmetry",
     "step": "Angular step",
     "psi_step": "In-plane step",
@@ -139,6 +145,11 @@ class PathEdit(QWidget):
         Several files, written with ``;`` between them.
     ask : callable, optional
         Takes the place of the file dialog: ``ask() -> str``.
+
+    Attributes
+    ----------
+    offers : callable
+        ``offers() -> [(title, path)]``: what is open and can be taken from the button's menu.
     """
 
     edited = Signal()
@@ -146,13 +157,14 @@ class PathEdit(QWidget):
     def __init__(self, folder: bool = False, ask: Callable[[], str] | None = None, several: bool = False) -> None:
         super().__init__()
         self.folder, self.several = folder, several
+        self.offers: Callable[[], list[tuple[str, str]]] = list
         self.line = QLineEdit()
         self.line.textChanged.connect(lambda _: self.edited.emit())
         self.button = QToolButton()
         self.button.setMinimumSize(26, 26)
         self.button.setToolTip("Choose…")
         self.button.setAccessibleName("Choose a folder" if folder else "Choose a file")
-        self.button.clicked.connect(self._browse)
+        self.button.clicked.connect(self._choose)
         self._ask = ask
         self.setFocusProxy(self.line)
         row = QHBoxLayout(self)
@@ -161,6 +173,35 @@ class PathEdit(QWidget):
         row.addWidget(self.line, 1)
         row.addWidget(self.button)
         self.recolour()
+
+    def _choose(self) -> None:
+        """Offer what is open in a menu if there is anything, else ask for a file."""
+        offers = self.offers()
+        if not offers:
+            self._browse()
+            return
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for title, path in offers:
+            action = menu.addAction(title)
+            action.setToolTip(path)
+            action.setCheckable(self.several)
+            action.setChecked(self.several and path in self.texts())
+            action.triggered.connect(lambda _=False, p=path: self.take(p))
+        menu.addSeparator()
+        menu.addAction("Choose files…" if self.several else "Choose a file…", self._browse)
+        menu.exec(self.button.mapToGlobal(self.button.rect().bottomLeft()))
+        menu.deleteLater()
+
+    def take(self, path: str) -> None:
+        """Write one of the offered paths; of several, add it or take it away."""
+        texts = self.texts()
+        if not self.several:
+            self.line.setText(path)
+        elif path in texts:
+            self.line.setText("; ".join(t for t in texts if t != path))
+        else:
+            self.line.setText("; ".join([*texts, path]))
 
     def _browse(self) -> None:
         if self._ask is not None:

@@ -282,12 +282,12 @@ class PanelArea(QMainWindow):
 
     def _place(self, dock: PanelDock, entry: PanelEntry) -> None:
         alike = [d for d in self.docks if not d.isFloating() and self.kinds[d.panel.kind][0].place == entry.place]
-        self.addDockWidget(_AREAS[entry.place], dock)
+        # not splitDockWidget: beside a dock that stands among tabs, Qt would make one more tab
+        self.addDockWidget(_AREAS[entry.place], dock, Qt.Orientation.Vertical)
         if alike:
             self.tabifyDockWidget(alike[-1], dock)
         elif entry.place == "below" and self.docks:
             above = next((d for d in self.docks if self.kinds[d.panel.kind][0].place == "main"), self.docks[0])
-            self.splitDockWidget(above, dock, Qt.Orientation.Vertical)
             height = self.height()
             self.resizeDocks([above, dock], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical)
         elif entry.place == "side" and self.docks:

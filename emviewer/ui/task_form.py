@@ -36,6 +36,11 @@ def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -
         number += 1
 
 
+def source_of(document: Document) -> str:
+    """Return what a job is given to read this document: its file, or the name of a map that is built in."""
+    return str(document.info.get("_source", document.path) or "")
+
+
 def look_at_folders(job: str, source: str, out: str, promised: frozenset[str]) -> tuple[str, str]:
     """Return a free folder for the result, and what the chosen one is. Looks at disks: for a lane.
 
@@ -140,6 +145,35 @@ class TaskForm(QWidget):
         if document.volume is not None and document.volume.symmetry != "C1":
             given["sym"] = document.volume.symmetry
         self.form.set_values({self.input_name: source, "pixel_size": None, "resolution": None} | given)
+
+    def offer(self, documents: Callable[[], list[Document]], kinds: tuple[str, ...], first: Document | None) -> None:
+        """Offer open documents in the fields of inputs; an empty field of several maps takes the one looked at last.
+
+        Parameters
+        ----------
+        documents : callable
+            All open documents.
+        kinds : tuple of str
+            Kinds of document that the job's own input can be.
+        first : Document or None
+            The current document.
+        """
+
+        def offers(wanted: tuple[str, ...]) -> list[tuple[str, str]]:
+            return [(d.title, source_of(d)) for d in documents() if d.kind in wanted and source_of(d)]
+
+        for name, field in self.form.fields.items():
+            if not isinstance(field.widget, PathEdit):
+                continue
+            if field.meta.kind == "inputs":
+                field.widget.offers = lambda: offers(("map",))
+                maps = [d for d in documents() if d.kind == "map" and source_of(d)]
+                if maps and not field.value():
+                    chosen = first if first in maps else maps[-1]
+                    given = {} if chosen.volume is None else {"sym": chosen.volume.symmetry}
+                    self.form.set_values({name: [source_of(chosen)]} | given)
+            elif name == self.input_name:
+                field.widget.offers = lambda: offers(kinds)
 
     def as_json(self) -> str:
         """Return what the fields say, for a session."""

@@ -224,6 +224,7 @@ class MainWindow(WindowActions, QMainWindow):
             form = TaskForm(name, self.runner, self.run_job)
         if document is not None:
             form.set_input(document)
+        form.offer(lambda: list(self.workspace.documents.values()), task(name).needs, self.workspace.current)
         self.docks["inspector"].show()
         self.inspector.show_task(task(name).title, form)
         form.focus_first()

@@ -27,6 +27,7 @@ class Verdict(QFrame):
         self.badges: list[QLabel] = []
         self.maps = QComboBox()
         self.maps.setAccessibleName("Map shown")
+        self.maps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.maps.setToolTip("Which map's reprojections and scores are shown")
         self.maps.activated.connect(lambda _: self.map_wanted.emit(self.maps.currentData()))
         self.row = FlowLayout(self)

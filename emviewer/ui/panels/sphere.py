@@ -49,6 +49,7 @@ class SpherePanel(Panel):
         self.angles = np.empty((0, 3))
         self.colour_box = QComboBox()
         self.colour_box.setAccessibleName("Colour the directions by")
+        self.colour_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.flat_button = QToolButton()
         self.flat_button.setText("Flat map")
         self.flat_button.setToolTip("The whole sphere as an equal-area map (Mollweide)")
