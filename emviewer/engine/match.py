@@ -87,10 +87,11 @@ class Matcher:
         kx, ky = self.points[:, 0].astype(int), self.points[:, 1].astype(int)
         return np.ascontiguousarray(half[:, ky % self.n, kx], np.complex64)
 
-    def model_values(self, rotations: F64, displacement_px: F64) -> C64:
+    def model_values(self, rotations: F64, displacement_px: F64 | None = None) -> C64:
         """Return the transforms of the projections at these poses at the matcher's points, shape (k, m)."""
         out = self.slices.sample(self.points, np.ascontiguousarray(rotations))
-        out *= np.exp(-2j * np.pi / self.n * (displacement_px @ self.points.T))
+        if displacement_px is not None:
+            out *= np.exp(-2j * np.pi / self.n * (displacement_px @ self.points.T))
         return out
 
     def search(self, images: F32, keep: int = 12, check: Check = never) -> Matches:

@@ -5,7 +5,9 @@ Arrays are (k, d, d) in pixels; a mask (d, d) has weights in [0, 1]. Averages ov
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,30 +72,31 @@ def fit_gray(experiment: F32, reprojection: F32, mask: F32, sign: int = 1) -> Fi
 def ring_correlation(experiment: F32, reprojection: F32, mask: F32) -> F64:
     """Return the Fourier ring correlation of masked images, shape (k, d // 2 + 1), ring 0 to Nyquist."""
     d = experiment.shape[1]
-    rings = _rings(d)
-    keep = d // 2 + 1
-    out = np.empty((len(experiment), keep))
+    order, starts = _rings(d)
     a = sfft.rfft2((experiment - _mean(experiment, mask)[:, None, None]) * mask, workers=1)
     b = sfft.rfft2((reprojection - _mean(reprojection, mask)[:, None, None]) * mask, workers=1)
-    twice = np.full(a.shape[2], 2.0)
+    twice = np.full(a.shape[2], 2.0, np.float32)
     twice[0] = 1.0
     if d % 2 == 0:
         twice[-1] = 1.0
-    for i in range(len(a)):
-        sums = [
-            np.bincount(rings.ravel(), (value * twice).ravel(), keep)[:keep]
-            for value in ((a[i] * b[i].conj()).real, np.abs(a[i]) ** 2, np.abs(b[i]) ** 2)
-        ]
-        norm = np.sqrt(sums[1] * sums[2])
-        out[i] = np.divide(sums[0], norm, out=np.zeros(keep), where=norm > 0)
-    return out
+
+    def over_rings(values: NDArray[Any]) -> F64:
+        in_order = np.take((values * twice).reshape(len(values), -1), order, axis=1)
+        return np.asarray(np.add.reduceat(in_order, starts, axis=1, dtype=np.float64))
+
+    top = over_rings(a.real * b.real + a.imag * b.imag)
+    norm = np.sqrt(over_rings(a.real**2 + a.imag**2) * over_rings(b.real**2 + b.imag**2))
+    return np.divide(top, norm, out=np.zeros_like(norm), where=norm > 0)
 
 
-def _rings(d: int) -> NDArray[np.int64]:
+@functools.cache
+def _rings(d: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the points of a half transform of ``d`` px sorted by ring, and where rings 0 … d // 2 start."""
     ky = np.fft.fftfreq(d) * d
-    kx = np.arange(d // 2 + 1)
-    rings: NDArray[np.int64] = np.minimum(np.round(np.hypot(ky[:, None], kx)).astype(np.int64), d // 2 + 1)
-    return rings
+    rings = np.round(np.hypot(ky[:, None], np.arange(d // 2 + 1))).astype(np.int64).ravel()
+    order = np.argsort(rings, kind="stable")
+    order = order[rings[order] <= d // 2]
+    return order, np.searchsorted(rings[order], np.arange(d // 2 + 1))
 
 
 def first_crossing_A(curve: F64, pixel_size_A: float, size: int, threshold: float = 0.5) -> F64:
@@ -151,18 +154,24 @@ def residual_statistics(fit: Fit, reprojection: F32, mask: F32) -> tuple[F64, F6
 
 
 def _patch_logdet(r: F32, mask: F32) -> F64:
-    edge = PATCH // 2
-    inside = ndimage.minimum_filter(mask, PATCH)[edge:-edge, edge:-edge] > 0.5
-    out = np.full(len(r), np.nan)
-    eye = np.eye(PATCH * PATCH)
-    for i, image in enumerate(r):
-        patches = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH))[inside].reshape(-1, PATCH * PATCH)
-        if len(patches) > PATCH * PATCH:
-            x = patches - patches.mean(axis=0)
-            covariance = (x.T @ x / (len(x) - 1)).astype(np.float64)
-            shrunk = 0.99 * covariance + (0.01 * np.trace(covariance) / len(eye) + 1e-12) * eye
-            out[i] = np.linalg.slogdet(shrunk)[1] / len(eye)
-    return out
+    corners = _patch_corners(mask)
+    size = PATCH * PATCH
+    if len(corners) <= size:
+        return np.full(len(r), np.nan)
+    inner = (np.arange(PATCH)[:, None] * r.shape[2] + np.arange(PATCH)).ravel()
+    x = np.take(r.reshape(len(r), -1), inner[:, None] + corners, axis=1)
+    x -= x.mean(axis=2, keepdims=True)
+    covariance = np.matmul(x, x.transpose(0, 2, 1)).astype(np.float64) / (len(corners) - 1)
+    trace = np.trace(covariance, axis1=1, axis2=2)[:, None, None]
+    shrunk = 0.99 * covariance + (0.01 * trace / size + 1e-12) * np.eye(size)
+    return np.asarray(np.linalg.slogdet(shrunk)[1] / size)
+
+
+def _patch_corners(mask: F32) -> NDArray[np.int64]:
+    """Return the flat index of the first pixel of every patch that lies inside the mask."""
+    inside = np.lib.stride_tricks.sliding_window_view(mask > 0.5, (PATCH, PATCH)).all(axis=(2, 3))
+    y, x = np.nonzero(inside)
+    return np.asarray(y * mask.shape[1] + x, np.int64)
 
 
 def robust_z(values: F64) -> F64:

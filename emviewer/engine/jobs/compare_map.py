@@ -109,34 +109,41 @@ class MapComparison:
                 at_points = np.abs(at_points)
         return Prepared(ids, images, masked, m.image_values(masked), at_points)
 
-    def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check, *, quick: bool = False) -> Matches:
-        """Search, or take the given (rotations, displacements), and refine unless told not to.
+    def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
+        """Search, or take the given (rotations, displacements), and refine unless told not to."""
+        return self.refined(batch, self.candidates(batch, given, check), check)
 
-        ``quick`` refines few candidates, and none in the finest band: enough to estimate weights.
-        """
+    def candidates(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
+        """Return the best views of an exhaustive search in the coarse band, or the given ones."""
         m = self.matcher
         if given is not None:
             n = len(batch.ids)
-            start = Matches(
+            return Matches(
                 np.ascontiguousarray(given[0][:, None]),
                 np.ascontiguousarray(given[1][:, None]),
                 np.zeros((n, 1)),
                 np.zeros((n, 1), bool),
             )
-            if not self.params.refine:
-                return m.scored(batch.values, start, transfer=batch.transfer)
-            return m.refine(batch.values, start, bands=((m.finest, 1, 12),), transfer=batch.transfer, check=check)
         images = batch.masked
         if batch.transfer is not None:
             images = match_grid.images_from_values(batch.values * batch.transfer, m.points, m.n)
-        found = m.search(images, check=check)
+        return m.search(images, check=check)
+
+    def refined(self, batch: Prepared, start: Matches, check: Check, *, quick: bool = False) -> Matches:
+        """Refine candidates unless told not to.
+
+        ``quick`` refines few candidates, and none in the finest band: enough to estimate weights.
+        """
+        m = self.matcher
         if not self.params.refine:
-            return m.scored(batch.values, found, transfer=batch.transfer)
+            return m.scored(batch.values, start, transfer=batch.transfer)
+        if self.inputs.use:
+            return m.refine(batch.values, start, bands=((m.finest, 1, 12),), transfer=batch.transfer, check=check)
         if quick:
             bands = ((m.coarse, 4, 5), ((m.coarse * m.finest) ** 0.5, 1, 6))
-            return m.refine(batch.values, found, bands=bands, transfer=batch.transfer, check=check)
+            return m.refine(batch.values, start, bands=bands, transfer=batch.transfer, check=check)
         apart = np.radians(2 * self.params.step)
-        return m.refine(batch.values, found, transfer=batch.transfer, apart_rad=apart, check=check)
+        return m.refine(batch.values, start, transfer=batch.transfer, apart_rad=apart, check=check)
 
     def coarse(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
         """Return the best views in the coarse band only: enough to tell the contrast."""
@@ -154,7 +161,7 @@ class MapComparison:
             part = slice(lo, hi)
             displaced = found.displacement_px[part, 0]
             aligned[part] = shifted(batch.images[part], -displaced)
-            values = self.matcher.model_values(found.rotations[part, 0], np.zeros_like(displaced))
+            values = self.matcher.model_values(found.rotations[part, 0])
             if batch.transfer is not None:
                 values *= batch.transfer[part]
             reprojected[part] = match_grid.images_from_values(values, self.matcher.points, n)

@@ -23,6 +23,8 @@ NULL_MAPS = 2
 """Maps of random phases; one alone may resemble the images at low resolution by luck."""
 CONTRAST = 16
 """Images from which the contrast is told."""
+CHANCE_STEP = 7.5
+"""Least step in degrees between views of maps of random phases: refinement finds the rest of the way."""
 
 
 def sample_ids(reader: Reader, most: int) -> NDArray[np.int64]:
@@ -31,11 +33,13 @@ def sample_ids(reader: Reader, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
 
 
-def choose_contrast(comparison: MapComparison, reader: Reader, params: CompareParams, check: Check) -> int:
+def choose_contrast(
+    comparison: MapComparison, reader: Reader, params: CompareParams, check: Check, most: int = CONTRAST
+) -> int:
     """Return 1 when particles are bright as in the map, -1 when dark: the sign that fits a sample better."""
     if params.contrast != "auto":
         return 1 if params.contrast == "positive" else -1
-    ids = sample_ids(reader, CONTRAST)
+    ids = sample_ids(reader, most)
     total = {}
     for sign in (1, -1):
         comparison.sign = sign
@@ -47,17 +51,19 @@ def choose_contrast(comparison: MapComparison, reader: Reader, params: ComparePa
     return 1 if total[1] >= total[-1] else -1
 
 
-def calibrate(comparison: MapComparison, reader: Reader, check: Check) -> None:
+def calibrate(comparison: MapComparison, reader: Reader, check: Check, most: int = CALIBRATION) -> Matches | None:
     """Weigh every ring by what images and reprojections have in common there, estimated from a sample.
 
     The weight is ``c / (1 - c²) / sqrt(P_image · P_map)`` with ``c`` the mean ring correlation of the better half:
     that of two noisy copies of one signal. It takes care of maps that are sharpened and images that are not.
+    Returns the candidates of the sample, None if it has no usable image.
     """
-    batch = reader.prepared(comparison, sample_ids(reader, CALIBRATION))
+    batch = reader.prepared(comparison, sample_ids(reader, most))
     if len(batch.ids) == 0:
-        return
+        return None
     m = comparison.matcher
-    found = comparison.find(batch, reader.given(batch.ids), check, quick=True)
+    start = comparison.candidates(batch, reader.given(batch.ids), check)
+    found = comparison.refined(batch, start, check, quick=True)
     best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
     values = batch.values[best]
     model = m.model_values(found.rotations[best, 0], found.displacement_px[best, 0])
@@ -72,6 +78,7 @@ def calibrate(comparison: MapComparison, reader: Reader, check: Check) -> None:
         map_power += pb
     count = np.bincount(m.rings, minlength=len(curve)).astype(np.int64)
     m.set_weights(ring_weights(curve / len(best), image_power, map_power, count, len(best)))
+    return start
 
 
 def ring_weights(curve: F64, image_power: F64, map_power: F64, count: NDArray[np.int64], n_images: int) -> F64:
@@ -97,16 +104,16 @@ def chance(
     slices = comparison.slices
     voxels = comparison.radius_px * 2 * slices.centre / (slices.scale * slices.n)
     cc, rows, drawn = [], [], []
+    coarser = params.model_copy(update={"step": max(params.step, CHANCE_STEP)})
     for number in range(NULL_MAPS):
         random = random_phases(slices, voxels, params.seed + number)
-        other = MapComparison(volume, inputs, params, random)
-        other.sign = choose_contrast(other, reader, params, check)
-        calibrate(other, reader, check)
-        batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
-        if len(batch.ids) == 0:
+        other = MapComparison(volume, inputs, coarser, random)
+        other.sign = choose_contrast(other, reader, params, check, CONTRAST // 2)
+        start = calibrate(other, reader, check, CHANCE)
+        if start is None:
             break
-        found: Matches = other.find(batch, reader.given(batch.ids), check)
-        cc.append(other.compare(batch, found).columns["cc"])
+        batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
+        cc.append(other.compare(batch, other.refined(batch, start, check)).columns["cc"])
         rows.append(batch.ids)
         drawn.append(np.full(len(batch.ids), number))
     if not cc:
