@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as sfft
 
+from emviewer.engine import fft
 from emviewer.engine import kernels_align as ka
 from emviewer.engine.errors import DataError
+from emviewer.engine.filters import soft_ball
 from emviewer.engine.match_transform import prepare_transform
+from emviewer.engine.resample import fourier_resize, resize_box
+from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64, Map3D
 
 C64 = NDArray[np.complex64]
@@ -29,9 +32,11 @@ class AlignMap:
     scale : float
         Padded box in Å: frequency (1/Å) times this is an index.
     box_A : float
-        Edge of the unpadded box in Å.
+        Edge of the unpadded box in Å (smaller than the file's where the mask allows).
     pixel_size_A : float
         Voxel of the transform's map (coarser than the file's where the band allows).
+    fraction : float
+        Mean of the squared mask: the fraction of voxels that stay independent.
     """
 
     transform: C64
@@ -39,6 +44,7 @@ class AlignMap:
     scale: float
     box_A: float
     pixel_size_A: float
+    fraction: float = 1.0
 
     @property
     def highest(self) -> float:
@@ -57,39 +63,9 @@ class AlignMap:
         return value
 
 
-def cube_of(data: F32, fill: float = 0.0) -> F32:
-    """Return data (nz, ny, nx) centred in a cube of its longest edge, voxel n//2 on voxel n//2."""
-    n = max(data.shape)
-    if data.shape == (n, n, n):
-        return data
-    out = np.full((n, n, n), fill, np.float32)
-    out[tuple(slice(n // 2 - s // 2, n // 2 - s // 2 + s) for s in data.shape)] = data
-    return out
-
-
-def fourier_cropped(data: F32, pixel_A: float, wanted_A: float) -> tuple[F32, float]:
-    """Return a cube at a pixel size near ``wanted_A`` (never finer than it is), and that pixel size."""
-    n = data.shape[0]
-    m = sfft.next_fast_len(int(np.ceil(n * pixel_A / wanted_A)), real=True)
-    m += m % 2
-    if m >= n:
-        return data, pixel_A
-    half = sfft.rfftn(sfft.ifftshift(data), workers=-1)
-    keep = np.r_[0 : m // 2, -(m // 2) : 0]
-    cut = half[np.ix_(keep, keep, np.arange(m // 2 + 1))]
-    cut[m // 2], cut[:, m // 2], cut[..., m // 2] = 0, 0, 0
-    out = sfft.fftshift(sfft.irfftn(cut, s=(m, m, m), workers=-1)) * (m / n) ** 3
-    return np.asarray(out, np.float32), pixel_A * n / m
-
-
-def soft_sphere(n: int, radius_px: float, edge_px: float) -> F32:
-    """Return a sphere (n, n, n) about n//2 with a raised-cosine edge outside ``radius_px``."""
-    g = (np.arange(n) - n // 2).astype(np.float32) ** 2
-    r = np.sqrt(g[:, None, None] + g[:, None] + g)
-    return np.asarray((1 + np.cos(np.pi * np.clip((r - radius_px) / edge_px, 0, 1))) / 2, np.float32)
-
-
-def prepare_map(volume: Map3D, mask: F32 | None, finest_A: float) -> AlignMap:
+def prepare_map(
+    volume: Map3D, mask: F32 | None, finest_A: float, *, reach_A: float = np.inf, check: Check = never
+) -> AlignMap:
     """Mask a map, cut it to the band it is needed in, and transform it.
 
     Parameters
@@ -97,27 +73,38 @@ def prepare_map(volume: Map3D, mask: F32 | None, finest_A: float) -> AlignMap:
     volume : Map3D
         The map; not cubic is centred in a cube.
     mask : ndarray of float32 of the map's shape, optional
-        Weights; an automatic soft sphere that holds the box's inscribed ball if None.
+        Weights; a soft sphere that holds the box's inscribed ball if None.
     finest_A : float
         Finest detail that will be compared.
+    reach_A : float
+        How far from voxel n//2 the mask reaches: what lies beyond is cut off, so that transforms are small.
+    check : callable
+        Called now and then.
 
     Raises
     ------
     DataError
         The map is flat, so that it cannot be aligned.
     """
-    data = np.asarray(volume.data, np.float32)
-    n = max(data.shape)
-    weight = soft_sphere(n, n / 2 - 4, 3.0) if mask is None else cube_of(mask)
+    half = int(np.ceil(min(reach_A, 1e9) / volume.pixel_size_A)) + 2
+    box = min(volume.box, 2 * half)
+    shape = (box, box, box)
+    weight = soft_ball(shape, box / 2 - 4, 3.0) if mask is None else resize_box(mask, shape)
+    cube = resize_box(np.asarray(volume.data, np.float32), shape, float(np.median(volume.data[::4, ::4, ::4])))
     edge = (weight > 0.02) & (weight < 0.5)
-    cube = cube_of(data, float(np.median(data)))
-    level = float(cube[edge].mean(dtype=np.float64)) if edge.any() else float(np.median(cube))
-    cube = (cube - np.float32(level)) * weight
-    if not float(cube.std()) > 0:
+    cube -= np.float32(cube[edge].mean(dtype=np.float64) if edge.any() else np.median(cube))
+    cube *= weight
+    fraction = float(np.mean(np.square(weight), dtype=np.float64))
+    if not float(cube.std()) > 1e-6 * float(np.abs(cube).max(initial=0.0)):
         raise DataError(
             "the map has no density inside the mask", volume.source or volume.name, "give another map or mask"
         )
-    cube, pixel = fourier_cropped(cube, volume.pixel_size_A, finest_A / 2.4)
+    del weight, edge
+    smaller = fft.fast_size(int(np.ceil(box * volume.pixel_size_A / (finest_A / 2.4))), even=True)
+    pixel = volume.pixel_size_A
+    if smaller < box:
+        cube, pixel = fourier_resize(cube, (smaller,) * 3, check), pixel * box / smaller
+    check()
     transform = prepare_transform(cube)
     centre = (transform.shape[0] - 2) // 2
-    return AlignMap(transform, centre, 2 * centre * pixel, cube.shape[0] * pixel, pixel)
+    return AlignMap(transform, centre, 2 * centre * pixel, cube.shape[0] * pixel, pixel, fraction)

@@ -139,6 +139,27 @@ def accumulate(points, lo, hi, weight, reference, value, gradient, t, sums, bi, 
                 jj[p, q] += w * (J[p].real * J[q].real + J[p].imag * J[q].imag)
 
 
+@njit(nogil=True, fastmath=True, cache=True)
+def products(F, c, scale, points, matrices, left, weight, place, mate, out, powers):
+    """Set transforms of cross-correlations: ``left · conj F(Mᵀ k)`` mirrored, for each matrix.
+
+    ``out`` (b, n·n·(n//2+1)) gets the conjugate product at ``place``, and its conjugate at ``mate`` (-1 for none);
+    ``powers`` (b,) the weighted power of the samples.
+    """
+    value = np.empty(points.shape[0], np.complex64)
+    for k in range(matrices.shape[0]):
+        sample_linear(F, c, scale, points, matrices[k], value)
+        power = 0.0
+        for i in range(points.shape[0]):
+            v = value[i]
+            power += weight[i] * (v.real * v.real + v.imag * v.imag)
+            product = left[i] * np.conj(v)
+            out[k, place[i]] = product
+            if mate[i] >= 0:
+                out[k, mate[i]] = np.conj(product)
+        powers[k] = power
+
+
 @njit(nogil=True, cache=True)
 def best_in_ball(volume, radius2, out):
     """Write (value, z, y, x) of the largest value of a wrapped volume (n, n, n) within ``radius2`` of the origin."""
