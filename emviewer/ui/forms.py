@@ -304,13 +304,6 @@ class Field:
 
         return line, value, set_value
 
-    @property
-    def is_default(self) -> bool:
-        """Whether the field says what it says when nobody touches it."""
-        if self.info.is_required():
-            return not self.value()
-        return bool(self.value() == self.info.get_default(call_default_factory=True, validated_data={}))
-
 
 def _combo(words: tuple[str, ...], changed: Callable[[], None], editable: bool) -> tuple[Any, Any, Any]:
     box = QComboBox()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -64,6 +63,8 @@ class LogView(QTextBrowser):
         path.write_text(self.text())
 
     def _add(self, level: str, line: str, document_id: int | None = None) -> None:
+        if level != "command" and self.lines and self.lines[-1][1:] == (level, line, document_id):
+            return  # a file that went away fails again with every tile
         entry = (datetime.now(), level, line, document_id)
         self.lines.append(entry)
         self.append(self._html(*entry))
@@ -85,9 +86,3 @@ class LogView(QTextBrowser):
         self.clear()
         for entry in self.lines:
             self.append(self._html(*entry))
-
-
-def chosen_path(ask: Callable[[], tuple[str, str]]) -> Path | None:
-    """Return the path that a file dialog gave, None if it was cancelled."""
-    name, _ = ask()
-    return Path(name) if name else None

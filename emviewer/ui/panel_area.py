@@ -158,8 +158,8 @@ class PanelArea(QMainWindow):
     -------
     front_changed : Panel or None
         Another panel is in front (its inspector, actions and read-out count).
-    emptied
-        The last panel was closed.
+    count_changed
+        A panel was opened or closed.
     status : str
         Read-out of the panel in front.
     """

@@ -142,9 +142,8 @@ class StartPage(QScrollArea):
         pin = QToolButton()
         pin.setMinimumSize(24, 24)
         pin.setIconSize(QSize(14, 14))
-        pin.setIcon(
-            theme.icon("pinned" if pinned else "pin", theme.current().accent if pinned else theme.current().faint)
-        )
+        c = theme.current()
+        pin.setIcon(theme.icon("pinned", c.accent) if pinned else theme.icon("pin", c.faint))
         pin.setToolTip("Let it go with time" if pinned else "Keep in this list")
         pin.setAccessibleName(f"{'Unpin' if pinned else 'Pin'} {path.name}")
         pin.clicked.connect(partial(self._pin, path, not pinned))
@@ -162,10 +161,22 @@ class StartPage(QScrollArea):
         row.addWidget(pin)
         row.addWidget(name)
         row.addWidget(folder, 1)
+        forget = QToolButton()
+        forget.setMinimumSize(24, 24)
+        forget.setIconSize(QSize(12, 12))
+        forget.setIcon(theme.icon("close", c.faint))
+        forget.setToolTip("Take off this list; the file stays")
+        forget.setAccessibleName(f"Take {path.name} off the list")
+        forget.clicked.connect(partial(self._forget, path))
+        row.addWidget(forget)
         return holder
 
     def _pin(self, path: Path, pinned: bool, _checked: bool = False) -> None:
         self.settings.pin_recent(path, pinned)
+        self.refresh()
+
+    def _forget(self, path: Path, _checked: bool = False) -> None:
+        self.settings.remove_recent(path)
         self.refresh()
 
     def _choose(self, path: Path, _checked: bool = False) -> None:

@@ -278,6 +278,16 @@ def test_warnings_link_to_their_document_and_the_log_can_be_run(qtbot, window, m
     assert lines[-2].startswith("# ") and lines[-2].endswith("warning: a doubt")
 
 
+def test_the_same_error_again_and_again_is_one_line_and_one_strip(window):
+    for _ in range(20):
+        window.show_error(DataError("the image file a.mrcs was not found"), "Something could not be shown")
+    assert len(window.log.lines) == 1
+    assert len(window.notices.notices()) == 1
+    window.log.command("emviewer info a")
+    window.log.command("emviewer info a")
+    assert len(window.log.lines) == 3
+
+
 def test_geometry_and_docks_are_remembered(qtbot, tmp_path, map_file):
     def again(then):
         window = MainWindow(Settings(tmp_path / "s.ini"))
@@ -390,6 +400,9 @@ def test_missing_recent_files_are_greyed_and_can_be_pinned(qtbot, window, tmp_pa
     pin = next(b for b in window.start.findChildren(QAbstractButton) if b.accessibleName() == "Pin gone.mrc")
     pin.click()
     assert window.settings.recent() == [(gone, True)]
+    names = {b.accessibleName(): b for b in window.start.findChildren(QAbstractButton)}
+    names["Take gone.mrc off the list"].click()
+    assert window.settings.recent() == []
 
 
 def test_a_table_whose_images_are_elsewhere_asks_for_the_project_folder(qtbot, window, tmp_path, monkeypatch):
