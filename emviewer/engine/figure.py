@@ -7,6 +7,7 @@ A spec is a JSON object that holds paths and view parameters, never pixels, so a
     {"kind": "slices", "map": "map.mrc", "position": [64, 64, 70], "half_width": 2, "crosshair": true}
     {"kind": "image", "map": "map.mrc", "angles": [30, 60, 0], "width_mm": 85}
     {"kind": "image", "stack": "classes.mrcs", "row": 3}
+    {"kind": "compare", "result": "classes_compare", "limit": 4}
 
 All kinds take ``width_mm`` (85, 120, 180 …), ``dpi``, ``title``, ``subtitle``, ``letter``, ``scale_bar``,
 ``pixel_size_A`` and ``contrast`` (``{"low", "high", "colormap", "inverted"}``; without limits the robust range).
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from emviewer import __version__
-from emviewer.engine import figure_gallery, figure_slices
+from emviewer.engine import figure_gallery, figure_slices, figure_triplets
 from emviewer.engine.errors import FileError, ParameterError
 from emviewer.engine.figure_page import Page
-from emviewer.engine.figure_spec import AnyFigure, GallerySpec, SlicesSpec, parse
+from emviewer.engine.figure_spec import AnyFigure, GallerySpec, SlicesSpec, TripletsSpec, parse
 
 FORMATS = (".png", ".pdf", ".svg", ".tiff", ".tif")
 
@@ -85,6 +86,8 @@ def render_file(path: Path | str, out: Path | str) -> None:
 def _draw(figure: AnyFigure) -> Page:
     if isinstance(figure, GallerySpec):
         return figure_gallery.draw(figure)
+    if isinstance(figure, TripletsSpec):
+        return figure_triplets.draw(figure)
     if isinstance(figure, SlicesSpec):
         return figure_slices.draw_slices(figure)
     return figure_slices.draw_image(figure)

@@ -145,7 +145,30 @@ class ImageSpec(FigureSpec):
     project_dir: Path | None = None
 
 
-AnyFigure = GallerySpec | SlicesSpec | ImageSpec
+class TripletsSpec(FigureSpec):
+    """Images of a comparison with their reprojections and residuals.
+
+    Parameters
+    ----------
+    result : Path
+        The folder of a compare job.
+    map_name : str
+        Which of its maps; empty for the first.
+    worst, best : list of int
+        Row ids (from 0); when both are empty, by outlier score.
+    limit : int
+        How many on either side when none are named.
+    """
+
+    kind: Literal["compare"] = "compare"
+    result: Path
+    map_name: str = ""
+    worst: list[int] = []
+    best: list[int] = []
+    limit: int = Field(5, ge=1, le=100)
+
+
+AnyFigure = GallerySpec | SlicesSpec | ImageSpec | TripletsSpec
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
 
 
@@ -155,7 +178,7 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
     Parameters
     ----------
     spec : dict
-        Plain data; ``kind`` is ``gallery``, ``slices`` or ``image``.
+        Plain data; ``kind`` is ``gallery``, ``slices``, ``image`` or ``compare``.
     base : Path, optional
         Folder that relative paths start from (that of the spec's file); the current folder unless given.
     where : object
@@ -179,7 +202,8 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
     ):
         raise ParameterError("the figure names no images", where, "give stack or table in the spec")
     root = (base or Path.cwd()).absolute()
-    moved = {name: root / value for name in ("table", "stack") if (value := getattr(figure, name, None)) is not None}
+    paths = {name: getattr(figure, name, None) for name in ("table", "stack", "result")}
+    moved: dict[str, Any] = {name: root / value for name, value in paths.items() if value is not None}
     volume = getattr(figure, "map", None)
     if volume is not None and not volume.startswith("phantom:"):
         moved["map"] = str(root / volume)

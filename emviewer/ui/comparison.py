@@ -32,6 +32,8 @@ THEN = (
 SCORES = (*FIRST[1:], *THEN[:8])
 LOWER_IS_WORSE = ("cc", "cc_margin")
 TAGS_FILE = "tags.csv"
+FIGURE_ROWS = 5
+"""Images that a figure shows of the worst and of the best."""
 
 
 @dataclass(eq=False)
@@ -251,9 +253,20 @@ def open_growing(path: Path, final: Path) -> ImageStack:
     return mrc.read_stack(final)
 
 
-def figure_spec(document: Document | None, rows: Sequence[int]) -> dict[str, Any] | None:
-    """Return the spec of a figure of the first and last of these rows as triplets; None before there is a result."""
+def figure_spec(document: Document | None) -> dict[str, Any] | None:
+    """Return the spec of a figure of the worst and best rows as they are sorted; None before there is a result."""
     comparison = of(document)
     if document is None or comparison is None or document.path is None or document.streaming:
         return None
-    return {"kind": "compare", "result": str(document.path), "map": comparison.shown, "rows": [int(r) for r in rows]}
+    table = comparison.table_of(comparison.shown)
+    order = [int(row) for row in comparison.walk() if np.isfinite(table["cc"].iat[int(row)])]
+    k = min(FIGURE_ROWS, max(1, len(order) // 2))
+    return {
+        "kind": "compare",
+        "result": str(document.path),
+        "map_name": comparison.shown,
+        "worst": order[:k],
+        "best": order[::-1][:k] if len(order) > k else [],
+        "title": document.title,
+        "subtitle": "; ".join(text for _, text in comparison.verdict()),
+    }

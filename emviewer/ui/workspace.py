@@ -76,6 +76,7 @@ class Workspace(QObject):
     added, removed, changed, current_changed : Document (``current_changed`` may carry None)
     selection_changed, row_changed : int, the document's id
     selection_edited : Document, rows before, rows after; the undo stack listens
+    order_changed : int, the document's id; a table of scores was sorted, N and P follow
     edited : str, callable, callable; what a person did in words, how to do it again and how to undo it
     """
 
@@ -86,6 +87,7 @@ class Workspace(QObject):
     selection_changed = Signal(object)
     row_changed = Signal(object)
     selection_edited = Signal(object, object, object)
+    order_changed = Signal(object)
     edited = Signal(str, object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:

@@ -190,9 +190,7 @@ class ComparePanel(ContrastActions, CompareRows):
         if document is None or compared is None:
             return
         row, scores = self.workspace.row(document), self.scores()
-        order = compared.walk()
-        place = np.flatnonzero(order == row) if row is not None else []
-        self.header.show_place(row, int(place[0]) if len(place) else None, len(order))
+        self._show_place()
         if row != self._row:
             self.hand.leave()
         self._row = row
@@ -207,6 +205,14 @@ class ComparePanel(ContrastActions, CompareRows):
             return
         self._version = version
         self._read(row, scores)
+
+    def _show_place(self) -> None:
+        document, compared = self.document, self.compared
+        if document is None or compared is None:
+            return
+        row, order = self.workspace.row(document), compared.walk()
+        place = np.flatnonzero(order == row) if row is not None else []
+        self.header.show_place(row, int(place[0]) if len(place) else None, len(order))
 
     def _read(self, row: int, scores: pd.Series) -> None:
         compared = self.compared
@@ -386,10 +392,7 @@ class ComparePanel(ContrastActions, CompareRows):
         return [("Levels", self.levels)]
 
     def figure_spec(self) -> dict[str, Any] | None:
-        document, compared = self.document, self.compared
-        if document is None or compared is None or compared.folder is None or document.path is None:
-            return None
-        return {"kind": "compare", "result": str(document.path), "map": compared.shown}
+        return comparison.figure_spec(self.document)
 
     def state(self) -> dict[str, Any]:
         compared = self.compared

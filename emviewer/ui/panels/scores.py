@@ -188,8 +188,9 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
 
     def _tell_order(self) -> None:
         """Let N and P in every panel follow this order."""
-        if self.compared is not None:
+        if self.compared is not None and self.document is not None:
             self.compared.order = self.rows.ids_at(slice(None))
+            self.workspace.order_changed.emit(self.document.id)
 
     def do_select_worse(self) -> None:
         """Select the current row and every shown row that scores worse by the column it is sorted by."""
@@ -259,7 +260,7 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         return self.view
 
     def figure_spec(self) -> dict[str, Any] | None:
-        return comparison.figure_spec(self.document, self.rows.ids_at(slice(None)))
+        return comparison.figure_spec(self.document)
 
     def state(self) -> dict[str, Any]:
         return {
