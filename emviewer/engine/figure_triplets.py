@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -46,7 +48,7 @@ def draw(spec: TripletsSpec) -> Page:
             page.text(left + j * (tile + GAP) + tile / 2, page.top + 6.2, word, 6, colour=GREY_INK, align="center")
         for i, row in enumerate(rows):
             top = page.top + HEADING_MM + i * step
-            scores = table.iloc[table.index.get_loc(row)]
+            scores = table.loc[[row]].to_dict("records")[0]
             _triplet(page, spec, [stack[row] for stack in stacks], scores, left, top, tile)
     foot = page.height - MARGIN - 0.5
     if spec.scale_bar:
@@ -56,7 +58,7 @@ def draw(spec: TripletsSpec) -> Page:
 
 
 def _triplet(
-    page: Page, spec: TripletsSpec, images: list[F32], scores: pd.Series, left: float, top: float, tile: float
+    page: Page, spec: TripletsSpec, images: list[F32], scores: dict[Any, Any], left: float, top: float, tile: float
 ) -> None:
     scale, offset = (np.float32(np.nan_to_num(float(scores[c]))) for c in ("gray_scale", "gray_offset"))
     fitted = images[1] * scale + offset

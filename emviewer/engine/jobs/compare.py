@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emviewer.engine.jobs import compare_output as output
 from emviewer.engine.jobs import compare_scores as scores
 from emviewer.engine.jobs import compare_setup as setup
+from emviewer.engine.jobs.compare_estimate import estimate
 from emviewer.engine.jobs.compare_inputs import Inputs, open_inputs
 from emviewer.engine.jobs.compare_map import Compared, MapComparison
 from emviewer.engine.jobs.compare_params import HELP, TITLE, CompareParams
@@ -157,4 +158,4 @@ def _set_batch(table: pd.DataFrame, name: str, first: int, total: int) -> Batch:
     return Batch(rows, columns, first + len(table), total, f"compared with {name}", {"map": name, "first": first})
 
 
-SPEC = JobSpec("compare", TITLE, HELP, CompareParams, compare)
+SPEC = JobSpec("compare", TITLE, HELP, CompareParams, compare, estimate)
