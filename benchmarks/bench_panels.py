@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from emviewer.engine.simulate import phantom
@@ -30,19 +31,26 @@ from emviewer.ui.workspace import Document, Workspace
 
 app = QApplication.instance() or QApplication([])
 workspace, runner = Workspace(), Runner()
+awake = QTimer()  # so that waiting for events ends even if the answer came before
+awake.start(20)
 
 
 def until(done, seconds=120.0):
     end = time.perf_counter() + seconds
     while not done():
-        app.processEvents()
+        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
         if time.perf_counter() > end:
             raise SystemExit("took too long")
 
 
+def now():
+    """Wall time, and CPU time of all threads: the second does not mind a busy machine."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 def report(name, times):
-    t = np.array(times) * 1e3
-    print(f"{name:52s} median {np.median(t):7.2f} ms  95 % {np.percentile(t, 95):7.2f} ms  {1e3 / np.median(t):6.0f}/s")
+    (wall, cpu), late = np.median(times, axis=0) * 1e3, np.percentile(np.array(times)[:, 0], 95) * 1e3
+    print(f"{name:46s} median {wall:6.2f} ms  95 % {late:6.2f} ms  {1e3 / wall:5.0f}/s   CPU {cpu:6.2f} ms")
 
 
 def cold(path):
@@ -78,11 +86,11 @@ def slices(folder: Path) -> None:
             for axis, name in enumerate(("YZ", "XZ", "XY")):
                 times = []
                 for _ in range(150):
-                    begin = time.perf_counter()
+                    begin = now()
                     panel._step(axis, 1 if panel.current.voxel[axis] < 500 else -490)
                     until(lambda name=name: not panel._pacers[name].busy)
                     panel.area.canvases[name].repaint()
-                    times.append(time.perf_counter() - begin)
+                    times.append(now() - begin)
                 report(f"512³ scroll {name}, file {'read through' if warm else 'just opened'}", times)
         panel.close()
         panel.deleteLater()
@@ -104,12 +112,12 @@ def explorer(box: int) -> None:
     print(f"{f'{box}³ first projection (prepared)':52s} {1e3 * (time.perf_counter() - start):7.0f} ms")
     times = []
     for k in range(300):
-        begin = time.perf_counter()
+        begin = now()
         panel.set_view(View(0.7 * k, 40 + 0.3 * k, 0.2 * k))
         until(lambda: not panel._pacer.busy)
         panel.canvas.repaint()
         panel.sphere.repaint()
-        times.append(time.perf_counter() - begin)
+        times.append(now() - begin)
     report(f"{box}³ turning (image {panel.canvas.image.shape[0]}²) with sphere", times)
     panel.close()
     panel.deleteLater()
@@ -129,10 +137,10 @@ def sphere() -> None:
         times = []
         for k in range(20):
             view.look_from(np.array([np.cos(k / 7), np.sin(k / 7), 0.4]))
-            begin = time.thread_time()
+            begin = now()
             view.repaint()
-            times.append(time.thread_time() - begin)
-        report(f"sphere of {n} directions, turned (CPU)", times)
+            times.append(now() - begin)
+        report(f"sphere of {n} directions, turned", times)
     view.close()
     view.deleteLater()
 
@@ -143,6 +151,7 @@ def main() -> None:
     for box in (128, 256):
         explorer(box)
     sphere()
+    awake.stop()
     runner.close()
 
 
