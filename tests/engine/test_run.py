@@ -233,10 +233,23 @@ def test_existing_results_are_refused_or_replaced(tmp_path):
     with pytest.raises(OutputError, match="--overwrite"):
         drain(run_job(spec(), CountParams(n=2), out))
     assert (out / "lines.txt").read_text() == "0\n"
-    (out / "mine.txt").write_text("gone with --overwrite")
+    (out / "note.txt").write_text("in a result, gone with --overwrite")
     drain(run_job(spec(), CountParams(n=2), out, overwrite=True))
     assert sorted(p.name for p in out.iterdir()) == ["job.json", "lines.txt", "summary.json"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_no_result_is_never_deleted(tmp_path):
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.txt").write_text("years of work")
+    job = run_job(spec(), CountParams(n=2), out, overwrite=True)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(job)
+    assert (out / "job.json").exists()
+    assert (tmp_path / "thesis.replaced-1" / "chapter1.txt").read_text() == "years of work"
+    assert any("thesis.replaced-1" in warning for warning in end.value.value.warnings)
 
 
 def test_the_old_result_stays_until_the_new_one_is_whole(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -134,7 +135,8 @@ class ResultFolder:
     def close(self, status: str) -> Path:
         """Write job.json and summary.json, rename to the final folder, and return it.
 
-        An earlier result is moved aside, and deleted only when the new one stands in its place.
+        An earlier result is moved aside, and deleted only when the new one stands in its place. A folder that is no
+        result (it has no job.json) is somebody's own: it is kept beside, and that is said.
 
         Raises
         ------
@@ -184,7 +186,16 @@ class ResultFolder:
         except OSError:
             old.rename(self.out)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        if (old / "job.json").exists() or not any(old.iterdir()):
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            kept = next(
+                place
+                for number in itertools.count(1)
+                if not (place := self.out.with_name(f"{self.out.name}.replaced-{number}")).exists()
+            )
+            old.rename(kept)
+            self.warn(f"{self.out.name} was no result of emviewer, so it is kept as {kept.name}")
 
 
 def plain(value: Any) -> Any:
