@@ -148,10 +148,11 @@ def test_large_map_rests_in_full_resolution(panel, qtbot, monkeypatch):
 
 
 def test_preparation_can_be_cancelled_and_taken_up_again(panel, qtbot, monkeypatch):
-    stopped = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
     def endless(volume):
         def work(check):
+            started.set()
             try:
                 while True:
                     check()
@@ -165,7 +166,7 @@ def test_preparation_can_be_cancelled_and_taken_up_again(panel, qtbot, monkeypat
         patch.setattr("emviewer.ui.panels.explorer_stage.prepared_for_turning", endless)
         d = panel.workspace.add(Document("map", "b", volume=Map3D(blob(BOX, (0, 0, 0)), 1.0)))
         panel.show_document(d)
-        qtbot.waitUntil(panel._busy_bar.isVisible)
+        qtbot.waitUntil(lambda: started.is_set() and panel._busy_bar.isVisible())
         panel.cancel_button.click()
         qtbot.waitUntil(stopped.is_set)
     assert not panel._busy_bar.isVisible() and "Not prepared" in panel.canvas.message
