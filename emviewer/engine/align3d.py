@@ -43,17 +43,19 @@ class Aligner:
         Largest rotation allowed (of the rotation after the flip).
     finest_A : float
         Finest detail compared.
+    box_A : float
+        Period of the comparison, at least: the box of the moving maps.
     """
 
     def __init__(
         self, reference: AlignMap, diameter_A: float, max_shift_A: float, *, max_angle_deg: float = 180.0,
-        finest_A: float = 0.0,
+        finest_A: float = 0.0, box_A: float = 0.0,
     ) -> None:  # fmt: skip
         self.reference = reference
         self.diameter_A = diameter_A
         self.max_shift_A = max_shift_A
         self.max_angle_deg = max_angle_deg
-        self.box_A = max(reference.box_A, 2.2 * max_shift_A)
+        self.box_A = max(reference.box_A, box_A, 2.2 * max_shift_A)
         self.finest = min(reference.highest, 1 / finest_A if finest_A > 0 else np.inf)
         self.coarse = min(1 / float(np.clip(diameter_A / 6, 20, 40)), 0.8 * self.finest)
         self.step_deg = float(np.clip(6 * STEP_DEG / (self.coarse * diameter_A), 8, STEP_DEG))
@@ -94,19 +96,19 @@ class Aligner:
     # refinement -----------------------------------------------------------------------------------------------------
     def refine(
         self, moving: AlignMap, pose: Pose3D, top: float, *, weight: F64 | None = None, iterations: int = 25,
-        fit_size: bool = False,
+        fit_size: bool = False, most: int = MOST_POINTS,
     ) -> Pose3D:  # fmt: skip
         """Refine one pose within the band up to ``top`` (1/Å); weights by shell, whitened ones by default."""
         m = int(np.searchsorted(self.radius, min(top, moving.highest)))
-        use = self._some(m)
+        use = self._some(m, most)
         each = self._whitening(moving, m)[use] if weight is None else weight[self.shells[use]]
         return self._problem(moving, use, each, fit_size).solve(pose, iterations, self.max_shift_A)
 
-    def _some(self, m: int) -> NDArray[np.int64]:
+    def _some(self, m: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
         """Return the first ``m`` points, or the same random ones of them each time."""
-        if m <= MOST_POINTS:
+        if m <= most:
             return np.arange(m)
-        return np.sort(np.random.default_rng(0).choice(m, MOST_POINTS, False))
+        return np.sort(np.random.default_rng(0).choice(m, most, False))
 
     def _problem(self, moving: AlignMap, use: NDArray[np.int64], weight: F64, fit_size: bool = False) -> Problem:
         points, values = np.ascontiguousarray(self.points[use]), np.ascontiguousarray(self.values[use])
@@ -155,8 +157,9 @@ class Aligner:
         return full
 
     def polish(
-        self, moving: AlignMap, pose: Pose3D, *, rounds: int = 2, fit_size: bool = False, iterations: int = 20
-    ) -> Pose3D:
+        self, moving: AlignMap, pose: Pose3D, *, rounds: int = 2, fit_size: bool = False, iterations: int = 20,
+        most: int = MOST_POINTS,
+    ) -> Pose3D:  # fmt: skip
         """Refine with the weights that the shell correlation at the pose gives."""
         for _ in range(rounds):
             weight = self.weights(moving, [pose])
@@ -164,7 +167,7 @@ class Aligner:
             if len(last) == 0:
                 return pose
             top = (last[-1] + 0.5) / self.box_A
-            pose = self.refine(moving, pose, top, weight=weight, iterations=iterations, fit_size=fit_size)
+            pose = self.refine(moving, pose, top, weight=weight, iterations=iterations, fit_size=fit_size, most=most)
         return pose
 
     def information(self, moving: AlignMap, pose: Pose3D) -> float:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import fft
 from emviewer.engine import kernels_align as ka
+from emviewer.engine.align3d_mask import MARGIN_A, coarse_mask, reach_A
+from emviewer.engine.align3d_move import Grid3D, move_mask
 from emviewer.engine.errors import DataError
 from emviewer.engine.filters import soft_ball
 from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.resample import fourier_resize, resize_box
 from emviewer.engine.task import Check, never
-from emviewer.engine.types import F32, F64, Map3D
+from emviewer.engine.types import F32, F64, Map3D, RigidTransform
 
 C64 = NDArray[np.complex64]
+_STILL = RigidTransform(np.eye(3), np.zeros(3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,10 @@ class AlignMap:
         Voxel of the transform's map (coarser than the file's where the band allows).
     fraction : float
         Mean of the squared mask: the fraction of voxels that stay independent.
+    diameter_A : float
+        Of what the mask holds.
+    masked, mask : ndarray of float32 (m, m, m) or None
+        The masked map and its mask that the transform is of, voxel n//2 at the centre.
     """
 
     transform: C64
@@ -45,6 +52,9 @@ class AlignMap:
     box_A: float
     pixel_size_A: float
     fraction: float = 1.0
+    diameter_A: float = 0.0
+    masked: F32 | None = field(default=None, repr=False)
+    mask: F32 | None = field(default=None, repr=False)
 
     @property
     def highest(self) -> float:
@@ -64,20 +74,21 @@ class AlignMap:
 
 
 def prepare_map(
-    volume: Map3D, mask: F32 | None, finest_A: float, *, reach_A: float = np.inf, check: Check = never
+    volume: Map3D, mask: F32 | None, finest_A: float, *, automatic: bool = False, check: Check = never
 ) -> AlignMap:
-    """Mask a map, cut it to the band it is needed in, and transform it.
+    """Cut a map to the band it is needed in, mask it, and transform it.
 
     Parameters
     ----------
     volume : Map3D
         The map; not cubic is centred in a cube.
     mask : ndarray of float32 of the map's shape, optional
-        Weights; a soft sphere that holds the box's inscribed ball if None.
+        Weights.
     finest_A : float
         Finest detail that will be compared.
-    reach_A : float
-        How far from voxel n//2 the mask reaches: what lies beyond is cut off, so that transforms are small.
+    automatic : bool
+        Without a mask, whether to make one around the density (:func:`coarse_mask`); otherwise, and where none is
+        found, a soft sphere that holds the box's inscribed ball.
     check : callable
         Called now and then.
 
@@ -86,25 +97,51 @@ def prepare_map(
     DataError
         The map is flat, so that it cannot be aligned.
     """
-    half = int(np.ceil(min(reach_A, 1e9) / volume.pixel_size_A)) + 2
-    box = min(volume.box, 2 * half)
-    shape = (box, box, box)
-    weight = soft_ball(shape, box / 2 - 4, 3.0) if mask is None else resize_box(mask, shape)
-    cube = resize_box(np.asarray(volume.data, np.float32), shape, float(np.median(volume.data[::4, ::4, ::4])))
-    edge = (weight > 0.02) & (weight < 0.5)
-    cube -= np.float32(cube[edge].mean(dtype=np.float64) if edge.any() else np.median(cube))
-    cube *= weight
-    fraction = float(np.mean(np.square(weight), dtype=np.float64))
+    small = _working(volume, mask, finest_A, check)
+    n, pixel = small.box, small.pixel_size_A
+    weight: F32 | None = None
+    if mask is not None:
+        shape = (volume.box,) * 3
+        weight = np.clip(fourier_resize(resize_box(np.asarray(mask, np.float32), shape), (n,) * 3, check), 0, 1)
+    elif automatic and (found := coarse_mask(small)) is not None:
+        weight = move_mask(found[0], found[1], _STILL, Grid3D.of(small))
+    diameter, reach = (n * pixel, n * pixel / 2) if weight is None else reach_A(weight, pixel)
+    if weight is None:
+        weight = soft_ball(small.shape, n / 2 - 4, 3.0)
+    box = min(n, 2 * (int(np.ceil((reach + MARGIN_A) / pixel)) + 2))
+    cube, weight = resize_box(small.data, (box,) * 3), resize_box(weight, (box,) * 3)
+    if mask is None:
+        cube -= np.float32(_rim(cube, weight))
+        cube *= weight
     if not float(cube.std()) > 1e-6 * float(np.abs(cube).max(initial=0.0)):
         raise DataError(
             "the map has no density inside the mask", volume.source or volume.name, "give another map or mask"
         )
-    del weight, edge
-    smaller = fft.fast_size(int(np.ceil(box * volume.pixel_size_A / (finest_A / 2.4))), even=True)
-    pixel = volume.pixel_size_A
-    if smaller < box:
-        cube, pixel = fourier_resize(cube, (smaller,) * 3, check), pixel * box / smaller
     check()
     transform = prepare_transform(cube)
     centre = (transform.shape[0] - 2) // 2
-    return AlignMap(transform, centre, 2 * centre * pixel, cube.shape[0] * pixel, pixel, fraction)
+    fraction = float(np.mean(np.square(weight), dtype=np.float64))
+    return AlignMap(transform, centre, 2 * centre * pixel, box * pixel, pixel, fraction, diameter, cube, weight)
+
+
+def _working(volume: Map3D, mask: F32 | None, finest_A: float, check: Check) -> Map3D:
+    """Return the map, masked if there is a mask, as a cube whose voxels suffice for the band."""
+    n = volume.box
+    cube = np.asarray(volume.data, np.float32)
+    if float(cube[:: max(1, len(cube) // 64)].std()) == 0 and float(cube.std()) == 0:
+        raise DataError("the map is flat: every voxel is alike", volume.source or volume.name, "give another map")
+    if mask is not None:
+        cube = (cube - np.float32(_rim(cube, mask))) * mask
+    if not volume.is_cubic:
+        cube = resize_box(cube, (n,) * 3, 0.0 if mask is not None else float(np.median(cube)))
+    smaller = fft.fast_size(int(np.ceil(n * volume.pixel_size_A / (finest_A / 2.4))), even=True)
+    pixel = volume.pixel_size_A
+    if smaller < n:
+        cube, pixel = fourier_resize(cube, (smaller,) * 3, check), pixel * n / smaller
+    return Map3D(cube, pixel)
+
+
+def _rim(data: F32, weight: F32) -> float:
+    """Return the grey value around the density: the mean on the soft edge, else the median."""
+    edge = (weight > 0.02) & (weight < 0.5)
+    return float(data[edge].mean(dtype=np.float64) if edge.any() else np.median(data))
