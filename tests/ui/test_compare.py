@@ -1,0 +1,475 @@
+"""A comparison in the window: grows while it runs, opens again the same, is walked, tagged, turned by hand, saved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import figure, mrc_write, star
+from emviewer.engine.jobs.compare import SPEC
+from emviewer.engine.jobs.compare_params import CompareParams
+from emviewer.engine.jobs.run import run_job
+from emviewer.engine.params import validated
+from emviewer.engine.simulate_phantom import GaussianPhantom
+from emviewer.engine.star_write import write_particles
+from emviewer.engine.types import Map3D
+from emviewer.ui import comparison
+from emviewer.ui.compare_stage import turn
+from emviewer.ui.opening import read_document
+from emviewer.ui.panels.compare import ComparePanel
+from emviewer.ui.panels.compare_pictures import Triplet
+from emviewer.ui.panels.directions import DirectionsPanel
+from emviewer.ui.panels.scores import ScoresPanel
+from emviewer.ui.panels.scores_view import FITTED, RESIDUAL
+from emviewer.ui.runner import Runner
+from emviewer.ui.undo import History
+from emviewer.ui.workspace import Workspace
+
+BOX, PIXEL, N = 32, 4.0, 20
+FOREIGN = (17, 18, 19)
+EMPTY = 5
+
+
+def blobs(seed):
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(-0.24, 0.24, (50, 3)) * BOX * np.array([1, 0.8, 0.6])
+    return GaussianPhantom(centres, rng.uniform(1.4, 2.5, 50), rng.uniform(0.5, 1.5, 50))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Images of one map, three of another, one empty; and the result of comparing them with both maps."""
+    folder = tmp_path_factory.mktemp("compared")
+    true, other = blobs(1), blobs(2)
+    views = Rotation.random(N, random_state=3).as_matrix()
+    images = true.project(views, BOX)
+    images[list(FOREIGN)] = other.project(views[list(FOREIGN)], BOX)
+    images += np.random.default_rng(5).normal(size=images.shape) * images.std() * 0.1
+    images[EMPTY] = 0
+    for name, density in (("true", true), ("other", other)):
+        mrc_write.write_map(folder / f"{name}.mrc", Map3D(density.density(BOX).astype(np.float32), PIXEL))
+    with mrc_write.StackWriter(folder / "images.mrcs", (BOX, BOX), PIXEL) as writer:
+        writer.append(images.astype(np.float32))
+    table = pd.DataFrame(
+        {
+            "rlnImageName": [f"{i + 1:06d}@images.mrcs" for i in range(N)],
+            "rlnOpticsGroup": 1,
+            "rlnMyOwnColumn": [f"{i}.50" for i in range(N)],
+        }
+    )
+    optics = pd.DataFrame({"rlnOpticsGroup": [1], "rlnImagePixelSize": [PIXEL], "rlnImageSize": [BOX]})
+    write_particles(folder / "images.star", table, optics)
+    params = validated(CompareParams, parameters(folder))
+    for _ in run_job(SPEC, params, folder / "result"):
+        pass
+    return folder
+
+
+def parameters(folder):
+    return {
+        "images": folder / "images.star",
+        "maps": [folder / "true.mrc", folder / "other.mrc"],
+        "project_dir": folder,
+        "report": "none",
+        "step": 15.0,
+    }
+
+
+@pytest.fixture
+def runner(qapp):
+    one = Runner()
+    yield one
+    assert one.close()
+
+
+@pytest.fixture
+def workspace(qapp):
+    return Workspace()
+
+
+@pytest.fixture
+def history(workspace):
+    return History(workspace)
+
+
+@pytest.fixture
+def document(planted, workspace):
+    found = read_document(planted / "result")
+    found.path = None  # tags of a test stay in the test
+    return workspace.add(found)
+
+
+def show(cls, workspace, runner, qtbot, document):
+    panel = cls(workspace, runner)
+    qtbot.addWidget(panel)
+    panel.resize(1000, 600)
+    panel.show()
+    panel.show_document(document)
+    return panel
+
+
+@pytest.fixture
+def panel(workspace, runner, qtbot, document, history):
+    one = show(ComparePanel, workspace, runner, qtbot, document)
+    qtbot.waitUntil(lambda: one.pictures.triplet is not None or one.pictures.canvases[1].message != "", timeout=5000)
+    return one
+
+
+@pytest.fixture
+def scores(workspace, runner, qtbot, document, history):
+    return show(ScoresPanel, workspace, runner, qtbot, document)
+
+
+def table_of(document):
+    compared = comparison.of(document)
+    return compared.table_of(compared.shown)
+
+
+def shown_ids(scores):
+    return scores.rows.ids_at(slice(None)).tolist()
+
+
+# the document -------------------------------------------------------------------------------------------------------
+def test_a_result_opens_with_one_row_an_image_and_a_column_a_map(document):
+    table = document.table
+    assert len(table) == N and table.index.tolist() == list(range(N))
+    assert {"cc true", "cc other", comparison.WINNER, "tag", "status"} <= set(table.columns)
+    assert comparison.of(document).shown == "true"
+    assert set(table.loc[list(FOREIGN), comparison.WINNER]) == {"other"}
+    assert table.loc[EMPTY, "status"] == "failed" and np.isnan(table.loc[EMPTY, "cc"])
+
+
+def test_another_map_is_shown_without_losing_rows_or_tags(document, workspace):
+    compared = comparison.of(document)
+    comparison.set_tags(document, [3], ["keep"])
+    before = document.table["cc"].copy()
+    compared.shown = "other"
+    comparison.refresh(document)
+    assert document.table.loc[3, "tag"] == "keep"
+    assert not np.allclose(document.table["cc"].dropna(), before.dropna())
+    assert np.array_equal(document.table["cc"], document.table["cc other"], equal_nan=True)
+
+
+def test_image_is_fitted_reprojection_plus_residual(document):
+    compared = comparison.of(document)
+    ids = np.array([0, 4, 9])
+    image, fitted, residual = (compared.stack(kind)[ids] for kind in ("aligned", "fitted", "residuals"))
+    np.testing.assert_allclose(image, fitted + residual, atol=2e-3 * image.std())
+
+
+def test_the_verdict_says_map_exceptions_contrast(document):
+    words = " | ".join(text for _, text in comparison.of(document).verdict())
+    assert "true explains these images" in words
+    assert f"of {N} flagged" in words and "contrast positive" in words
+
+
+def test_tags_are_kept_beside_the_scores(planted, tmp_path):
+    comparison.write_tags(tmp_path, {4: "reject", 0: "1"})
+    assert comparison.read_tags(tmp_path) == {0: "1", 4: "reject"}
+    (tmp_path / "tags.csv").write_text("no,such\nthing,here\n")
+    assert comparison.read_tags(tmp_path) == {}
+
+
+def test_a_running_job_grows_a_document_that_ends_as_the_folder(window, planted, qtbot, tmp_path):
+    lengths, failed = [], []
+    window.workspace.changed.connect(lambda d: lengths.append(d.n_rows))
+    job = window.run_job("compare", parameters(planted), tmp_path / "out")
+    qtbot.waitUntil(lambda: not job.active, timeout=60_000)
+    assert job.state == "complete", job.error
+    document = next(d for d in window.workspace.documents.values() if d.kind == "result")
+    qtbot.waitUntil(lambda: not document.streaming and document.path == tmp_path / "out", timeout=10_000)
+    qtbot.waitUntil(lambda: comparison.of(document).folder is not None, timeout=10_000)
+    assert lengths == sorted(lengths) and lengths[-1] == N
+    assert failed == []
+    fresh = read_document(tmp_path / "out")
+    pd.testing.assert_frame_equal(document.table, fresh.table)
+    kinds = [p.kind for p in window.area.panels()]
+    qtbot.waitUntil(lambda: {"compare", "scores", "directions", "plot"} <= {p.kind for p in window.area.panels()})
+    assert "gallery" not in kinds
+    scores = next(p for p in window.area.panels() if p.kind == "scores")
+    assert shown_ids(scores) == list(range(N))  # frozen in the order in which they came
+    assert scores.sort_button.isVisibleTo(scores)
+    scores.do_sort_now()
+    assert table_of(document)["outlier_score"].iloc[shown_ids(scores)].is_monotonic_decreasing
+
+
+# compare ------------------------------------------------------------------------------------------------------------
+def test_walking_goes_from_the_worst_by_the_current_sort(panel, scores, workspace, document):
+    order = shown_ids(scores)
+    workspace.set_row(document, order[0])
+    panel.do_next_worst()
+    assert workspace.row(document) == order[1]
+    scores.sort([("cc", False)])
+    best = shown_ids(scores)
+    workspace.set_row(document, best[0])
+    panel.do_next_worst()
+    panel.do_next_worst()
+    panel.do_previous_worst()
+    assert workspace.row(document) == best[1]
+    assert panel.header.place.text().endswith(f"2 of {N}")
+
+
+def test_pictures_share_one_contrast_and_zero_of_the_residual_is_neutral(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    image, fitted, residual = panel.pictures.canvases
+    assert image.contrast == fitted.contrast
+    assert residual.contrast.low == -residual.contrast.high
+    assert "-" in residual.contrast.colormap
+    strength = residual.contrast.high
+    panel.pictures.set_gain(4.0)
+    assert panel.pictures.canvases[2].contrast.high == pytest.approx(strength / 4)
+
+
+def test_an_image_that_failed_says_why_in_place_of_pictures(panel, workspace, document):
+    workspace.set_row(document, EMPTY)
+    assert "empty" in panel.pictures.canvases[1].message
+    assert panel.strip.status.text() == "✕ failed"
+
+
+def test_holding_b_shows_the_reprojection_in_place_of_the_image(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    first = panel.pictures.canvases[0]
+    qtbot.keyPress(panel.pictures, Qt.Key.Key_B)
+    assert np.array_equal(first.image, panel.shown.triplet.fitted)
+    qtbot.keyRelease(panel.pictures, Qt.Key.Key_B)
+    assert np.array_equal(first.image, panel.shown.triplet.image)
+
+
+def test_the_wipe_line_parts_image_and_reprojection_where_it_is_dragged(panel, qtbot):
+    n = 32
+    dark, bright = np.zeros((n, n), np.float32), np.ones((n, n), np.float32)
+    panel.pictures.show_triplet(Triplet(dark, bright, dark - bright))
+    panel.pictures.set_mode("wipe")
+    canvas = panel.pictures.single
+    area = canvas.image_rect()
+    where = QPoint(round(area.left() + 0.25 * area.width()), round(area.center().y()))
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, where)
+    picture = canvas.grab().toImage()
+    left = picture.pixelColor(round(area.left() + 0.1 * area.width()), round(area.center().y()))
+    right = picture.pixelColor(round(area.left() + 0.6 * area.width()), round(area.center().y()))
+    assert left.lightness() < 40 and right.lightness() > 215
+    panel.do_wipe()
+    assert panel.pictures.mode == "side"
+
+
+def test_overlay_is_grey_where_image_and_reprojection_agree(panel):
+    n = 16
+    image, fitted = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+    image[:8], fitted[4:12] = 1, 1
+    pixels = panel.pictures._two_colours(Triplet(image, fitted, image - fitted))
+    red, _, blue, _ = pixels.pixelColor(3, 6).getRgb()
+    assert red == blue == 255
+    assert pixels.pixelColor(3, 1).red() == 0 and pixels.pixelColor(3, 10).blue() == 0
+
+
+# by hand ------------------------------------------------------------------------------------------------------------
+def test_a_view_turned_by_hand_scores_worse_and_a_search_finds_back(panel, workspace, document, qtbot, history):
+    row = 2
+    workspace.set_row(document, row)
+    before = float(table_of(document).loc[row, "cc"])
+    panel.hand.roll(0.0)  # prepares the map
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    assert panel.hand.view.scores["cc"] == pytest.approx(before, abs=2e-3)
+    assert panel.hand.view.scores["outlier_score"] == pytest.approx(
+        float(table_of(document).loc[row, "outlier_score"]), abs=0.05
+    )
+    panel.hand._set(turn(np.array([0.0, 1.0, 0.0]), 20.0) @ panel.hand.rotation)
+    qtbot.waitUntil(lambda: panel.hand.view.scores["cc"] < before - 0.004, timeout=5000)
+    assert "worse" in panel.hand_strip.label.text() and panel.hand_strip.isVisibleTo(panel)
+    panel.do_search_here()
+    qtbot.waitUntil(lambda: panel.hand.view.scores["cc"] > before - 1e-3, timeout=10_000)
+
+
+def test_a_view_that_is_applied_can_be_undone(panel, workspace, document, qtbot, history):
+    row = 2
+    workspace.set_row(document, row)
+    old = table_of(document).loc[row].copy()
+    panel.hand.turn(0.1, 0.0)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    panel.hand._set(turn(np.array([0.0, 1.0, 0.0]), 60.0) @ panel.hand.rotation)
+    qtbot.waitUntil(lambda: panel.hand.view.scores["cc"] < old["cc"] - 0.02, timeout=5000)
+    image = panel.hand.view.images["residuals"]
+    panel.apply_hand()
+    assert document.table.loc[row, "cc"] < old["cc"] - 0.02
+    assert table_of(document).loc[row, "reason"] == "view set by hand"
+    np.testing.assert_array_equal(comparison.of(document).stack("residuals")[row], image)
+    history.undo()
+    assert document.table.loc[row, "cc"] == pytest.approx(old["cc"])
+    assert not np.array_equal(comparison.of(document).stack("residuals")[row], image)
+
+
+def test_going_to_another_row_takes_the_hand_away(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    panel.hand.roll(5.0)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    workspace.set_row(document, 3)
+    assert not panel.hand.active and not panel.hand_strip.isVisibleTo(panel)
+
+
+def test_images_that_are_gone_are_a_sentence(planted, panel, workspace, document, qtbot):
+    comparison.of(document).parameters["images"] = str(planted / "moved.star")
+    workspace.set_row(document, 2)
+    panel.hand.roll(5.0)
+    qtbot.waitUntil(lambda: "moved.star" in panel.notice.label.text(), timeout=5000)
+    assert panel.pictures.triplet is not None
+
+
+# scores -------------------------------------------------------------------------------------------------------------
+def test_scores_come_worst_first_with_three_pictures_a_row(scores, document, qtbot):
+    assert table_of(document)["outlier_score"].iloc[shown_ids(scores)].is_monotonic_decreasing
+    qtbot.waitUntil(lambda: all(t.idle for t in scores.pictures.values()), timeout=5000)
+    position = int(scores.rows.shown[3])
+    assert all(t.get(position) is not None for t in scores.pictures.values())
+    assert scores.model.names[1:3] == [FITTED, RESIDUAL]
+
+
+def test_missing_is_a_dash_and_states_are_words(scores):
+    place = shown_ids(scores).index(EMPTY)
+    assert scores.model.text(place, "cc") == "–"
+    assert scores.model.text(place, "status") == "✕ failed"
+
+
+def test_a_range_dragged_over_a_histogram_filters_and_a_click_shows_all(scores, document, qtbot):
+    strip = scores.filter
+    area = strip.area(scores.model.names.index("cc"))
+    middle = QPoint(round(area.center().x()), round(area.center().y()))
+    end = QPoint(round(area.right()), middle.y())
+    qtbot.mousePress(strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+    qtbot.mouseMove(strip, end)
+    strip.mouseMoveEvent(_moved(end))
+    qtbot.mouseRelease(strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, end)
+    low, high = strip.ranges["cc"]
+    cc = table_of(document)["cc"]
+    assert set(shown_ids(scores)) == set(cc.index[(cc >= low) & (cc <= high)])
+    assert 0 < len(scores.rows) < N
+    qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+    assert len(scores.rows) == N
+
+
+def _moved(at):
+    from PySide6.QtCore import QEvent, QPointF
+    from PySide6.QtGui import QMouseEvent
+
+    left = Qt.MouseButton.LeftButton
+    return QMouseEvent(QEvent.Type.MouseMove, QPointF(at), QPointF(at), left, left, Qt.KeyboardModifier.NoModifier)
+
+
+def test_select_worse_goes_by_the_value_not_by_the_order(scores, workspace, document):
+    score = table_of(document)["outlier_score"]
+    row = int(score.sort_values(ascending=False).index[4])
+    workspace.set_row(document, row)
+    scores.do_select_worse()
+    assert set(workspace.selection(document)) == set(score.index[score >= score[row]])
+    scores.sort([("cc", True)])
+    scores.do_select_worse()
+    cc = table_of(document)["cc"]
+    assert set(workspace.selection(document)) == set(cc.index[cc <= cc[row]])
+
+
+def test_tags_by_key_for_the_selected_rows_with_undo(scores, workspace, document, history, qtbot):
+    workspace.select(document, [2, 3, 4], record=False)
+    workspace.set_row(document, 3)
+    scores.do_tag_reject()
+    assert document.table["tag"].tolist().count("reject") == 3
+    qtbot.keyClick(scores.view, Qt.Key.Key_7)
+    assert comparison.of(document).tags == {2: "7", 3: "7", 4: "7"}
+    history.undo()
+    assert set(comparison.of(document).tags.values()) == {"reject"}
+    scores.do_tag_reject()  # again: off
+    assert comparison.of(document).tags == {}
+    workspace.set_row(document, 9)
+    scores.do_tag_keep()
+    assert comparison.of(document).tags == {9: "keep"}
+
+
+def test_tagging_leaves_order_and_scroll_as_they_are(scores, workspace, document):
+    scores.sort([("cc", True)])
+    order = shown_ids(scores)
+    workspace.set_row(document, order[2])
+    scores.do_tag_keep()
+    assert shown_ids(scores) == order
+    assert not scores.sort_button.isVisibleTo(scores)
+
+
+@pytest.mark.parametrize("which, expected", [("selected", [1, 4]), ("unselected", N - 2), ("ok", None)])
+def test_saved_rows_keep_every_column_of_the_original_table(
+    scores, planted, workspace, document, tmp_path, qtbot, which, expected
+):
+    workspace.select(document, [4, 1])
+    positions = scores.rows_of(which)
+    job = scores.save_rows(positions, tmp_path / "rows.star")
+    qtbot.waitUntil(lambda: not job.active, timeout=10_000)
+    assert job.state == "complete", job.error
+    saved = star.read_star(tmp_path / "rows.star")
+    original = star.read_star(planted / "images.star")
+    assert list(saved) == list(original)
+    pd.testing.assert_frame_equal(
+        saved["particles"].reset_index(drop=True), original["particles"].iloc[positions].reset_index(drop=True)
+    )
+    if isinstance(expected, list):
+        assert positions.tolist() == expected
+    elif expected is not None:
+        assert len(positions) == expected
+    else:
+        assert EMPTY not in positions and len(positions) < N
+
+
+def test_rows_are_saved_as_images_and_as_scores(scores, planted, workspace, document, tmp_path, qtbot):
+    from emviewer.engine import mrc
+
+    workspace.select(document, [7, 2])
+    for name in ("rows.mrcs", "rows.csv"):
+        job = scores.save_rows(scores.rows_of("selected"), tmp_path / name)
+        qtbot.waitUntil(lambda job=job: not job.active, timeout=10_000)
+        assert job.state == "complete", job.error
+    source = mrc.read_stack(planted / "images.mrcs")
+    np.testing.assert_array_equal(mrc.read_stack(tmp_path / "rows.mrcs")[:], source[[2, 7]])
+    assert pd.read_csv(tmp_path / "rows.csv")["image"].tolist() == [3, 8]
+
+
+def test_a_table_of_another_program_is_refused_as_cs_with_a_sentence(scores, workspace, document, tmp_path, qtbot):
+    workspace.select(document, [1])
+    job = scores.save_rows(scores.rows_of("selected"), tmp_path / "rows.cs")
+    qtbot.waitUntil(lambda: not job.active, timeout=10_000)
+    assert "cryoSPARC" in scores.notice.label.text()
+    assert not (tmp_path / "rows.cs").exists()
+
+
+def test_the_figure_holds_the_worst_and_the_best_as_they_are_sorted(planted, workspace, runner, qtbot, tmp_path):
+    document = workspace.add(read_document(planted / "result"))
+    panel = show(ScoresPanel, workspace, runner, qtbot, document)
+    spec = panel.figure_spec()
+    order = [r for r in shown_ids(panel) if r != EMPTY]
+    assert spec["worst"] == order[:5] and spec["best"] == order[::-1][:5]
+    figure.render(spec, tmp_path / "f.svg")
+    assert (tmp_path / "f.svg").stat().st_size > 10_000
+
+
+def test_directions_are_coloured_by_the_outlier_score_and_linked(workspace, runner, qtbot, document):
+    panel = show(DirectionsPanel, workspace, runner, qtbot, document)
+    assert panel.colour_box.currentText() == "outlier_score"
+    np.testing.assert_allclose(panel.view._values, table_of(document)["outlier_score"])
+    workspace.select(document, [1, 2])
+    assert panel.view.selected.tolist() == [1, 2]
+
+
+def test_panels_remember_what_they_showed(workspace, runner, qtbot, document):
+    first = show(ScoresPanel, workspace, runner, qtbot, document)
+    first.sort([("nrmse", True)])
+    first.filter.set_range("cc", 0.5, 1.0)
+    again = show(ScoresPanel, workspace, runner, qtbot, document)
+    again.restore(first.state())
+    assert shown_ids(again) == shown_ids(first)
+    compare = show(ComparePanel, workspace, runner, qtbot, document)
+    compare.pictures.set_mode("overlay")
+    compare.show_map("other")
+    state = compare.state()
+    compare.show_map("true")
+    compare.restore(state)
+    assert comparison.of(document).shown == "other" and compare.pictures.mode == "overlay"
+    qtbot.waitUntil(lambda: compare.shown is not None)
