@@ -1,0 +1,90 @@
+"""The point about which a class average is its own half turn: the centre of projections that are symmetric."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft as sfft
+from scipy import ndimage
+
+from emviewer.engine.centering_support import Frame, Mask
+from emviewer.engine.types import F32, F64
+
+BLUR = 0.019
+"""Standard deviation of the blur, in boxes (1.5 px of 80)."""
+RIM = 0.0375
+"""How far the comparison reaches beyond the silhouette, in boxes."""
+REACH = 0.0625
+"""How far from the silhouette's centre of gravity the point is sought, in boxes."""
+
+
+def half_turn(image: F32, mask: Mask, near: F64, frame: Frame) -> tuple[F64, float]:
+    """Find the centre of the half turn that maps the object onto itself best.
+
+    The self-convolution of the masked image, divided by the energy that takes part, has its peak at twice the centre.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (n, n)
+        White on dark.
+    mask : ndarray of bool, shape (n, n)
+        Silhouette of the object.
+    near : ndarray of float64, shape (2,)
+        ``(x, y)`` about which the centre is sought.
+    frame : Frame
+        Of the image's size.
+
+    Returns
+    -------
+    centre : ndarray of float64, shape (2,)
+        ``(x, y)`` from ``n // 2``.
+    score : float
+        Correlation of the object with its half turn times the share of it that takes part, 0 to 1. Measured (80 px):
+        0.6 to 0.97 on classes of a D7 particle, 0.05 to 0.6 on those of one without symmetry.
+    """
+    n = frame.n
+    blurred = np.asarray(ndimage.gaussian_filter(image, BLUR * n), np.float64)
+    rim = max(1, round(RIM * n))
+    wide = np.asarray(ndimage.binary_dilation(mask, iterations=rim))
+    soft = ndimage.gaussian_filter(wide.astype(np.float64), rim / 2)
+    level = float(np.median(blurred[~wide & frame.disc])) if (~wide & frame.disc).any() else float(blurred.min())
+    part = (blurred - level) * soft
+    size = sfft.next_fast_len(2 * n, real=True)
+    one, two, three = (sfft.rfft2(a, (size, size), workers=1) for a in (part, part * part, soft))
+    same = sfft.irfft2(one * one, (size, size), workers=1)
+    energy = sfft.irfft2(two * three, (size, size), workers=1)
+    share = same / np.maximum(energy, 1e-3 * energy.max())
+    centre = _peak(share, near, REACH * n, n)
+    return centre, _likeness(blurred, wide, centre, frame)
+
+
+def _peak(share: F64, near: F64, reach: float, n: int) -> F64:
+    """Return half the place of the highest value within ``reach`` of ``near``, refined by parabolas."""
+    middle = np.round(2 * (near[::-1] + n // 2)).astype(int)
+    k = round(2 * reach)
+    lo = np.clip(middle - k, 1, 2 * n - 4)
+    hi = np.clip(middle + k + 1, lo + 1, 2 * n - 2)
+    window = share[lo[0] : hi[0], lo[1] : hi[1]]
+    i, j = np.unravel_index(int(window.argmax()), window.shape)
+    row, column = int(lo[0] + i), int(lo[1] + j)
+    y = row + _vertex(*share[row - 1 : row + 2, column])
+    x = column + _vertex(*share[row, column - 1 : column + 2])
+    return np.array([x, y]) / 2 - n // 2
+
+
+def _vertex(left: float, middle: float, right: float) -> float:
+    curvature = left - 2 * middle + right
+    return float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0
+
+
+def _likeness(blurred: F64, mask: Mask, centre: F64, frame: Frame) -> float:
+    """Return the correlation with the half turn over object and turned object, times their overlap."""
+    h = frame.n // 2
+    at = [2 * (centre[1] + h) - (frame.y + h), 2 * (centre[0] + h) - (frame.x + h)]
+    turned = ndimage.map_coordinates(blurred, at, order=1, mode="nearest")
+    other = ndimage.map_coordinates(mask.astype(np.float64), at, order=1) > 0.5
+    either = mask | other
+    a, b = blurred[either], turned[either]
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a @ a) * (b @ b)))
+    overlap = float((mask & other).sum() / either.sum())
+    return max(0.0, float(a @ b) / norm * overlap) if norm > 0 else 0.0

@@ -1,0 +1,165 @@
+"""Where the object of a class average stands: its silhouette, without the neighbours that reach into the box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from emviewer.engine.types import F32, F64
+
+Mask = NDArray[np.bool_]
+
+BLUR = 0.031
+"""Standard deviation of the blur, in boxes (2.5 px of 80)."""
+CLOSE, OPEN = 0.05, 0.0375
+"""Gaps that are closed and threads that are cut, half widths in boxes: a chain seen through a CTF falls to pieces."""
+THRESHOLD = 0.7
+"""Height of the threshold between the background and Otsu's: the CTF takes the low frequencies of the rim."""
+EDGE = 0.40
+"""What reaches further out than this, in boxes, may belong to a neighbour."""
+CENTRAL = 0.3
+"""Width of the weight that prefers what stands near the centre, in boxes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The object of one image.
+
+    Parameters
+    ----------
+    density : ndarray of float64, shape (n, n)
+        The blurred image over its background, never negative.
+    masks : list of ndarray of bool, shape (n, n)
+        Silhouettes, the most plausible first; more than one where a neighbour may touch.
+    noise : float
+        Standard deviation of the blurred background.
+    """
+
+    density: F64
+    masks: list[Mask]
+    noise: float
+
+
+class Frame:
+    """Coordinates of a box of ``n`` pixels and what is measured in them; made once for all images of a size."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.y, self.x = (np.indices((n, n)) - n // 2).astype(np.float64)
+        self.r = np.hypot(self.y, self.x)
+        self.disc = self.r < n / 2 - 1
+        self.outer = self.r > EDGE * n
+        self._near = np.exp(-((self.r / (CENTRAL * n)) ** 2))
+
+    def central(self, labels: NDArray[np.int32], count: int) -> int:
+        """Return the label of the largest piece, what is near the centre counting more."""
+        weight = np.bincount(labels.ravel(), self._near.ravel(), count + 1)
+        weight[0] = 0
+        return int(weight.argmax())
+
+    def largest(self, mask: Mask) -> Mask:
+        """Return the largest piece of a mask, what is near the centre counting more."""
+        labels, count = ndimage.label(mask)
+        return np.asarray(labels == self.central(labels, count)) if count else mask
+
+    def centroid(self, weight: F64) -> F64:
+        """Return the centre of gravity ``(x, y)`` from ``n // 2``."""
+        total = weight.sum()
+        return np.array([(weight * self.x).sum(), (weight * self.y).sum()]) / total if total > 0 else np.zeros(2)
+
+
+def support(image: F32, frame: Frame, blur: float = BLUR, threshold: float = THRESHOLD) -> Support | None:
+    """Find the silhouette of the object in an image.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (n, n)
+        White on dark.
+    frame : Frame
+        Of the image's size.
+    blur, threshold : float
+        See :data:`BLUR` and :data:`THRESHOLD`.
+
+    Returns
+    -------
+    Support or None
+        None if the image is empty.
+    """
+    n = frame.n
+    blurred = np.asarray(ndimage.gaussian_filter(image, blur * n), np.float64)
+    values = blurred[frame.disc]
+    if not np.ptp(values) > 1e-9 * max(1.0, float(np.abs(values).max())):
+        return None
+    otsu = _otsu(values)
+    beside = values[values < otsu]
+    background = float(np.median(beside))
+    level = background + threshold * (otsu - background)
+    noise = 1.4826 * float(np.median(np.abs(beside - background)))
+    whole = _smooth((blurred > level) & frame.disc, n)
+    whole = frame.largest(whole)
+    if not whole.any():
+        return None
+    masks = [whole]
+    if (whole & frame.outer).any():
+        masks = [_cut_necks(whole, frame), whole, _eroded(whole, frame)]
+    return Support(np.maximum(blurred - background, 0), masks, noise)
+
+
+def _otsu(values: F64) -> float:
+    """Return the threshold that parts values into two classes of least variance (Otsu, IEEE T-SMC 9 (1979) 62)."""
+    count, edges = np.histogram(values, 128)
+    middle = (edges[1:] + edges[:-1]) / 2
+    below, first = np.cumsum(count), np.cumsum(count * middle)
+    between = (first[-1] * below / below[-1] - first) ** 2 / np.maximum(below * (below[-1] - below), 1)
+    return float(middle[between.argmax()])
+
+
+def _depth(mask: Mask) -> F64:
+    return np.asarray(ndimage.distance_transform_edt(mask), np.float64)
+
+
+def _grown(core: Mask, by: float, within: Mask) -> Mask:
+    return np.asarray(within & (_depth(~core) <= by))
+
+
+def _smooth(mask: Mask, n: int) -> Mask:
+    """Close gaps, fill holes, cut threads."""
+    pad = int(np.ceil(CLOSE * n)) + 1
+    wide = np.pad(mask, pad)
+    closed = _depth(_depth(~wide) <= CLOSE * n) > CLOSE * n
+    filled = ndimage.binary_fill_holes(closed[pad:-pad, pad:-pad] | mask)
+    return _grown(_depth(filled) > OPEN * n, OPEN * n, filled)
+
+
+def _cut_necks(mask: Mask, frame: Frame) -> Mask:
+    """Cut off, at its neck, what hangs on the central piece and reaches the rim."""
+    n = frame.n
+    depth = _depth(mask)
+    for level in np.arange(1.0, 0.8 * depth.max(), max(0.5, n / 160)):
+        labels, count = ndimage.label(depth > level)
+        if count < 2:
+            continue
+        mine = frame.central(labels, count)
+        reach = np.asarray(ndimage.maximum(frame.r + depth, labels, np.arange(1, count + 1)))
+        others = [k for k in range(1, count + 1) if k != mine and reach[k - 1] > EDGE * n]
+        if not others:
+            continue
+        mask = mask & (_depth(labels != mine) <= _depth(~np.isin(labels, others)))
+        mask = frame.largest(_grown(_depth(mask) > OPEN * n, OPEN * n, mask))
+        depth = _depth(mask)
+        if not (mask & frame.outer).any():
+            break
+    return mask
+
+
+def _eroded(mask: Mask, frame: Frame) -> Mask:
+    """Return the opening of the mask, as narrow as needed, that keeps off the rim; the mask itself if none does."""
+    depth = _depth(mask)
+    for level in np.arange(1.0, depth.max(), max(0.5, frame.n / 160)):
+        opened = _grown(frame.largest(depth > level), level, mask)
+        if not (opened & frame.outer).any():
+            return opened
+    return mask
