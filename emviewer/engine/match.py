@@ -171,17 +171,23 @@ class Matcher:
         best = self.group @ A[live[0], 2]
         return [live[0], *(j for j in live[1:] if float(np.max(best @ A[j, 2])) < np.cos(apart_rad))]
 
-    def scored(self, values: C64, start: Matches, *, transfer: F32 | None = None) -> Matches:
-        """Return the candidates with their correlations over all rings, not moved, best first."""
+    def scored(self, values: C64, start: Matches, *, transfer: F32 | None = None, top: float | None = None) -> Matches:
+        """Return the candidates with their correlations up to ring ``top`` (all by default), not moved, best first."""
+        m = len(self.points) if top is None else int(np.searchsorted(self.radius, top, side="right"))
+        points = np.ascontiguousarray(self.points[:m])
+        weight = self.ring_weight[self.rings[:m]].astype(np.float32)
+        image = values[:, :m]
+        power = _power(image) @ weight
         score: F64 = np.full(start.score.shape, -np.inf)
-        weight = self.ring_weight[self.rings]
         for j in range(start.score.shape[1]):
-            model = self.model_values(start.rotations[:, j], start.displacement_px[:, j])
+            model = self.slices.sample(points, np.ascontiguousarray(start.rotations[:, j]))
+            phase = (2 * np.pi / self.n * (start.displacement_px[:, j] @ points.T)).astype(np.float32)
+            model *= np.exp(-1j * phase)
             if transfer is not None:
-                model *= transfer
-            norm = np.sqrt((np.abs(values) ** 2 @ weight) * (np.abs(model) ** 2 @ weight))
-            top = (values * model.conj()).real @ weight
-            score[:, j] = np.divide(top, norm, out=np.zeros(len(norm)), where=norm > 0)
+                model *= transfer[:, :m]
+            norm = np.sqrt(power * (_power(model) @ weight))
+            product = (image.real * model.real + image.imag * model.imag) @ weight
+            score[:, j] = np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0)
         score[~np.isfinite(start.score)] = -np.inf
         order = np.argsort(-score, axis=1, kind="stable")
         rows = np.arange(len(score))[:, None]
@@ -189,6 +195,10 @@ class Matcher:
             start.rotations[rows, order], start.displacement_px[rows, order], score[rows, order],
             start.converged[rows, order],
         )  # fmt: skip
+
+
+def _power(values: C64) -> F32:
+    return np.asarray(values.real**2 + values.imag**2, np.float32)
 
 
 def _distinct(A: F64, s: F64, cc: F64, live: list[int]) -> list[int]:

@@ -21,6 +21,9 @@ FIRST_RING = 2
 VIEW_BLOCK = 128
 """Views a matrix product: 128 keep the products of two images within a second-level cache."""
 
+LARGEST_PAD = 1 << 21
+"""Points of padded images in memory at a time and thread: 32 images of 64 px."""
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -36,12 +39,15 @@ class Matches:
         Weighted correlation in [-1, 1]; -inf where there are fewer candidates.
     converged : ndarray of bool, shape (n, k)
         Whether the last refinement converged.
+    lead : ndarray of float64, shape (n,), optional
+        Of orientations that were given: by how much their correlation exceeds the best rival's, before refinement.
     """
 
     rotations: F64
     displacement_px: F64
     score: F64
     converged: NDArray[np.bool_]
+    lead: F64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +180,8 @@ class PolarSearch:
                 kernels.pick_distinct(score[:, j], self.directions, cos_min, keep, chosen[i])
                 best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
 
-        each_chunk(work, n, max(1, 96 // len(self.shifts)))
+        most = max(1, LARGEST_PAD // (4 * self.n) ** 2)
+        each_chunk(work, n, int(np.clip(96 // len(self.shifts), 1, most)))
         return self._matches(chosen, best, at)
 
     def _matches(self, chosen: NDArray[np.int64], best: F64, at: NDArray[np.int64]) -> Matches:

@@ -14,6 +14,7 @@ from emviewer.engine.ctf import CTF, transfer
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.match import Matcher
+from emviewer.engine.match_rivals import Rivals
 from emviewer.engine.match_search import Matches, Slices
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check
@@ -22,6 +23,11 @@ from emviewer.engine.types import F32, F64, Map3D
 
 COARSE_PER_RADIUS = 5.5
 """Coarse band: the particle's diameter over this is its resolution (30 Å for 165 Å), within 20 to 40 Å."""
+RIVAL_STEP = 10.0
+"""Least step in degrees between the views that given orientations are held against."""
+
+LARGEST_RATIO = 3.0
+"""Bound of the ratio of masked correlation to that over a band: both are small and uncertain where it is larger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +95,7 @@ class MapComparison:
             self.slices, views, inputs.max_shift_px, box_A / coarse_A, finest=finest, group=inputs.group.rotations
         )
         self.sign = 1
-        self.scale = 1.0
+        self._rivals: Rivals | None = None
 
     def prepare(self, ids: NDArray[np.int64], images: F32, ctf: CTF | None) -> Prepared:
         """Bring images (k, n, n) of the grid into the form in which they are matched."""
@@ -110,8 +116,18 @@ class MapComparison:
         return Prepared(ids, images, masked, m.image_values(masked), at_points)
 
     def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
-        """Search, or take the given (rotations, displacements), and refine unless told not to."""
-        return self.refined(batch, self.candidates(batch, given, check), check)
+        """Search, or take the given (rotations, displacements), and refine unless told not to.
+
+        Given views come with their best rival, as a search brings the second-best view.
+        """
+        start = self.candidates(batch, given, check)
+        if given is None:
+            return self.refined(batch, start, check)
+        if self._rivals is None:
+            step = max(self.params.step, RIVAL_STEP)
+            self._rivals = Rivals(self.matcher, _views(step, self.inputs.group), np.radians(2 * self.params.step))
+        own = self.refined(batch, start, check) if self.params.refine else start
+        return self._rivals.beside(batch.values, start, own, transfer=batch.transfer, check=check)
 
     def candidates(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
         """Return the best views of an exhaustive search in the coarse band, or the given ones."""
@@ -148,7 +164,7 @@ class MapComparison:
     def coarse(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
         """Return the best views in the coarse band only: enough to tell the contrast."""
         if given is not None:
-            return self.find(batch, given, check)
+            return self.refined(batch, self.candidates(batch, given, check), check)
         return self.matcher.search(batch.masked, keep=1, check=check)
 
     def compare(self, batch: Prepared, found: Matches) -> Compared:
@@ -197,8 +213,10 @@ class MapComparison:
         out["shift_x_A"], out["shift_y_A"] = (-found.displacement_px[:, 0] * pixel).T
         out["score"] = found.score[:, 0]
         second = found.score[:, 1] if found.score.shape[1] > 1 else np.full(len(angles), -np.inf)
-        # the refined scores are correlations over the band; carried to the masked correlation by their ratio
+        out["_lead"] = np.full(len(angles), np.nan) if found.lead is None else found.lead
+        # these scores are correlations over a band; carried to the masked correlation by their ratio
         ratio = np.divide(out["cc"], out["score"], out=np.ones(len(angles)), where=out["score"] > 0)
+        ratio = np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO)
         out["cc_second"] = np.where(np.isfinite(second), second * ratio, np.nan)
         out["cc_margin"] = out["cc"] - out["cc_second"]
         out["_converged"] = found.converged[:, 0].astype(float)

@@ -74,7 +74,7 @@ class MapWriter:
     def table(self) -> pd.DataFrame:
         """Return the rows written so far, one an image, with the columns known image by image."""
         ids = np.concatenate(self._ids) if self._ids else np.empty(0, np.int64)
-        names = list(self._columns[0]) if self._columns else [*SCORES, *POSES, "mirror", "_converged"]
+        names = list(self._columns[0]) if self._columns else [*SCORES, *POSES, "mirror", "_converged", "_lead"]
         table = pd.DataFrame(
             {name: np.concatenate([c[name] for c in self._columns]) if self._columns else [] for name in names},
             index=ids,

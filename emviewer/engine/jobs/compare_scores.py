@@ -12,6 +12,10 @@ from emviewer.engine.types import F64
 
 FLAG_Z = 3.5
 """Robust z beyond which an image is flagged; about 1 in 4 000 of a Gaussian set."""
+FLAG_CHANCE_Z = 2.0
+"""The same for images that are explained no better than by chance."""
+LEAD = 0.7
+"""Part of the outlier score of a given orientation that its lead over other views makes."""
 SEPARATED = 4.0
 """Spreads by which the better quarter of a set must exceed chance before single images are flagged as chance."""
 LEAST_SHARE = 0.25
@@ -54,8 +58,9 @@ def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
     """Fill the columns of one map's table (one row an image) that need the whole set, in place.
 
     ``outlier_score`` is the mean of two robust z-scores, of the correlation (Fisher-transformed, lower is worse) and
-    of the logarithm of the image distance, against the images that the map explains better than chance. An image is
-    flagged beyond 3.5, or when it is explained no better than by chance in a set that otherwise is.
+    of the logarithm of the image distance, against the images that the map explains better than chance. Where the
+    orientations were given, 70 % of it is the robust z-score of their lead over the best other view instead. An image
+    is flagged beyond 3.5, or beyond 2 if it is explained no better than by chance in a set that otherwise is.
     """
     good = (table["status"] != "failed").to_numpy()
     with np.errstate(divide="ignore"):
@@ -77,8 +82,11 @@ def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
     if reference.sum() < 8:
         reference = good
     score = (_against(-fisher, reference, 0.05) + _against(distance, reference, 0.05)) / 2
+    lead = table["_lead"].to_numpy(float)
+    if (reference & np.isfinite(lead)).sum() >= 8:
+        score = np.where(np.isfinite(lead), (1 - LEAD) * score + LEAD * _against(-lead, reference, 0.01), score)
     clean = table["fvu"].to_numpy(float) < NOTHING_LEFT
-    flagged = good & ~clean & ((score > FLAG_Z) | chance)
+    flagged = good & ~clean & ((score > FLAG_Z) | (chance & (score > FLAG_CHANCE_Z)))
     worst = float(np.nanmax(score[good])) if good.any() else 0.0
     table["outlier_score"] = np.where(good, score, max(worst, FLAG_Z))
     table["outlier"] = (flagged | ~good).astype(int)
