@@ -97,6 +97,11 @@ class Comparison:
         scale = self.table_of(self.shown).get("gray_scale")
         return -1 if scale is not None and np.nanmedian(scale.to_numpy(float)) < 0 else 1
 
+    @property
+    def of_classes(self) -> bool:
+        """Whether the images are the class averages of a RELION run, whose particles can be saved."""
+        return str(self.parameters.get("images", "")).endswith("_model.star")
+
     def table_of(self, name: str) -> pd.DataFrame:
         """Return the scores of a map, one row an image."""
         return self.tables.get(name, pd.DataFrame())
@@ -193,6 +198,15 @@ class Comparison:
 
 
 HAND = "Projections cannot tell the hand: the map's mirror image explains the images equally well."
+
+
+def answer(summary: dict[str, Any]) -> str:
+    """Return what the summary of a job answers, in a sentence that follows another; empty for other jobs."""
+    explains, best = summary.get("best_map_explains"), summary.get("best_map")
+    if explains is None or best is None:
+        return ""
+    verb = "explains these images" if explains else "does not explain these images better than chance"
+    return f" {best} {verb}; {summary.get('n_outliers', 0)} of {summary.get('n_images', 0)} are flagged."
 
 
 def of(document: Document | None) -> Comparison | None:

@@ -144,6 +144,7 @@ class ComparePanel(ContrastActions, CompareRows):
             self.hand.set_comparison(compared)
         self.verdict.show_comparison(compared, document.streaming)
         self.pictures.set_pixel_size(compared.pixel_size_A)
+        self.pictures.set_names("Class" if compared.of_classes else "Image")
         self._show_directions()
         if self.workspace.row(document) is None and len(compared.walk()):
             self.workspace.set_row(document, int(compared.walk()[0]))

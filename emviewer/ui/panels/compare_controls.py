@@ -88,7 +88,7 @@ class CompareHeader(QWidget):
             self.gain.addItem(f"residual ×{gain:g}", gain)
         self.gain.activated.connect(lambda _: self.gain_wanted.emit(self.gain.currentData()))
         row.addWidget(self.gain)
-        self.follow = QCheckBox("Contrast of each image")
+        self.follow = QCheckBox("Own contrast")
         self.follow.setToolTip("Each row takes its own contrast; otherwise all share the inspector's  (Shift+C)")
         self.follow.setChecked(True)
         self.follow.toggled.connect(self.follow_toggled)

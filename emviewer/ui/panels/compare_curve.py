@@ -75,7 +75,10 @@ class RingCurve(QWidget):
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         text = f"{self.crossing_A:.1f} Å"
         width = self.fontMetrics().horizontalAdvance(text)
-        left = min(max(x - width / 2, below.left() + 32), below.right() - width - 52)
+        left = min(
+            max(x - width / 2, below.left() + self.fontMetrics().horizontalAdvance("FRC ") + 6),
+            below.right() - width - 52,
+        )
         painter.setPen(QColor(c.text))
         painter.drawText(QPointF(left, below.top() + self.fontMetrics().ascent()), text)
 

@@ -22,7 +22,7 @@ MODES = (
     ("overlay", "Overlay"),
     ("difference", "Difference"),
 )
-NAMES = ("Class", "Reprojection", "Residual")
+NAMES = ("Image", "Reprojection", "Residual")
 LINE = QColor(240, 190, 40)
 RED, CYAN = QColor(255, 110, 100), QColor(90, 220, 230)
 GRAB = 12.0
@@ -110,6 +110,11 @@ class ComparePictures(QWidget):
         """Give the scale bars their unit."""
         for canvas in (*self.canvases, self.single):
             canvas.pixel_size_A = pixel_size_A
+
+    def set_names(self, image: str) -> None:
+        """Call the image by what it is: a class, a particle."""
+        self.names = (image, *NAMES[1:])
+        self._paint()
 
     def show_triplet(self, triplet: Triplet | None, message: str = "") -> None:
         """Show the pictures of a row, or a sentence."""
@@ -263,7 +268,7 @@ class ComparePictures(QWidget):
             return
         x, y = pixel
         values = (float(v[y, x]) for v in (t.image, t.fitted, t.residual))
-        words = ("class", "reprojection", "residual")
+        words = (name.lower() for name in self.names)
         self.pointed_at.emit(
             f"x {x}  y {y}   " + "   ".join(f"{w} {v:.4g}" for w, v in zip(words, values, strict=True))
         )

@@ -93,7 +93,7 @@ class ScoresSave(RowsJobs):
     @property
     def has_members(self) -> bool:
         """Whether the images are class averages of a RELION run, whose particles can be saved."""
-        return self.compared is not None and str(self.compared.parameters.get("images", "")).endswith("_model.star")
+        return self.compared is not None and self.compared.of_classes
 
     def save_members(self, path: Path) -> JobHandle | None:
         """Write the particles of the selected class averages in the job lane."""
