@@ -106,6 +106,10 @@ def _result(folder: Path) -> Document:
 
     if comparison_read.is_comparison(folder, job):
         return comparison_read.read_comparison(folder, job, result_info(job))
+    from emviewer.ui import results_align
+
+    if results_align.is_alignment(folder, job):
+        return results_align.read_alignment(folder, job, result_info(job))
     from emviewer.engine import files
 
     document = Document("result", folder.name, folder, info=result_info(job))

@@ -1,0 +1,272 @@
+"""An alignment as the window holds it: the reference, and for each map its motion, files, curves and differences.
+
+The jobs ``align``, ``difference`` and ``fsc`` all become an :class:`Alignment`; panels show what of it is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emviewer.engine.errors import FileError
+from emviewer.engine.types import F64, RigidTransform
+from emviewer.ui.workspace import Document
+
+KEY = "_align"
+"""Where a document keeps its :class:`Alignment`."""
+JOBS = ("align", "difference", "fsc")
+SUFFIXES = (".mrc", ".map", ".mrc.gz")
+
+
+@dataclass(eq=False)
+class AlignedMap:
+    """One map of an alignment.
+
+    Parameters
+    ----------
+    name : str
+        As in ``transforms.json``.
+    facts : dict
+        Its object there; empty while it is unknown.
+    moving : Path or None
+        The map as it came.
+    aligned, difference, z_scores : Path or None
+        What was written.
+    curves : DataFrame or None
+        ``frequency_inv_A`` and shell correlations ``fsc_…``.
+    blobs : DataFrame or None
+        Pieces of the difference; None if the job wrote none.
+    search : DataFrame or None
+        ``angle_deg, score, flipped`` of the rotations tried.
+    by_hand : RigidTransform or None
+        Motion set by hand; it is shown in place of the one found.
+    stage : str
+        What the job is doing with it.
+    """
+
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    moving: Path | None = None
+    aligned: Path | None = None
+    difference: Path | None = None
+    z_scores: Path | None = None
+    curves: pd.DataFrame | None = None
+    blobs: pd.DataFrame | None = None
+    search: pd.DataFrame | None = None
+    by_hand: RigidTransform | None = None
+    stage: str = ""
+
+    @property
+    def found(self) -> RigidTransform | None:
+        """The motion that the job found, None while there is none."""
+        return motion_of(self.facts)
+
+    @property
+    def motion(self) -> RigidTransform | None:
+        """The motion shown: that set by hand, else the one found."""
+        return self.by_hand or self.found
+
+
+@dataclass(eq=False)
+class Alignment:
+    """What an align, difference or fsc job found, finished or still growing.
+
+    Parameters
+    ----------
+    job : str
+        ``align``, ``difference`` or ``fsc``.
+    folder : Path or None
+        Where it is; None while it runs.
+    reference : Path or None
+        The map that the others lie on.
+    maps : dict
+        By name, in the order of the job.
+    shown : str
+        The map that panels show.
+    """
+
+    job: str = "align"
+    folder: Path | None = None
+    reference: Path | None = None
+    maps: dict[str, AlignedMap] = field(default_factory=dict)
+    shown: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def current(self) -> AlignedMap | None:
+        """The map shown."""
+        return self.maps.get(self.shown)
+
+    def add(self, name: str) -> AlignedMap:
+        """Return the map of a name, made if it is new."""
+        found = self.maps.setdefault(name, AlignedMap(name))
+        self.shown = self.shown or name
+        return found
+
+
+def of(document: Document | None) -> Alignment | None:
+    """Return the alignment that a document holds, None if it holds none."""
+    found = None if document is None else document.info.get(KEY)
+    return found if isinstance(found, Alignment) else None
+
+
+def motion_of(facts: dict[str, Any]) -> RigidTransform | None:
+    """Return the motion that an object of ``transforms.json`` describes: ``x' = M x + t``, M with the flip."""
+    if "rotation" not in facts or "translation_A" not in facts:
+        return None
+    matrix = np.asarray(facts["rotation"], np.float64).reshape(3, 3)
+    if facts.get("hand_flipped") and np.linalg.det(matrix) > 0:
+        matrix = matrix @ np.diag([1.0, 1.0, -1.0])
+    return RigidTransform(matrix, np.asarray(facts["translation_A"], np.float64).reshape(3))
+
+
+def angle_deg(matrix: F64) -> float:
+    """Return the angle of the rotation in a motion's matrix (after the flip, if it flips)."""
+    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(matrix))])
+    return float(np.degrees(np.arccos(np.clip((np.trace(matrix @ flip) - 1) / 2, -1, 1))))
+
+
+# reading ------------------------------------------------------------------------------------------------------------
+def is_alignment(folder: Path, job: dict[str, Any]) -> bool:
+    """Return whether a result folder holds maps compared in one frame."""
+    kind = job.get("job")
+    needed = {"align": "transforms.json", "difference": "difference.mrc", "fsc": "fsc.csv"}
+    return kind in needed and (folder / needed[kind]).is_file()
+
+
+def read_alignment(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> Document:
+    """Open the folder of an align, difference or fsc job.
+
+    Parameters
+    ----------
+    folder : path
+        Has job.json and what the job wrote.
+    job : dict
+        Contents of job.json.
+    info : dict
+        Lines of the information box that job.json gives.
+
+    Raises
+    ------
+    FileError
+        Its tables cannot be read.
+    """
+    inputs = [Path(entry["path"]) for entry in job.get("inputs", []) if "path" in entry]
+    found = Alignment(str(job.get("job")), folder, parameters=job.get("parameters", {}))
+    try:
+        if found.job == "align":
+            _read_align(found, folder, inputs)
+        else:
+            _read_pair(found, folder, inputs)
+    except (ValueError, KeyError, TypeError, OSError) as err:
+        raise FileError(f"the result cannot be read ({err})", folder, "run the job again") from err
+    return Document("result", folder.name, folder, info=info | {KEY: found} | _facts(found, folder))
+
+
+def _read_align(found: Alignment, folder: Path, inputs: list[Path]) -> None:
+    reference = folder / "reference.mrc"
+    found.reference = reference if reference.is_file() else inputs[0] if inputs else None
+    by_stem = {_stem(path): path for path in reversed(inputs)}
+    given = _inputs_of(found.parameters)
+    for place, facts in enumerate(json.loads((folder / "transforms.json").read_text())):
+        each = found.add(str(facts["name"]))
+        each.facts = facts
+        named = given[place + 1] if place + 1 < len(given) else by_stem.get(each.name)
+        each.moving = named if named is not None and named.exists() else None
+        read_files(each, folder)
+
+
+def read_files(each: AlignedMap, folder: Path) -> None:
+    """Find the files of a map in the folder of an align job, finished or still being written."""
+    each.aligned = _there(folder / "aligned", each.name)
+    each.difference = _there(folder / "difference", each.name)
+    each.z_scores = _there(folder / "difference", f"{each.name}_z")
+    each.curves = _table(folder / "fsc" / f"{each.name}.csv")
+    each.blobs = _table(folder / "difference" / f"{each.name}_blobs.csv")
+    search = _table(folder / "search" / f"{each.name}.csv")
+    each.search = search if search is not None else each.search
+
+
+def _read_pair(found: Alignment, folder: Path, inputs: list[Path]) -> None:
+    given = _inputs_of(found.parameters) or inputs
+    found.reference = next((p for p in given[:1] if p.exists()), None)
+    second = given[1] if len(given) > 1 else None
+    each = found.add(_stem(second) if second is not None else folder.name)
+    each.moving = second if second is not None and second.exists() else None
+    each.aligned = each.moving
+    each.curves = _table(folder / "fsc.csv")
+    each.blobs = _table(folder / "blobs.csv")
+    each.difference, each.z_scores = _there(folder, "difference"), _there(folder, "difference_z")
+
+
+def _inputs_of(parameters: dict[str, Any]) -> list[Path]:
+    """Return the maps of a job's parameters, the reference first, whatever the two fields are called."""
+    names = ("reference", "ref", "map", "maps", "a", "b", "first", "second", "half1", "half2")
+    out: list[Path] = []
+    for name in names[:8]:
+        value = parameters.get(name)
+        values: Iterable[Any] = value if isinstance(value, list) else [value]
+        out += [Path(v) for v in values if isinstance(v, str)]
+    return out
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0] if path.name.endswith(".gz") else path.stem
+
+
+def _there(folder: Path, name: str) -> Path | None:
+    return next((folder / f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").is_file()), None)
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def _facts(found: Alignment, folder: Path) -> dict[str, str]:
+    """Return lines for the information box."""
+    out: dict[str, str] = {}
+    for each in found.maps.values():
+        motion = each.found
+        if motion is not None:
+            hand = str(each.facts.get("hand", "flipped" if motion.hand_flipped else "same"))
+            shift = float(np.linalg.norm(motion.translation_A))
+            out[each.name] = f"{angle_deg(motion.matrix):.2f}°, {shift:.2f} Å, hand {hand}"
+    summary = folder / "summary.json"
+    if summary.is_file():
+        from emviewer.ui.opening import summary_line
+
+        values = json.loads(summary.read_text()).items()
+        out |= dict(summary_line(n, v) for n, v in values if not isinstance(v, (dict, list)))
+    return out
+
+
+# words --------------------------------------------------------------------------------------------------------------
+def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bool) -> str:
+    """Return a motion as text to copy: matrix, translation, Euler angles, axis and angle, ChimeraX."""
+    from scipy.spatial.transform import Rotation
+
+    flip = np.diag([1.0, 1.0, -1.0]) if motion.hand_flipped else np.eye(3)
+    turned = Rotation.from_matrix(motion.matrix @ flip)
+    euler, vector = turned.as_euler("ZYZ", degrees=True), turned.as_rotvec()
+    angle = float(np.linalg.norm(vector))
+    axis = vector / angle if angle > 1e-9 else np.array([0.0, 0.0, 1.0])
+    lines = ["x' = M x + t   about voxel n//2, map to reference", ""]
+    for row, t in zip(motion.matrix, motion.translation_A, strict=True):
+        lines.append("M " + "".join(f"{v:11.6f}" for v in row) + f"   t {t:9.3f} Å")
+    lines += [
+        "",
+        f"hand flipped (z)    {'yes' if motion.hand_flipped else 'no'}",
+        f"Euler ZYZ (deg)     {euler[0]:.3f} {euler[1]:.3f} {euler[2]:.3f}",
+        f"axis, angle         {axis[0]:.4f} {axis[1]:.4f} {axis[2]:.4f}, {np.degrees(angle):.3f}°",
+        f"shift               {np.linalg.norm(motion.translation_A):.3f} Å",
+    ]
+    if "chimerax_matrix" in facts and not shown_by_hand:
+        numbers = ",".join(f"{v:.6f}" for v in np.asarray(facts["chimerax_matrix"], float).ravel())
+        lines += ["", "ChimeraX" + (" (after a z-flip)" if motion.hand_flipped else ""), f"view matrix models #2,{numbers}"]
+    return "\n".join(lines)
