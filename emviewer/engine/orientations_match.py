@@ -65,6 +65,7 @@ def rounds(
     max_shift_px: float = 3.0,
     start: float = 6.0,
     count: int = 8,
+    folds: int = 2,
     search_views: F64 | None = None,
     search_rounds: int = 0,
     seed: int = 0,
@@ -86,35 +87,48 @@ def rounds(
         Ring at which the band begins; it grows to where the halves agree.
     count : int
         Rounds.
+    folds : int
+        Even number of parts; the images of one part are matched to the map of all others.
     search_views, search_rounds : ndarray of float64 (v, 3, 3), int
         In the first ``search_rounds`` rounds every image is searched over these views anew.
     """
     n, d, _ = images.shape
-    half = np.random.default_rng(seed).permutation(n) % 2
+    part = np.random.default_rng(seed).permutation(n) % folds
     A, s = rotations.copy(), displacement_px.copy()
     score = np.zeros(n)
     top = start
     for number in range(count):
-        maps = np.stack([_map(images[half == h], A[half == h], s[half == h], group, check) for h in (0, 1)])
+        works = [_gather(images[part == f], A[part == f], s[part == f], group, check) for f in range(folds)]
+        maps = np.stack([_together(works[h::2]).map() for h in (0, 1)])
         fsc = shell_correlation(maps[0], maps[1])
         below = np.flatnonzero(fsc[1:] < 0.3)
         agreed = float(below[0] if len(below) else d // 2 - 1)
         top = float(np.clip(agreed, start, min(top * 1.5, d / 2 - 1)))
-        c = np.clip(2 * fsc / (1 + fsc), 0, 0.998)
-        for h in (0, 1):
-            mine = np.flatnonzero(half == h)
+        f = np.clip(fsc, 0, 0.998)
+        ratio = f / (1 - f) * 2 * (1 - 1 / folds)  # signal over noise of a map of all parts but one
+        reliability = np.sqrt(ratio / (1 + ratio))
+        for h in range(folds):
+            mine = np.flatnonzero(part == h)
+            rest = maps[1 - h] if folds == 2 else _together([w for i, w in enumerate(works) if i != h]).map()
             found = _match(
-                images[mine], maps[1 - h], A[mine], s[mine], np.sqrt(c), top, max_shift_px,
+                images[mine], rest, A[mine], s[mine], reliability, top, max_shift_px,
                 search_views if number < search_rounds else None, group, check,
             )  # fmt: skip
             A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
         yield Refined(A.copy(), s.copy(), score.copy(), maps, top)
 
 
-def _map(images: F32, A: F64, s: F64, group: F64 | None, check: Check) -> F32:
+def _gather(images: F32, A: F64, s: F64, group: F64 | None, check: Check) -> Reconstructor:
     work = Reconstructor(images.shape[1], group=group)
     work.add(images, A, -s, check=check)
-    return work.map()
+    return work
+
+
+def _together(works: list[Reconstructor]) -> Reconstructor:
+    whole = Reconstructor(works[0].n, group=works[0].group)
+    for work in works:
+        whole.take_in(work)
+    return whole
 
 
 def _match(
