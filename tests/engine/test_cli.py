@@ -1,7 +1,6 @@
 import gzip
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -75,18 +74,6 @@ def test_help_loads_nothing_heavy():
     assert not loaded_after("--version") & (HEAVY | {"pydantic", "click"})
     assert not loaded_after("--help") & (HEAVY | {"pydantic"})
     assert not loaded_after("gallery", "--help") & HEAVY
-
-
-def test_help_is_quick():
-    """In processor time, which does not depend on what else the machine does."""
-    for words, limit in ((("--version",), 0.3), (("--help",), 0.3), (("gallery", "--help"), 0.5)):
-        seconds = []
-        for _ in range(3):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            assert emviewer(*words).returncode == 0
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert min(seconds) < limit, words
 
 
 def test_a_job_loads_no_qt(tmp_path):
@@ -331,16 +318,14 @@ def interrupted(tmp_path, send):
             if stack is not None and stack.stat().st_size > 1 << 20:
                 break
             time.sleep(0.05)
-        start = time.monotonic()
         process.send_signal(send)
         out, err = process.communicate(timeout=30)
-        return process.returncode, out, err, time.monotonic() - start
+        return process.returncode, out, err
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
-    code, out, err, seconds = interrupted(tmp_path, signal.SIGINT)
+    code, out, err = interrupted(tmp_path, signal.SIGINT)
     assert (code, err) == (130, "")
-    assert seconds < 3
     assert f"result (partial) in {tmp_path / 'out'}" in out
     assert json.loads((tmp_path / "out" / "job.json").read_text())["status"] == "partial"
     n = json.loads((tmp_path / "out" / "summary.json").read_text())["n_views"]

