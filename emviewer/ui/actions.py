@@ -128,7 +128,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "select_worse",
         "Select all &worse than this",
         "&Edit",
-        "Shift+]",
+        "}",
         tip="Select the current row and every row that scores worse, whatever the order",
     ),
     _panel("tag_keep", "Tag: &keep", "&Edit", "Space", separator=True, tip="Tag rows to be kept; 1 to 9 give numbers"),

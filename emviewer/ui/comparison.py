@@ -184,6 +184,7 @@ class Comparison:
             out.append(("good", f"{best} explains these images"))
         elif explains is False:
             out.append(("warn", f"{best} does not explain these images better than chance"))
+        out += self._rank()
         flagged = self.table_of(self.shown).get("outlier")
         if flagged is not None and flagged.notna().any():
             n, k = len(flagged), int(np.nansum(flagged.to_numpy(float)))
@@ -195,6 +196,18 @@ class Comparison:
             dark = self.sign < 0
             out.append(("info", "particles dark: contrast negative" if dark else "particles bright: contrast positive"))
         return out
+
+    def _rank(self) -> list[tuple[str, str]]:
+        """Return where the map shown stands among the maps."""
+        if self.ranking is None:
+            return []
+        found = self.ranking[self.ranking["map"] == self.shown]
+        if found.empty:
+            return []
+        rank, words, p = int(found["rank"].iat[0]), str(found["verdict"].iat[0]), float(found["p_value"].iat[0])
+        shown = f", p {p:.1g}" if np.isfinite(p) else ""
+        level = "good" if words == "best" else "info"
+        return [(level, f"rank {rank} of {len(self.ranking)} maps: {words}{shown}")]
 
 
 HAND = "Projections cannot tell the hand: the map's mirror image explains the images equally well."

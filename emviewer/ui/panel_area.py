@@ -30,7 +30,10 @@ _AREAS = {
     "main": Qt.DockWidgetArea.LeftDockWidgetArea,
     "below": Qt.DockWidgetArea.LeftDockWidgetArea,
     "side": Qt.DockWidgetArea.RightDockWidgetArea,
+    "side below": Qt.DockWidgetArea.RightDockWidgetArea,
 }
+_BENEATH = {"below": "main", "side below": "side"}
+"""Places that stand beneath another one in the same area."""
 
 
 class PanelDock(QDockWidget):
@@ -286,10 +289,11 @@ class PanelArea(QMainWindow):
         self.addDockWidget(_AREAS[entry.place], dock, Qt.Orientation.Vertical)
         if alike:
             self.tabifyDockWidget(alike[-1], dock)
-        elif entry.place == "below" and self.docks:
-            above = next((d for d in self.docks if self.kinds[d.panel.kind][0].place == "main"), self.docks[0])
+        elif entry.place in _BENEATH:
+            upper = [d for d in self.docks if self.kinds[d.panel.kind][0].place == _BENEATH[entry.place]]
             height = self.height()
-            self.resizeDocks([above, dock], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical)
+            if upper:
+                self.resizeDocks([upper[0], dock], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical)
         elif entry.place == "side" and self.docks:
             width = self.width()
             self.resizeDocks([self.docks[0], dock], [width * 68 // 100, width * 32 // 100], Qt.Orientation.Horizontal)

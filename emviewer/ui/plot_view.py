@@ -35,10 +35,10 @@ class View:
 
 
 def padded(values: np.ndarray) -> tuple[float, float]:
-    """Return the range of the finite values and a twentieth on either side."""
+    """Return the range of the finite values and a little more on either side."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    pad = (high - low) * 0.05 or max(abs(low) * 0.05, 0.5)
+    pad = (high - low) * 0.08 or max(abs(low) * 0.05, 0.5)
     return low - pad, high + pad
 
 

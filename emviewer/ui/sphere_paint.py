@@ -81,6 +81,42 @@ def density(spots: np.ndarray, weights: np.ndarray, shape: tuple[int, int], cell
     return QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 
+def mean_values(
+    spots: np.ndarray, values: np.ndarray, shape: tuple[int, int], cell: int = 4
+) -> tuple[QImage, tuple[float, float] | None]:
+    """Return the mean value of the directions that lie in each cell, as a picture, and the values of its end colours.
+
+    Parameters
+    ----------
+    spots : ndarray, shape (n, 2)
+        Where directions are seen, in pixels.
+    values : ndarray, shape (n,)
+        A score of each; NaN does not count.
+    shape : tuple of int
+        Height and width in pixels.
+    cell : int
+        Pixels a cell.
+    """
+    high, wide = -(-shape[0] // cell), -(-shape[1] // cell)
+    known = np.isfinite(values)
+    spots, values = spots[known], values[known]
+    x = np.clip((spots[:, 0] / cell).astype(int), 0, wide - 1)
+    y = np.clip((spots[:, 1] / cell).astype(int), 0, high - 1)
+    count = np.bincount(y * wide + x, minlength=high * wide)
+    total = np.bincount(y * wide + x, values, minlength=high * wide)
+    seen = count > 0
+    words = np.zeros(high * wide, np.uint32)
+    span = None
+    if seen.any():
+        mean = total[seen] / count[seen]
+        low, high_value = (float(v) for v in np.percentile(mean, (1, 99)))
+        span = (low, high_value)
+        level = np.clip((mean - low) / max(1e-12, high_value - low) * 255, 0, 255).astype(np.uint8)
+        words[seen] = colormaps.table("viridis")[level]
+    image = QImage(words.data, wide, high, 4 * wide, QImage.Format.Format_ARGB32_Premultiplied).copy()
+    return image, span
+
+
 def paint_fold(painter: QPainter, fold: int, at: QPointF, size: float) -> None:
     """Draw the crystallographers' symbol of a rotation axis: lens, triangle, square, pentagon, hexagon … ."""
     if fold == 2:

@@ -31,7 +31,7 @@ from emviewer.engine.rotations import super_fibonacci
 from emviewer.engine.symmetry import PointGroup
 from emviewer.ui import colormaps
 from emviewer.ui.canvas import BY_KEY
-from emviewer.ui.sphere_paint import density, paint_fold, shading, stamp
+from emviewer.ui.sphere_paint import density, mean_values, paint_fold, shading, stamp
 from emviewer.ui.sphere_projection import Mollweide, Orthographic, graticule, pieces
 
 CURRENT = QColor(230, 120, 60)
@@ -39,7 +39,7 @@ SELECTED = QColor(240, 190, 40)
 FEW = 3_000
 """Up to this many directions the dots are painted twice as fine and shrunk, so that they are round."""
 DENSE = 20_000
-"""From this many directions on their density is drawn instead of dots."""
+"""From this many directions on their density, or the mean of their values, is drawn instead of dots."""
 NEAR = 14.0
 """Widget units within which a click finds a direction or the marker."""
 OWN_KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Space)
@@ -80,6 +80,7 @@ class SphereView(QWidget):
         self._lines = graticule()
         self._ground: tuple[object, QImage] | None = None
         self._dots: tuple[object, QImage] | None = None
+        self._mean_span: tuple[float, float] | None = None
         self._version = 0
         self._press: tuple[QPointF, QPointF, str] | None = None
         self._turning = False
@@ -256,7 +257,9 @@ class SphereView(QWidget):
             flat, visible = self.projection.flat(shown)
             spot = self.to_widget(flat) * ratio
             shape = (max(1, round(self.height() * ratio)), max(1, round(self.width() * ratio)))
-            if len(self.directions) > DENSE:
+            if len(self.directions) > DENSE and self._values is not None and len(self._values) == len(self.directions):
+                image, self._mean_span = mean_values(spot[visible], self._values[::thin][visible], shape)
+            elif len(self.directions) > DENSE:
                 area = self.projection.area(shown[visible])
                 image = density(spot[visible], area, shape)
             else:
@@ -320,8 +323,10 @@ class SphereView(QWidget):
 
     def _range(self) -> tuple[float, float] | None:
         """Return the values of the first and last colour: the 1 and 99 percentile of those that are numbers."""
-        if self._values is None or len(self._values) != len(self.directions) or len(self.directions) > DENSE:
+        if self._values is None or len(self._values) != len(self.directions):
             return None
+        if len(self.directions) > DENSE:
+            return self._mean_span
         finite = self._values[np.isfinite(self._values)]
         if not len(finite):
             return None

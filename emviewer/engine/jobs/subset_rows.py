@@ -90,13 +90,25 @@ def _save_star(images: ImageSet, chosen: NDArray[np.int64], target: Path) -> lis
         blocks: dict[str, Any] = {n: b.iloc[chosen] if n == name else b for n, b in images.blocks.items()}
         star.write_star(target, blocks)
         return [target]
-    if images.stack is None or images.stack.source is None:
-        raise DataError("the images have no file of their own", images.name, "save them as .mrcs")
-    blocks = subset.subset_blocks(images, chosen, images.stack.source.name)
+    names = _image_names(images, chosen)
+    blocks = subset.subset_blocks(images, chosen, target.name)
     table = next(reversed(blocks.values()))
-    table["rlnImageName"] = [f"{i + 1:06d}@{images.stack.source}" for i in chosen]
+    table["rlnImageName"] = names
     star.write_star(target, blocks)
     return [target]
+
+
+def _image_names(images: ImageSet, chosen: NDArray[np.int64]) -> list[str]:
+    """Return where the images stay, ``000001@file``."""
+    table = images.table
+    if "image" in table:
+        return [str(v) for v in table["image"].iloc[chosen]]
+    if "blob/path" in table and "blob/idx" in table:
+        pairs = zip(table["blob/idx"].iloc[chosen], table["blob/path"].iloc[chosen], strict=True)
+        return [f"{int(i) + 1:06d}@{p.decode() if isinstance(p, bytes) else p}" for i, p in pairs]
+    if images.stack is None or images.stack.source is None:
+        raise DataError("the images have no file of their own", images.name, "save them as .mrcs")
+    return [f"{i + 1:06d}@{images.stack.source}" for i in chosen]
 
 
 def _block_of(images: ImageSet) -> str | None:

@@ -71,7 +71,7 @@ class PlotPanel(Panel):
         row = FlowLayout(strip)
         for word, box in zip(("across", "up"), self.boxes, strict=True):
             box.setAccessibleName(f"Column {word}")
-            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 30)
+            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 18)
             row.addWidget(box)
             if word == "across":
                 row.addWidget(QLabel("×"))

@@ -19,14 +19,15 @@ class PanelEntry:
     where : str
         ``module:Class``.
     place : str
-        ``main`` among the tabs, ``side`` split off to the right of them, ``below`` beneath them.
+        ``main`` among the tabs, ``side`` split off to the right of them, ``below`` and ``side below``
+        beneath them.
     for_kinds : tuple of str
         Kinds of document, or names of jobs whose results, open this panel by themselves when they are opened; panels
         that name the job go before those that name the kind.
     """
 
     where: str
-    place: Literal["main", "side", "below"] = "main"
+    place: Literal["main", "side", "below", "side below"] = "main"
     for_kinds: tuple[str, ...] = ()
 
     def load(self) -> type[Panel]:
@@ -42,7 +43,8 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.compare:ComparePanel", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.scores:ScoresPanel", place="below", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.directions:DirectionsPanel", place="side", for_kinds=("compare",)),
-    PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side", for_kinds=("compare",)),
+    PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side below", for_kinds=("compare",)),
+    PanelEntry("emviewer.ui.panels.difference:DifferencePanel", for_kinds=("align", "difference")),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),

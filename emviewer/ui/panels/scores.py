@@ -212,7 +212,7 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
             text += f", {columns.grouped(len(self.rows))} shown"
         if self.compared is not None and self.compared.tags:
             tags = pd.Series(list(self.compared.tags.values())).value_counts()
-            text += ", " + ", ".join(f"{columns.grouped(k)} {tag}" for tag, k in tags.items())
+            text += ", tagged " + ", ".join(f"{tag}: {columns.grouped(k)}" for tag, k in tags.items())
         self.count.setText(text)
         self.clear_button.setVisible(bool(self.filter.ranges))
         n = len(self.filter.ranges)

@@ -51,7 +51,7 @@ class ScoresModel(TableModel):
         if name == "status":
             return STATES.get(str(value), str(value))
         if name == comparison.TAG:
-            return MARKS.get(str(value), str(value))
+            return MARKS.get(str(value), f"tag {value}" if value else "")
         return columns.shown(value, columns.heading(name)[1])
 
     def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
