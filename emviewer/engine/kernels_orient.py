@@ -131,3 +131,30 @@ def line_residuals(ci, H, lo, hi, out):
                 q = H[j, a, 0] * ci[j, i, 0] + H[j, a, 1] * ci[j, i, 1]
                 total += (p - q) * (p - q)
             out[i, j] = np.sqrt(total)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def line_scores(rays, A, pairs, lo, hi, out):
+    """Write the correlation along the common line of pairs lo … hi-1, rays taken at the nearest angle.
+
+    ``rays`` (n, n_theta, rings) complex64 over a full turn, normalised; ``A`` (n, 3, 3) views; ``pairs`` (p, 2).
+    """
+    n_theta = rays.shape[1]
+    per_rad = n_theta / (2 * np.pi)
+    for p in range(lo, hi):
+        i, j = pairs[p, 0], pairs[p, 1]
+        x = A[i, 2, 1] * A[j, 2, 2] - A[i, 2, 2] * A[j, 2, 1]
+        y = A[i, 2, 2] * A[j, 2, 0] - A[i, 2, 0] * A[j, 2, 2]
+        z = A[i, 2, 0] * A[j, 2, 1] - A[i, 2, 1] * A[j, 2, 0]
+        ai = np.arctan2(
+            A[i, 1, 0] * x + A[i, 1, 1] * y + A[i, 1, 2] * z, A[i, 0, 0] * x + A[i, 0, 1] * y + A[i, 0, 2] * z
+        )
+        aj = np.arctan2(
+            A[j, 1, 0] * x + A[j, 1, 1] * y + A[j, 1, 2] * z, A[j, 0, 0] * x + A[j, 0, 1] * y + A[j, 0, 2] * z
+        )
+        a = rays[i, int(np.round(ai * per_rad)) % n_theta]
+        b = rays[j, int(np.round(aj * per_rad)) % n_theta]
+        total = 0.0
+        for k in range(rays.shape[2]):
+            total += a[k].real * b[k].real + a[k].imag * b[k].imag
+        out[p] = total

@@ -95,7 +95,7 @@ def particle_radius_px(images: F32) -> float:
     flat = images - np.median(images[:, r >= n // 2 - 1], axis=1)[:, None, None]
     power = (flat.astype(np.float64) ** 2).mean(axis=0)
     count = np.bincount(r.ravel())
-    profile = np.bincount(r.ravel(), power.ravel())[: n // 2] / count[: n // 2]
+    profile: F64 = np.bincount(r.ravel(), power.ravel())[: n // 2] / count[: n // 2]
     rim = profile[int(0.42 * n) :]
     excess = np.maximum(profile - rim.mean() - 2 * rim.std(), 0) * count[: n // 2]
     total = np.cumsum(excess)
@@ -194,7 +194,7 @@ def _fine(
     check: Check, iterations: int = 5,
 ) -> State:  # fmt: skip
     """Return the state after some iterations of all images on a finer grid in a wider band."""
-    d, n = ready.shape[1], len(ready)
+    d = ready.shape[1]
     wide = band(ready, min(1.4 * top, d / 2 - 2), plan.radius_px)
     centre = displaced.copy()
     centre[anchors] = best.displacement_px
@@ -204,10 +204,7 @@ def _fine(
     )  # fmt: skip
     few = Annealing(band(ready[anchors], min(1.4 * top, d / 2 - 2), plan.radius_px), best.rotations[:1])
     few.group, few.noise = anneal.group, 0.5 * few.power
-    state = None
-    for state in anneal.run(few.map_of(best.rotations, best.displacement_px), iterations, 0.05, 0.003, 2.0, check):
-        np.clip(anneal.centre, -plan.max_shift_px, plan.max_shift_px, out=anneal.centre)
-    assert state is not None and len(state.rotations) == n
+    *_, state = anneal.run(few.map_of(best.rotations, best.displacement_px), iterations, 0.05, 0.003, 2.0, check)
     return state
 
 
