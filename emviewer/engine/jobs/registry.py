@@ -31,6 +31,26 @@ _JOBS = {
         "emviewer.engine.jobs.compare_params:CompareParams",
         "emviewer.engine.jobs.compare:SPEC",
     ),
+    "align": _Entry(
+        "align maps to a reference, with masks and particles",
+        "emviewer.engine.jobs.align_params:AlignParams",
+        "emviewer.engine.jobs.align:SPEC",
+    ),
+    "difference": _Entry(
+        "subtract a map from a reference and find what differs",
+        "emviewer.engine.jobs.difference_params:DifferenceParams",
+        "emviewer.engine.jobs.difference:SPEC",
+    ),
+    "fsc": _Entry(
+        "Fourier shell correlation of two maps",
+        "emviewer.engine.jobs.fsc_params:FscParams",
+        "emviewer.engine.jobs.fsc:SPEC",
+    ),
+    "center": _Entry(
+        "centre class averages and carry the centre to their particles and micrographs",
+        "emviewer.engine.jobs.center_params:CenterParams",
+        "emviewer.engine.jobs.center:SPEC",
+    ),
     "simulate": _Entry(
         "make particle images with known orientations",
         "emviewer.engine.jobs.simulate_params:SimulateParams",

@@ -1,0 +1,138 @@
+"""The center job: the centre of every class average, carried to its members and to the micrographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine import files
+from emviewer.engine.centering import Centres, contrast_sign, find_centres, left_alone
+from emviewer.engine.centering_move import centred
+from emviewer.engine.jobs import (
+    center_classes,
+    center_cryosparc,
+    center_micrographs,
+    center_output,
+    center_relion,
+    center_xmipp,
+)
+from emviewer.engine.jobs.center_members import Members, Moved, move
+from emviewer.engine.jobs.center_params import HELP, TITLE, CenterParams
+from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.run import JobSpec
+from emviewer.engine.mrc_write import StackWriter
+from emviewer.engine.task import Batch, Check, message
+from emviewer.engine.types import F32
+
+BATCH = 32
+FARTHEST = 0.3
+"""Largest displacement of a class unless told, in boxes."""
+FEW_PX = 0.0
+WRITERS = {"relion": center_relion.write, "cryosparc": center_cryosparc.write, "xmipp": center_xmipp.write}
+
+
+def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
+    """Centre class averages and their members (see :class:`CenterParams`) into ``folder``.
+
+    Yields
+    ------
+    Batch
+        Rows are class averages in the order of the file; columns those of classes.star that are numbers; extra
+        ``stack`` the path of the growing centered_classes.mrcs.
+    """
+    folder.summary |= {"n_classes": 0, "n_particles": 0, "n_moved": 0, "fraction_moved": 0.0}
+    yield message("opening classes and members")
+    classes = center_classes.open_classes(params, folder)
+    form, members = _members(params, classes)
+    for note in members.notes if members is not None else ():
+        folder.warn(note)
+    members_A = float(members.pixel_A[0]) if members is not None else 0.0
+    pixel = center_classes.common_pixel(classes, members_A, params, folder)
+    if members is not None:
+        yield message("looking up the micrographs")
+        table = params.particles or classes.members or params.classes
+        center_micrographs.look_up(members, params.micrographs, table, params.project_dir, folder, check)
+    n = classes.stack.shape[0]
+    farthest = params.max_shift / pixel if params.max_shift is not None else FARTHEST * n
+    images = classes.stack[np.arange(classes.stack.n)]
+    found: list[Centres] = []
+    folder.stage("centre")
+    yield from _centres(params, images, pixel, farthest, folder, check, found)
+    centres = found[0]
+    alone = left_alone(centres, farthest)
+    offset = np.where(alone[:, None], 0.0, centres.offset_px)
+    psi = np.where(alone, 0.0, centres.psi_deg) if params.rotate else np.zeros(len(images))
+    yield from _write_images(images, offset, psi, pixel, centres, folder, check)
+    moved: Moved | None = None
+    if members is not None:
+        folder.stage("members")
+        yield message("moving the members", len(images), len(images))
+        moved = move(members, classes.numbers, offset * pixel, psi, alone)
+        check()
+    folder.stage("write")
+    yield message("writing tables", len(images), len(images))
+    result = center_output.Result(params, classes, pixel, centres, alone, offset, psi, members, moved)
+    center_output.write(result, folder, WRITERS.get(form), check)
+    if params.report != "none":
+        folder.stage("report")
+        yield message("drawing the report", len(images), len(images))
+        center_output.report(result, images, folder)
+
+
+def _members(params: CenterParams, classes: center_classes.Classes) -> tuple[str, Members | None]:
+    path = classes.members
+    if classes.blocks is not None:
+        return "xmipp", center_xmipp.read(params.classes, classes.blocks, params.pixel_size, classes.pixel_size_A)
+    if path is None:
+        return "", None
+    kind = files.kind_of(path)
+    if kind == "cryosparc":
+        return kind, center_cryosparc.read(path, params.passthrough, params.pixel_size, classes.pixel_size_A)
+    if kind == "xmipp":
+        return kind, center_xmipp.read(path, None, params.pixel_size, classes.pixel_size_A)
+    return "relion", center_relion.read(path, params.pixel_size, classes.pixel_size_A)
+
+
+def _centres(
+    params: CenterParams, images: F32, pixel: float, farthest: float, folder: ResultFolder, check: Check,
+    found: list[Centres],
+) -> Iterator[Batch]:  # fmt: skip
+    """Find the centres, saying how far it is; the result is put into ``found``."""
+    k = len(images)
+    method = params.method
+    if params.map is not None:
+        from emviewer.engine.jobs.center_map import Registration  # the search costs 0.5 s to import
+
+        yield message("registering to the map", 0, k)
+        found.append(Registration(params, images, pixel, farthest, folder, check).find())
+        return
+    assert method != "reprojection"
+    yield message("finding centres", 0, k)
+    sign = contrast_sign(np.nan_to_num(images))
+    found.append(find_centres(images, method=method, rotate=params.rotate, sign=sign, check=check))
+    check()
+
+
+def _write_images(
+    images: F32, offset: NDArray[np.float64], psi: NDArray[np.float64], pixel: float, centres: Centres,
+    folder: ResultFolder, check: Check,
+) -> Iterator[Batch]:  # fmt: skip
+    path = folder / "centered_classes.mrcs"
+    k = len(images)
+    with StackWriter(path, (images.shape[1], images.shape[2]), pixel) as writer:
+        for start in range(0, k, BATCH):
+            check()
+            part = slice(start, min(k, start + BATCH))
+            writer.append(centred(images[part], -offset[part], psi[part]))
+            rows = np.arange(part.start, part.stop, dtype=np.int64)
+            shift = -offset[part] * pixel
+            columns = {
+                "shift_x_A": shift[:, 0], "shift_y_A": shift[:, 1], "psi_deg": psi[part],
+                "confidence": centres.confidence[part],
+            }  # fmt: skip
+            yield Batch(rows, columns, part.stop, k, "centring", {"stack": str(path), "n_classes": k})
+
+
+SPEC = JobSpec("center", TITLE, HELP, CenterParams, center)

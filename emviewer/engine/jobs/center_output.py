@@ -1,0 +1,251 @@
+"""Write what centring found: tables of classes, members, micrographs, coordinates, the key figures, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emviewer.engine import figure_center, star
+from emviewer.engine.centering import Centres
+from emviewer.engine.jobs.center_classes import Classes
+from emviewer.engine.jobs.center_members import CENTRED, LEFT_ALONE, NO_CLASS, STATES, Members, Moved
+from emviewer.engine.jobs.center_params import CenterParams
+from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.task import Check
+from emviewer.engine.types import F32, F64
+
+Writer = Callable[[Path, Members, Moved, str, bool], tuple[Path, Path]]
+MEANINGFUL_PX = 1.0
+"""Particles displaced by at least this many micrograph pixels count as moved."""
+BIN_PX = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Everything that centring found."""
+
+    params: CenterParams
+    classes: Classes
+    pixel_size_A: float
+    centres: Centres
+    alone: NDArray[np.bool_]
+    offset_px: F64
+    psi_deg: F64
+    members: Members | None
+    moved: Moved | None
+
+
+def write(result: Result, folder: ResultFolder, writer: Writer | None, check: Check) -> None:
+    """Write all tables and the summary."""
+    members, moved = result.members, result.moved
+    folder.summary |= {
+        "n_classes": result.classes.stack.n, "n_particles": 0, "n_moved": 0, "fraction_moved": 0.0,
+        "mean_displacement_px": 0.0, "mean_displacement_A": 0.0, "n_out_of_bounds": 0,
+        "n_classes_left_alone": int(result.alone.sum()), "pixel_size_A": result.pixel_size_A,
+    }  # fmt: skip
+    star.write_star(folder / "classes.star", {"classes": _class_table(result)})
+    _say_classes(result, folder)
+    if members is None or moved is None or writer is None:
+        return
+    _summary(members, moved, folder)
+    check()
+    store = result.params.store
+    if members.coordinate_px is None and store != "alignment":
+        folder.warn("the particles have no coordinates: the whole displacement is in the origins")
+    elif store != "alignment":
+        folder.warn(
+            f"particles{'.cs' if members.source is not None and writer.__module__.endswith('cryosparc') else '.star'} "
+            "is for re-extraction at its new coordinates; use particles_in_place with the present images"
+        )
+    writer(folder.path, members, moved, store, result.params.rotate)
+    check()
+    if moved.centre_px is not None and members.micrographs:
+        _coordinates(members, moved, folder, check)
+        _micrographs(members, moved).to_csv(folder / "micrographs.csv", index=False, float_format="%.3f")
+
+
+def _class_table(result: Result) -> pd.DataFrame:
+    k = result.classes.stack.n
+    shift = -result.offset_px * result.pixel_size_A
+    shift[shift == 0] = 0.0  # no -0
+    count = np.zeros(k, np.int64)
+    if result.members is not None:
+        order = np.argsort(result.classes.numbers, kind="stable")
+        ordered = result.classes.numbers[order]
+        place = np.clip(np.searchsorted(ordered, result.members.class_number), 0, k - 1)
+        known = ordered[place] == result.members.class_number
+        count = np.bincount(order[place[known]], minlength=k)
+    table = pd.DataFrame(
+        {
+            "class": result.classes.numbers,
+            "shift_x_A": shift[:, 0],
+            "shift_y_A": shift[:, 1],
+            "psi_deg": result.psi_deg,
+            "method": result.centres.method,
+            "confidence": result.centres.confidence,
+            "displacement_px": np.hypot(*result.offset_px.T),
+            "found_x_px": result.centres.offset_px[:, 0],
+            "found_y_px": result.centres.offset_px[:, 1],
+            "left_alone": result.alone.astype(np.int64),
+            "n_members": count,
+            "rlnReferenceImage": [f"{i + 1:06d}@centered_classes.mrcs" for i in range(k)],
+        }
+    )
+    return table.astype({"method": "str"})
+
+
+def _say_classes(result: Result, folder: ResultFolder) -> None:
+    alone, k = int(result.alone.sum()), result.classes.stack.n
+    if alone:
+        numbers = ", ".join(str(c) for c in result.classes.numbers[result.alone][:8])
+        folder.warn(
+            f"{alone} of {k} classes are left as they are, their centre is not sure or too far off: "
+            f"{numbers}{' …' if alone > 8 else ''}"
+        )
+
+
+def _summary(members: Members, moved: Moved, folder: ResultFolder) -> None:
+    n = len(members)
+    length = np.hypot(*moved.moved_px.T)
+    length_A = length * members.micrograph_pixel()
+    far = int((length >= MEANINGFUL_PX).sum())
+    reach = max(10.0, float(np.ceil(np.abs(moved.moved_px).max(initial=0.0) / BIN_PX) * BIN_PX))
+    reach = min(reach, 200.0)
+    edges = np.arange(-reach - BIN_PX / 2, reach + BIN_PX, BIN_PX)
+    counts = [np.histogram(np.clip(moved.moved_px[:, a], edges[0], edges[-1]), edges)[0] for a in (0, 1)]
+    states = np.bincount(moved.state, minlength=len(STATES))
+    folder.summary |= {
+        "n_particles": n,
+        "n_moved": far,
+        "fraction_moved": far / n,
+        "mean_displacement_px": float(length.mean()),
+        "mean_displacement_A": float(length_A.mean()),
+        "n_out_of_bounds": int(moved.outside.sum()),
+        "n_box_over_edge": int(moved.over_edge.sum()),
+        "members": {name: int(count) for name, count in zip(STATES, states, strict=True)},
+        "displacement_histogram": {"edges_px": edges.tolist(), "x": counts[0].tolist(), "y": counts[1].tolist()},
+    }
+    for name in (NO_CLASS,):
+        count = int(states[STATES.index(name)])
+        if count:
+            folder.warn(f"{count} of {n} particles have {name} among the class averages: they are not moved")
+    if moved.outside.any():
+        folder.warn(f"{int(moved.outside.sum())} particles stand outside their micrograph: marked emvOutOfBounds 1")
+    _hint(members, moved, folder)
+
+
+def _hint(members: Members, moved: Moved, folder: ResultFolder) -> None:
+    """Say when the picks as a whole, not single classes, stand beside the particles."""
+    good = moved.state == STATES.index(CENTRED)
+    if good.sum() < 20 or moved.centre_px is None or members.coordinate_px is None:
+        return
+    way = (moved.centre_px - members.coordinate_px)[good]
+    way = way[np.isfinite(way).all(axis=1)]
+    if len(way) < 20:
+        return
+    mean, error = np.median(way, axis=0), 1.2533 * np.std(way, axis=0) / np.sqrt(len(way))
+    folder.summary["picking_offset_px"] = [float(v) for v in mean]
+    if np.hypot(*mean) >= 2 and (np.abs(mean) > 4 * error).any():
+        folder.warn(
+            f"the picks as a whole stand beside the particles: the centres are at ({mean[0]:+.1f}, {mean[1]:+.1f}) px "
+            "from them in the micrographs; look at the picking or the coordinates' origin"
+        )
+    far = np.hypot(*moved.moved_px[good].T) >= 2 * MEANINGFUL_PX
+    if far.mean() > 0.5:
+        folder.warn(f"{100 * far.mean():.0f} % of the particles moved by 2 px or more: the classes are off as a whole")
+
+
+def _coordinates(members: Members, moved: Moved, folder: ResultFolder, check: Check) -> None:
+    """Write one table of places a micrograph: the centres, for extraction without alignment."""
+    assert moved.centre_px is not None
+    target = folder / "coordinates"
+    target.mkdir()
+    order = np.argsort(members.micrograph, kind="stable")
+    first = np.searchsorted(members.micrograph[order], np.arange(len(members.micrographs) + 1))
+    taken: dict[str, int] = {}
+    heads = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAnglePsi", "emvOutOfBounds")
+    head = "\n# version 30001\n\ndata_\n\nloop_\n" + "".join(f"_{h} #{i}\n" for i, h in enumerate(heads, 1))
+    psi = np.nan_to_num(moved.psi_deg)
+    for i, name in enumerate(members.micrographs):
+        if i % 50 == 0:
+            check()
+        rows = order[first[i] : first[i + 1]]
+        stem = Path(name).stem
+        taken[stem] = taken.get(stem, 0) + 1
+        file = f"{stem}.star" if taken[stem] == 1 else f"{stem}_{taken[stem]}.star"
+        lines = [
+            f"{x:.3f} {y:.3f} {c} {p:.4f} {o}\n"
+            for x, y, c, p, o in zip(
+                *moved.centre_px[rows].T.tolist(), members.class_number[rows].tolist(), psi[rows].tolist(),
+                moved.outside[rows].astype(int).tolist(), strict=True,
+            )
+        ]  # fmt: skip
+        (target / file).write_text(head + "".join(lines) + "\n", encoding="utf-8")
+
+
+def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:
+    m = len(members.micrographs)
+    named = members.micrograph >= 0
+    at = members.micrograph[named]
+    count = np.maximum(np.bincount(at, minlength=m), 1)
+
+    def total(values: NDArray[np.float64] | NDArray[np.bool_]) -> F64:
+        return np.asarray(np.bincount(at, values[named].astype(np.float64), m), np.float64)
+
+    length = np.hypot(*moved.moved_px.T)
+    return pd.DataFrame(
+        {
+            "micrograph": members.micrographs,
+            "n_particles": np.bincount(at, minlength=m),
+            "n_moved": total(length >= MEANINGFUL_PX).astype(np.int64),
+            "mean_displacement_px": total(length) / count,
+            "mean_dx_px": total(moved.moved_px[:, 0]) / count,
+            "mean_dy_px": total(moved.moved_px[:, 1]) / count,
+            "n_out_of_bounds": total(moved.outside).astype(np.int64),
+            "width_px": members.micrograph_shape[:, 0],
+            "height_px": members.micrograph_shape[:, 1],
+        }
+    )
+
+
+def report(result: Result, images: F32, folder: ResultFolder) -> None:
+    """Write report.png and report.pdf, as asked."""
+    from emviewer.engine.mrc import read_stack
+
+    members, moved, summary = result.members, result.moved, folder.summary
+    busiest = -1
+    if moved is not None and members is not None and members.micrographs and moved.centre_px is not None:
+        busiest = int(np.bincount(members.micrograph[members.micrograph >= 0]).argmax())
+    picked = members.micrograph == busiest if members is not None and busiest >= 0 else None
+    page = figure_center.draw(
+        figure_center.CenterReport(
+            title=f"{result.params.classes.name} centred",
+            subtitle=f"{summary['n_classes']} classes, {summary['n_classes_left_alone']} left alone, "
+            f"{summary['n_particles']} particles, {summary['n_moved']} moved by 1 px or more, mean "
+            f"{summary['mean_displacement_px']:.2f} px, {summary['n_out_of_bounds']} out of bounds",
+            before=images,
+            after=read_stack(folder / "centered_classes.mrcs")[:],
+            numbers=result.classes.numbers,
+            found_px=result.centres.offset_px,
+            confidence=result.centres.confidence,
+            method=result.centres.method,
+            alone=result.alone,
+            pixel_size_A=result.pixel_size_A,
+            moved_px=None if moved is None else moved.moved_px,
+            micrograph="" if members is None or busiest < 0 else members.micrographs[busiest],
+            places_px=None if picked is None or moved is None or moved.centre_px is None else moved.centre_px[picked],
+            arrows_px=None if picked is None or moved is None else moved.moved_px[picked],
+            notes=folder.warnings,
+        )
+    )
+    for kind in ("png", "pdf"):
+        if result.params.report in (kind, "both"):
+            page.savefig(folder / f"report.{kind}", dpi=200)
+
+
+__all__ = ["LEFT_ALONE", "Result", "report", "write"]
