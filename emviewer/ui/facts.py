@@ -44,8 +44,8 @@ def facts_of(document: Document) -> list[tuple[str, str]]:
         lines.append(("Table", f"{count_text(len(document.table))} rows, {len(document.table.columns)} columns"))
     lines += [(name.capitalize() if name.islower() else name, str(value))
               for name, value in document.info.items() if not name.startswith("_")]  # fmt: skip
-    for note in (*(volume.notes if volume is not None else ()), *(stack.notes if stack is not None else ())):
-        lines.append(("Note", note))
+    for part in (volume, stack, document.info.get("_images")):
+        lines += [("Note", note) for note in (part.notes if part is not None else ()) if ("Note", note) not in lines]
     if document.path is not None:
         lines += _file_lines(document)
     return lines

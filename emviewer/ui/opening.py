@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from emviewer.engine import conventions
 from emviewer.engine.errors import FileError
 from emviewer.engine.types import ImageSet, ImageStack, Map3D
 from emviewer.ui.facts import count_text
@@ -74,7 +76,7 @@ def _document(opened: Any, path: Path) -> Document:
         return Document("images", opened.name or path.stem, path, stack=opened)
     if isinstance(opened, ImageSet):
         info = {"_images": opened}
-        return Document("images", path.stem, path, stack=opened.stack, table=with_angles(opened.table), info=info)
+        return Document("images", path.stem, path, stack=opened.stack, table=table_of(opened), info=info)
     if type(opened).__name__ == "Model":
         return _model(opened, path)
     raise FileError("the file holds a table without images", path, "open the stack or a table that names images")
@@ -117,7 +119,7 @@ def _result(folder: Path) -> Document:
     stacks = sorted(folder.glob("projections.mrcs")) or sorted(folder.glob("*.mrcs"))
     if tables:
         images = files.open_any(tables[0])
-        document.stack, document.table = images.stack, with_angles(images.table)
+        document.stack, document.table = images.stack, table_of(images)
         document.info["_images"] = images
     elif stacks:
         document.stack = files.read_images(stacks[0]).stack
@@ -163,6 +165,27 @@ def summary_line(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, int):
         return label, count_text(value) + unit
     return label, (f"{value:.4g}" if isinstance(value, float) else str(value)) + unit
+
+
+def table_of(images: ImageSet) -> pd.DataFrame:
+    """Return the table of an image set with ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A`` beside its columns.
+
+    RELION's angles stand as they were written; those of every other program come from the poses, and so do shifts that
+    the table tells in pixels. Images aligned in the plane only get no direction unless the table writes one; ``mirror``
+    is there if some image is a mirror image.
+    """
+    table, poses = with_angles(images.table), images.poses
+    if poses is None:
+        return table
+    found: dict[str, np.ndarray] = dict(zip(ORIGINS.values(), poses.shifts_A.T, strict=True))
+    if not set(ANGLES.values()) & set(table.columns):
+        angles = conventions.matrix_to_euler(poses.rotations).T
+        found |= dict(zip(ANGLES.values(), angles, strict=True))
+        if images.in_plane_only:
+            del found["rot_deg"], found["tilt_deg"]
+    if poses.mirror.any():
+        found["mirror"] = poses.mirror.astype(int)
+    return table.assign(**{name: values for name, values in found.items() if name not in table.columns})
 
 
 def with_angles(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QT
 from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.symmetry import point_group
+from emviewer.ui.facts import count_text
 from emviewer.ui.latest import Throttle
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.runner import Runner
@@ -134,7 +135,7 @@ class SpherePanel(Panel):
         self.view.set_directions(
             np.nan_to_num(directions_from_angles(self.angles[:, 0], self.angles[:, 1])).reshape(-1, 3), values
         )
-        self.count.setText(f"{len(self.rows)} views")
+        self.count.setText(f"{count_text(len(self.rows))} views")
 
     def _picked(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
         if self.document is None:
