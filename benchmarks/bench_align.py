@@ -8,25 +8,20 @@ modulo the symmetry of the map. Commands run in processes of their own; times ar
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import mrc, sources, threads
+from emviewer.engine import sources, threads
 from emviewer.engine.align3d_map import AlignMap, prepare_map
 from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.align3d_pair import Alignment, Options, align, finest_detail_A
 from emviewer.engine.align3d_refine import FLIP
 from emviewer.engine.simulate import phantom
 from emviewer.engine.symmetry import point_group
-from emviewer.engine.types import F32, F64, Map3D, RigidTransform
+from emviewer.engine.types import F64, Map3D, RigidTransform
 
 REAL = {
     "β-galactosidase": ("map_betagal_D2_real/betaGal.mrc", None, "D2"),
@@ -66,11 +61,13 @@ def error(found: RigidTransform, truth: RigidTransform, group: F64) -> tuple[flo
     best = (180.0, float("nan"))
     for g in group:
         turn = Rotation.from_matrix(found.matrix @ (g @ truth.matrix).T).magnitude()
-        best = min(best, (float(np.degrees(turn)), float(np.linalg.norm(found.translation_A - g @ truth.translation_A))))
+        best = min(
+            best, (float(np.degrees(turn)), float(np.linalg.norm(found.translation_A - g @ truth.translation_A)))
+        )
     return best
 
 
-def trial(volume: Map3D, group: F64, poses: int, seed: int, noise: F32 | None = None, automatic: bool = True) -> dict:
+def trial(volume: Map3D, group: F64, poses: int, seed: int, automatic: bool = True) -> dict:
     rng = np.random.default_rng(seed)
     finest = finest_detail_A(volume.pixel_size_A, volume.pixel_size_A, None)
     reference = prepare_map(volume, None, finest, automatic=automatic)
@@ -100,7 +97,11 @@ def show(rows: dict[str, dict]) -> None:
     names = list(next(iter(rows.values())))
     print("| map | " + " | ".join(names) + " |\n|" + "-|" * (len(names) + 1))
     for name, row in rows.items():
-        print(f"| {name} | " + " | ".join(f"{row[n]:.4g}" if isinstance(row[n], float) else str(row[n]) for n in names) + " |")
+        print(
+            f"| {name} | "
+            + " | ".join(f"{row[n]:.4g}" if isinstance(row[n], float) else str(row[n]) for n in names)
+            + " |"
+        )
 
 
 def accuracy(data: Path, poses: int) -> None:

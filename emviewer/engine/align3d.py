@@ -24,6 +24,8 @@ __all__ = ["FLIP", "Aligner", "Pose3D", "Search", "half_ball"]
 
 MOST_POINTS = 150_000
 """Frequencies used in the refinement of one band, a random half ball if there are more."""
+SIGNAL_POINTS = 50_000
+"""Frequencies from which shell correlations are estimated."""
 STEP_DEG = 15.0
 """Step of the search where the coarse band ends at a sixth of the diameter."""
 
@@ -114,18 +116,18 @@ class Aligner:
         points, values = np.ascontiguousarray(self.points[use]), np.ascontiguousarray(self.values[use])
         return Problem(moving, points, values, weight, fit_size)
 
-    def sums(self, moving: AlignMap, pose: Pose3D) -> F64:
+    def sums(self, moving: AlignMap, pose: Pose3D, most: int = MOST_POINTS) -> F64:
         """Return sums over shells at a pose: Re F₁ F₂*, |F₁|², |F₂|², number; shape (4, shells), one Friedel mate."""
-        m = int(np.searchsorted(self.radius, min(self.finest, moving.highest)))
-        value = moving.sample(self.points[:m], pose.matrix * pose.size, pose.translation_A)
-        shells = self.shells[:m]
-        reference = self.values[:m]
-        parts = [(reference * value.conj()).real, np.abs(reference) ** 2, np.abs(value) ** 2, np.ones(m)]
+        use = self._some(int(np.searchsorted(self.radius, min(self.finest, moving.highest))), most)
+        value = moving.sample(self.points[use], pose.matrix * pose.size, pose.translation_A)
+        shells, reference = self.shells[use], self.values[use]
+        power = reference.real**2 + reference.imag**2, value.real**2 + value.imag**2
+        parts = [(reference * value.conj()).real, *power, np.ones(len(use))]
         return np.array([np.bincount(shells, part) for part in parts])
 
-    def shell_correlation(self, moving: AlignMap, pose: Pose3D) -> tuple[F64, F64, F64]:
+    def shell_correlation(self, moving: AlignMap, pose: Pose3D, most: int = MOST_POINTS) -> tuple[F64, F64, F64]:
         """Return FSC by shell of the reference's box, and the power of both maps there, at a pose."""
-        sums = self.sums(moving, pose)
+        sums = self.sums(moving, pose, most)
         norm = np.sqrt(sums[1] * sums[2])
         count = np.maximum(sums[3], 1)
         return np.divide(sums[0], norm, out=np.zeros_like(norm), where=norm > 0), sums[1] / count, sums[2] / count
@@ -137,7 +139,7 @@ class Aligner:
 
     def signal(self, moving: AlignMap, pose: Pose3D) -> tuple[F64, F64, F64]:
         """Return the smoothed shell correlation up to where it vanishes (0 beyond), and both powers."""
-        fsc, p1, p2 = self.shell_correlation(moving, pose)
+        fsc, p1, p2 = self.shell_correlation(moving, pose, SIGNAL_POINTS)
         c = np.clip(ndimage.convolve1d(fsc, [0.25, 0.5, 0.25], mode="nearest"), 0, 0.9999)
         n = np.maximum(np.bincount(self.shells, minlength=len(fsc))[: len(fsc)], 1)
         low = np.flatnonzero(c[3:] < np.maximum(0.05, 2 / np.sqrt(n[3:])))

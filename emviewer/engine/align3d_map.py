@@ -16,6 +16,7 @@ from emviewer.engine.filters import soft_ball
 from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.resample import fourier_resize, resize_box
 from emviewer.engine.task import Check, never
+from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64, Map3D, RigidTransform
 
 C64 = NDArray[np.complex64]
@@ -64,10 +65,14 @@ class AlignMap:
     def sample(self, points: F64, matrix: F64, translation_A: F64 | None = None) -> C64:
         """Return the transform at ``points`` (m, 3) after ``x' = matrix x + translation``."""
         value = np.empty(len(points), np.complex64)
-        ka.sample_points(
-            self.transform, self.centre, self.scale, points, len(points), np.ascontiguousarray(matrix), value,
-            np.empty((0, 3), np.complex64), False,
-        )  # fmt: skip
+        turn, none = np.ascontiguousarray(matrix), np.empty((0, 3), np.complex64)
+
+        def work(lo: int, hi: int) -> None:
+            ka.sample_points(
+                self.transform, self.centre, self.scale, points[lo:hi], hi - lo, turn, value[lo:hi], none, False
+            )
+
+        each_chunk(work, len(points), 20_000)
         if translation_A is not None:
             value *= np.exp(-2j * np.pi * (points @ translation_A)).astype(np.complex64)
         return value

@@ -24,6 +24,9 @@ HAND_MARGIN = 0.003
 EQUAL = 1e-3
 """Candidates that tell as much to within this share are copies by symmetry: the smallest rotation is taken."""
 FEW_POINTS = 30_000
+"""Frequencies used while candidates are still many."""
+WORTH = 0.75
+"""Candidates with less than this share of the best score of their hand are not followed up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +173,7 @@ class _Refiner:
         scored = []
         for pose in poses:
             self.check()
-            better = a.polish(self.moving, pose, rounds=1, iterations=8, most=FEW_POINTS)
+            better = a.polish(self.moving, pose, rounds=1, iterations=6, most=FEW_POINTS)
             if self._allowed(better):
                 better.score = a.information(self.moving, better)
                 scored.append(better)
@@ -183,7 +186,8 @@ class _Refiner:
             self.check()
             refined.append(a.refine(self.moving, pose, top, iterations=iterations, most=FEW_POINTS))
         apart = distinct_poses([p for p in refined if self._allowed(p)], 2.0, 0.1 / a.coarse)
-        return [p for flipped in (False, True) for p in [q for q in apart if q.flipped == flipped][:keep]]
+        hands = [[p for p in apart if p.flipped == flipped][:keep] for flipped in (False, True)]
+        return [p for own in hands for p in own if p is own[0] or p.score > WORTH * own[0].score]
 
     def _allowed(self, pose: Pose3D) -> bool:
         """Whether a pose keeps the limit of the angle (that of the shift is kept by the refinement)."""

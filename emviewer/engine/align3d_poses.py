@@ -53,7 +53,7 @@ class RelionPoses:
     source : path
         For sentences.
     pixel_size_A : float, optional
-        Of the images; overrules the table.
+        Of the images, where the table does not tell.
 
     Raises
     ------
@@ -90,9 +90,9 @@ class RelionPoses:
         return dimensions is not None and bool((dimensions == 3).any())
 
     def _pixel(self, given: float | None) -> F64 | None:
-        if given is not None:
-            return np.full(len(self), given)
         known = self.rows.pixel_size()
+        if known is None and given is not None:
+            return np.full(len(self), given)
         angstrom = "rlnOriginXAngst" in self.columns
         needed = [n.format("X") for n, in_A in _ORIGINS.items() if not in_A and n.format("X") in self.columns]
         if known is None and (needed or not angstrom) and len(self):
@@ -206,12 +206,12 @@ class CryosparcPoses:
         return len(self.rows)
 
     def _edges(self, names: set[str], given: float | None) -> F64:
-        if given is not None:
-            return np.full(len(self.rows), given)
         told = [n for n in ("alignments3D/psize_A", "alignments3D_multi/psize_A", "blob/psize_A") if n in names]
         for name in told:
             if all(plausible_pixel(float(v)) for v in np.unique(self.rows[name])):
                 return np.asarray(self.rows[name], np.float64) if "multi" in name else shift_pixel(self.rows)
+        if given is not None:
+            return np.full(len(self.rows), given)
         raise DataError(
             "the shifts of the particles are in pixels and neither alignments3D/psize_A nor blob/psize_A tells their "
             "size", self.source, "give --pixel-size",

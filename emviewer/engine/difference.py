@@ -72,7 +72,7 @@ class Difference:
 
 def subtract(
     reference: F32, moved: F32, pixel_size_A: float, mask: F32 | None = None, *, resolution_A: float | None = None,
-    match: Match = "radial", halves_ref: tuple[F32, F32] | None = None, halves_map: tuple[F32, F32] | None = None,
+    match: Match = "radial", noise_ref: F32 | None = None, noise_map: F32 | None = None,
     check: Check = never,
 ) -> Difference:  # fmt: skip
     """Return the difference of two maps that are in one frame and on one grid.
@@ -91,8 +91,8 @@ def subtract(
     match : {"radial", "local", "none"}
         Amplitudes by shell and a robust line; the same and then local contrast too (hides differing occupancy); or
         plain subtraction.
-    halves_ref, halves_map : pair of ndarray of float32, optional
-        Half maps on the same grid, for the noise.
+    noise_ref, noise_map : ndarray of float32, optional
+        Half the difference of the half maps of each, on the same grid.
     check : callable
         Called between planes.
 
@@ -114,7 +114,7 @@ def subtract(
     if match == "local":
         b = _local(a, b, inside, pixel_size_A, bands.resolution_A)
     diff = a - b
-    sigma, noise = _sigma(diff, a, inside, moved != 0, bands, scale, halves_ref, halves_map, pixel_size_A)
+    sigma, noise = _sigma(diff, a, inside, moved != 0, bands, scale, noise_ref, noise_map, pixel_size_A)
     if mask is not None:
         for each in (diff, a, b):
             each *= mask
@@ -221,17 +221,17 @@ def _local(a: F32, b: F32, inside: NDArray[np.bool_], pixel_A: float, resolution
 
 def _sigma(
     diff: F32, reference: F32, inside: NDArray[np.bool_], reached: NDArray[np.bool_], bands: _Bands, scale: float,
-    halves_ref: tuple[F32, F32] | None, halves_map: tuple[F32, F32] | None, pixel_A: float,
+    noise_ref: F32 | None, noise_map: F32 | None, pixel_A: float,
 ) -> tuple[F32 | np.float32, str]:  # fmt: skip
     """Return the noise of the difference, of each voxel or of all, and where it is from."""
     floor = np.float32(1e-3 * max(float(np.abs(reference).max()), 1e-30))
-    if halves_ref is not None or halves_map is not None:
+    if noise_ref is not None or noise_map is not None:
         variance = np.zeros(diff.shape, np.float32)
-        pairs = [(halves_ref, False, 1.0), (halves_map, True, scale)]
-        known = sum(pair is not None for pair, _, _ in pairs)
-        for pair, with_gain, factor in pairs:
-            if pair is not None:
-                noise = bands.filtered(np.asarray((pair[0] - pair[1]) / 2, np.float32), with_gain) * np.float32(factor)
+        pairs = [(noise_ref, False, 1.0), (noise_map, True, scale)]
+        known = sum(half is not None for half, _, _ in pairs)
+        for half, with_gain, factor in pairs:
+            if half is not None:
+                noise = bands.filtered(half, with_gain) * np.float32(factor)
                 variance += ndimage.gaussian_filter(noise * noise, NOISE_WINDOW_A / pixel_A / 2.355, truncate=3.0)
         return np.maximum(np.sqrt(variance * np.float32(2 / known)), floor), "half maps"
     solvent = diff[~inside & reached]

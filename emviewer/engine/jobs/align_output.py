@@ -1,0 +1,265 @@
+"""What an alignment leaves behind: moved maps, masks, tables, the ChimeraX script."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import conventions, files_bytes, fsc, mrc
+from emviewer.engine.align3d_mask import automatic_mask, coarse_mask
+from emviewer.engine.align3d_move import Grid3D, move_map, move_mask, overlay_origin_A
+from emviewer.engine.align3d_pair import Alignment
+from emviewer.engine.difference import Difference, subtract
+from emviewer.engine.difference_blobs import blobs
+from emviewer.engine.fsc import Curve, ceiling, correlate
+from emviewer.engine.jobs.align_inputs import Member, read_data
+from emviewer.engine.jobs.align_params import AlignParams
+from emviewer.engine.jobs.folder import ResultFolder, plain
+from emviewer.engine.task import Check
+from emviewer.engine.types import F32, F64, RigidTransform
+
+STILL = RigidTransform(np.eye(3), np.zeros(3))
+
+
+@dataclass(eq=False)
+class Result:
+    """What is known of one aligned map.
+
+    Parameters
+    ----------
+    member : Member
+        The map.
+    alignment : Alignment
+        How it lies.
+    curve, before : Curve
+        FSC with the reference after and before.
+    ceiling : ndarray of float64 or None
+        The highest FSC that the half maps allow.
+    difference : Difference or None
+        Difference map on the reference's grid.
+    moved : ndarray of float32
+        The aligned map on the reference's grid.
+    seconds : float
+        Of the alignment.
+    """
+
+    member: Member
+    alignment: Alignment
+    curve: Curve
+    before: Curve
+    ceiling: F64 | None
+    difference: Difference | None
+    moved: F32
+    seconds: float
+
+
+class Writer:
+    """Writes the files of an alignment into its folder."""
+
+    def __init__(self, params: AlignParams, folder: ResultFolder, reference: Member, check: Check) -> None:
+        self.params, self.folder, self.reference, self.check = params, folder, reference, check
+        self.grid = Grid3D.of(reference.volume)
+        self.rows: list[dict[str, Any]] = []
+        self.script: list[str] = ["open reference.mrc"]
+        self._mask: F32 | None = None
+        self._mask_made = False
+        for name in ("aligned", "masks", "fsc", *(("difference",) if params.difference else ())):
+            (folder / name).mkdir()
+        self._copy_reference()
+
+    def _copy_reference(self) -> None:
+        path, volume = self.reference.path, self.reference.volume
+        target = self.folder / "reference.mrc"
+        if path.suffix.lower() in (".mrc", ".map", ".ccp4") and path.is_file() and self.params.pixel_size is None:
+            shutil.copyfile(path, target)
+        else:
+            mrc.write_map(target, volume)
+
+    # one map --------------------------------------------------------------------------------------------------------
+    def add(self, member: Member, alignment: Alignment, seconds: float) -> Result:
+        """Move a map and all that belongs to it, compare it with the reference, and write what came of it."""
+        motion, size = alignment.motion, alignment.pose.size
+        moved = self._moved_maps(member, motion, size)
+        common = self._common_mask(member, motion, size)
+        reference = np.asarray(self.reference.volume.data, np.float32)
+        pixel = self.grid.pixel_size_A
+        curve = correlate(reference, moved, pixel, common, seed=self.params.seed, check=self.check)
+        still = move_map(member.volume.data, member.volume.pixel_size_A, STILL, self.grid, self.check)
+        before = correlate(reference, still, pixel, check=self.check)
+        del still
+        limit = self._ceiling(member, curve)
+        self._write_curve(member, curve, before, limit)
+        difference = None
+        if self.params.difference:
+            difference = self._difference(member, reference, moved, common, motion, size)
+        result = Result(member, alignment, curve, before, limit, difference, moved, seconds)
+        self.rows.append(self._row(result))
+        self.script.append(self._open_line(result))
+        return result
+
+    def _moved_maps(self, member: Member, motion: RigidTransform, size: float) -> F32:
+        """Write the map, its siblings and its mask in place; return the map on the reference's grid."""
+        volume = member.volume
+        pixel = volume.pixel_size_A * size
+        own = Grid3D(volume.shape, pixel)
+        grid = self.grid if self.params.on == "reference" or own.same_as(self.grid) else own
+        origin = overlay_origin_A(self.reference.volume, grid)
+        moved = move_map(np.asarray(volume.data, np.float32), pixel, motion, grid, self.check)
+        mrc.write_map(self.folder / "aligned" / f"{member.name}.mrc", moved, grid.pixel_size_A, origin)
+        for name, path in member.siblings:
+            other = move_map(read_data(path), pixel, motion, grid, self.check)
+            mrc.write_map(self.folder / "aligned" / f"{name}.mrc", other, grid.pixel_size_A, origin)
+        if member.mask is not None:
+            mask = move_mask(member.mask.data, pixel, motion, grid, self.check)
+            mrc.write_map(self.folder / "masks" / f"{member.name}.mrc", mask, grid.pixel_size_A, origin)
+        if not grid.same_as(self.grid):
+            moved = move_map(np.asarray(volume.data, np.float32), pixel, motion, self.grid, self.check)
+        return moved
+
+    def _reference_mask(self) -> F32 | None:
+        if not self._mask_made and not self.params.no_mask:
+            given = self.reference.mask
+            self._mask = np.asarray(given.data) if given is not None else automatic_mask(self.reference.volume)
+        self._mask_made = True
+        return self._mask
+
+    def _common_mask(self, member: Member, motion: RigidTransform, size: float) -> F32 | None:
+        """Return the soft union of both masks on the reference's grid; None if no mask is to be used or found."""
+        first = self._reference_mask()
+        if self.params.no_mask or first is None:
+            return None
+        if member.mask is not None and member.mask_given:
+            source, pixel = member.mask.data, member.mask.pixel_size_A
+        else:
+            found = coarse_mask(member.volume)
+            if found is None:
+                return first
+            source, pixel = found
+        second = move_mask(source, pixel * size, motion, self.grid, self.check)
+        np.maximum(first, second, out=second)
+        return second
+
+    def _ceiling(self, member: Member, curve: Curve) -> F64 | None:
+        if self.reference.halves is None or member.halves is None:
+            return None
+        own = [self._half_curve(self.reference), self._half_curve(member)]
+        return ceiling(*(np.interp(curve.frequency_inv_A, c.frequency_inv_A, c.best, right=0.0) for c in own))
+
+    def _half_curve(self, member: Member) -> Curve:
+        assert member.halves is not None
+        one, two = (read_data(p) for p in member.halves)
+        mask = None if self.params.no_mask else automatic_mask(member.volume)
+        return correlate(one, two, member.volume.pixel_size_A, mask, seed=self.params.seed, check=self.check)
+
+    def _write_curve(self, member: Member, curve: Curve, before: Curve, limit: F64 | None) -> None:
+        table = {
+            "frequency_inv_A": curve.frequency_inv_A,
+            "fsc_before": before.fsc,
+            "fsc_after": curve.fsc,
+            "fsc_masked": curve.masked,
+            "fsc_corrected": curve.corrected,
+            "half_bit": curve.half_bit,
+        } | ({} if limit is None else {"fsc_ceiling": limit})
+        frame = pd.DataFrame(table, index=range(len(curve.fsc)))
+        frame.to_csv(self.folder / "fsc" / f"{member.name}.csv", index=False, float_format="%.6g")
+
+    def _difference(
+        self, member: Member, reference: F32, moved: F32, mask: F32 | None, motion: RigidTransform, size: float
+    ) -> Difference:
+        noises = [self._noise_of(self.reference, STILL, 1.0), self._noise_of(member, motion, size)]
+        resolution = self.params.lowpass
+        found = subtract(
+            reference, moved, self.grid.pixel_size_A, mask, resolution_A=resolution, match=self.params.match,
+            noise_ref=noises[0], noise_map=noises[1], check=self.check,
+        )  # fmt: skip
+        origin = self.reference.volume.origin_A
+        pixel = self.grid.pixel_size_A
+        place = self.folder / "difference"
+        mrc.write_map(place / f"{member.name}.mrc", found.data, pixel, origin)
+        mrc.write_map(place / f"{member.name}_z.mrc", found.z, pixel, origin)
+        table = blobs(found.data, found.z, found.reference, pixel, found.resolution_A, origin)
+        table.to_csv(place / f"{member.name}_blobs.csv", index=False, float_format="%.6g")
+        if found.is_misregistered:
+            self.folder.warn(
+                f"the difference of {member.name} is dominated by residual misregistration (correlation "
+                f"{found.misregistration:.2f} with a small motion): do not read it as a change of structure"
+            )
+        return found
+
+    def _noise_of(self, member: Member, motion: RigidTransform, size: float) -> F32 | None:
+        if member.halves is None:
+            return None
+        one, two = (read_data(p) for p in member.halves)
+        half = np.asarray((one - two) / 2, np.float32)
+        return move_map(half, member.volume.pixel_size_A * size, motion, self.grid, self.check)
+
+    # tables ---------------------------------------------------------------------------------------------------------
+    def _row(self, result: Result) -> dict[str, Any]:
+        a, member = result.alignment, result.member
+        turn = Rotation.from_matrix(a.pose.rotation)
+        vector = turn.as_rotvec()
+        angle = float(np.linalg.norm(vector))
+        axis = vector / angle if angle > 0 else np.array([0.0, 0.0, 1.0])
+        reference, volume = self.reference.volume, member.volume
+        centres = [conventions.box_centre_A(v.shape, v.pixel_size_A, v.origin_A) for v in (reference, volume)]
+        return {
+            "name": member.name,
+            "path": str(member.path),
+            "rotation": a.pose.rotation,
+            "translation_A": a.motion.translation_A,
+            "hand_flipped": a.motion.hand_flipped,
+            "matrix": a.motion.matrix,
+            "euler_zyz_deg": conventions.matrix_to_euler(a.pose.rotation.T)[0],
+            "axis_angle": [*axis.tolist(), float(np.degrees(angle))],
+            "angle_deg": float(np.degrees(angle)),
+            "translation_px": a.motion.translation_A / reference.pixel_size_A,
+            "chimerax_matrix": conventions.chimerax_matrix(
+                a.pose.rotation, a.motion.translation_A, centres[0], centres[1]
+            ),
+            "cc_before": a.cc_before,
+            "cc_after": a.cc_after,
+            "cc_other_hand": a.cc_other_hand,
+            "hand": a.hand,
+            "hand_margin": a.hand_margin,
+            "hand_sigma": a.hand_sigma,
+            "fsc_0.143_A": result.curve.resolution_A(0.143),
+            "fsc_0.5_A": result.curve.resolution_A(0.5),
+            "half_bit_A": result.curve.resolution_A(result.curve.half_bit),
+            "sigma_angle_deg": a.sigma_angle_deg,
+            "sigma_shift_A": a.sigma_shift_A,
+            "magnification": a.pose.size,
+            "siblings": [name for name, _ in member.siblings],
+            "mask": str(member.mask.source) if member.mask is not None else None,
+            "seconds": round(result.seconds, 3),
+        }
+
+    def _open_line(self, result: Result) -> str:
+        """Return the command that opens a map where it belongs: the input with its matrix, or the aligned file."""
+        member, a = result.member, result.alignment
+        raw = files_bytes.suffixes(member.path)[0] in (".mrc", ".map", ".ccp4") and self.params.pixel_size is None
+        number = len(self.script) + 1
+        if a.motion.hand_flipped or not raw or a.pose.size != 1:
+            return f'open "aligned/{member.name}.mrc"'
+        matrix = np.asarray(self.rows[-1]["chimerax_matrix"]).ravel()
+        numbers = ",".join(f"{v:.6f}" for v in matrix)
+        return f'open "{member.path.resolve()}"\nview matrix models #{number},{numbers}'
+
+    def write_tables(self) -> None:
+        """Write transforms.json and align.cxc of what is finished."""
+        text = json.dumps(plain(self.rows), indent=1, allow_nan=False, ensure_ascii=False)
+        (self.folder / "transforms.json").write_text(text + "\n", encoding="utf-8")
+        head = "# opens the reference and the aligned maps in ChimeraX; run it from this folder\n"
+        (self.folder / "align.cxc").write_text(head + "\n".join(self.script) + "\n", encoding="utf-8")
+
+
+def paths_in(folder: ResultFolder, name: str) -> dict[str, str]:
+    """Return where the files of a map are while the job runs."""
+    known = {"aligned": f"aligned/{name}.mrc", "difference": f"difference/{name}.mrc", "fsc": f"fsc/{name}.csv"}
+    return {key: str(folder / path) for key, path in known.items() if Path(folder / path).exists()}
