@@ -268,5 +268,9 @@ def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bo
     ]
     if "chimerax_matrix" in facts and not shown_by_hand:
         numbers = ",".join(f"{v:.6f}" for v in np.asarray(facts["chimerax_matrix"], float).ravel())
-        lines += ["", "ChimeraX" + (" (after a z-flip)" if motion.hand_flipped else ""), f"view matrix models #2,{numbers}"]
+        lines += [
+            "",
+            "ChimeraX" + (" (after a z-flip)" if motion.hand_flipped else ""),
+            f"view matrix models #2,{numbers}",
+        ]
     return "\n".join(lines)
