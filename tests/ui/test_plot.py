@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
 from emviewer.ui.panels.plot import COUNT, PlotPanel
-from emviewer.ui.plot_view import in_polygon, ticks
+from emviewer.ui.plot_scale import in_polygon, ticks
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 

@@ -7,35 +7,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 
 from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.filters_display import distribution
 from emviewer.engine.task import Check
-from emviewer.engine.types import Contrast
 from emviewer.ui import comparison
 from emviewer.ui.latest import Latest
-from emviewer.ui.levels import LevelsWidget
-from emviewer.ui.panels.compare_controls import CompareHeader, HandStrip, ScoreStrip, block
-from emviewer.ui.panels.compare_curve import RingCurve
 from emviewer.ui.panels.compare_hand import Hand
-from emviewer.ui.panels.compare_pictures import ComparePictures, Triplet
+from emviewer.ui.panels.compare_looks import CompareLooks
+from emviewer.ui.panels.compare_pictures import Triplet
 from emviewer.ui.panels.compare_read import Shown, read_row
-from emviewer.ui.panels.compare_rows import CompareRows
-from emviewer.ui.panels.compare_verdict import Verdict
-from emviewer.ui.panels.contrast_actions import ContrastActions
-from emviewer.ui.panels.gallery_notice import Notice
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
-from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
 
-EMPTY = "No comparison to show.\n\nOpen class averages or particles and a map, then choose Compare."
 
-
-class ComparePanel(ContrastActions, CompareRows):
+class ComparePanel(CompareLooks):
     """The triplet of the current row with its scores, ring correlation and place on the sphere."""
 
     kind = "compare"
@@ -43,16 +32,6 @@ class ComparePanel(ContrastActions, CompareRows):
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(workspace, runner, parent)
-        self.verdict = Verdict()
-        self.header = CompareHeader()
-        self.pictures = ComparePictures()
-        self.strip = ScoreStrip()
-        self.curve = RingCurve()
-        self.sphere = SphereView()
-        self.notice = Notice()
-        self.hand_strip = HandStrip()
-        self.levels = LevelsWidget(Contrast(0.0, 1.0))
-        self.destroyed.connect(self.levels.deleteLater)
         self.hand = Hand(runner, id(self), self)
         self.hand.row = lambda: self._row
         self.shown: Shown | None = None
@@ -60,55 +39,15 @@ class ComparePanel(ContrastActions, CompareRows):
         self._row: int | None = None
         self._version: object = None
         self._drawn: object = None
-        self._build()
         self._connect()
         self.show_document(None)
 
-    def _build(self) -> None:
-        side = QWidget()
-        column = QVBoxLayout(side)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.addWidget(self.sphere, 1)
-        column.addWidget(self.curve)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(self.pictures)
-        self.splitter.addWidget(side)
-        self.splitter.setStretchFactor(0, 4)
-        self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([800, 220])
-        self.splitter.setChildrenCollapsible(False)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        for part in (self.verdict, self.header, self.notice):
-            layout.addWidget(part)
-        layout.addWidget(self.splitter, 1)
-        layout.addWidget(self.hand_strip)
-        layout.addWidget(self.strip)
-        self.empty = QLabel(EMPTY)
-        self.empty.setObjectName("dim")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.pages = QStackedLayout(self)
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(content)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-
     def _connect(self) -> None:
-        self.verdict.map_wanted.connect(self.show_map)
-        self.header.walk_wanted.connect(self.walk)
-        self.header.mode_wanted.connect(self.pictures.set_mode)
-        self.header.gain_wanted.connect(self.pictures.set_gain)
-        self.header.follow_toggled.connect(lambda _: self._paint())
-        self.pictures.mode_changed.connect(self.header.show_mode)
-        self.pictures.pointed_at.connect(self.status)
         self.pictures.turned.connect(self.hand.turn)
         self.pictures.moved.connect(self.hand.move)
         self.pictures.rolled.connect(self.hand.roll)
         self.sphere.direction_chosen.connect(self.hand.look_along)
         self.sphere.picked.connect(self._picked)
-        self.levels.contrast_changed.connect(self._levels_changed)
         self.hand.changed.connect(self._hand_changed)
         self.hand.said.connect(self.hand_strip.say)
         self.hand.failed.connect(lambda error: self.notice.say(f"{error}.", "error"))
@@ -326,69 +265,7 @@ class ComparePanel(ContrastActions, CompareRows):
             f"set the view of image {row + 1}", lambda: put(new, images), lambda: put(old, old_images)
         )
 
-    # looks ----------------------------------------------------------------------------------------------------------
-    def _levels_changed(self, contrast: Contrast) -> None:
-        block(self.header.follow, False)
-        self.pictures.set_contrast(contrast)
-
-    def do_auto_contrast(self) -> None:
-        """Let each row take its own contrast again."""
-        block(self.header.follow, True)
-        self._paint()
-
-    def do_toggle_shared_contrast(self) -> None:
-        """Change between the contrast of each row and one for all."""
-        self.header.follow.toggle()
-
-    def do_wipe(self) -> None:
-        """Change between side by side and the wipe line."""
-        self.pictures.set_mode("side" if self.pictures.mode == "wipe" else "wipe")
-
-    def do_zoom_fit(self) -> None:
-        """Show the whole images."""
-        for canvas in (*self.pictures.canvases, self.pictures.single):
-            canvas.fit()
-
-    def do_next(self) -> None:
-        """Go to the next row by score."""
-        self.walk(1)
-
-    def do_previous(self) -> None:
-        """Go to the row before by score."""
-        self.walk(-1)
-
-    def do_copy_picture(self) -> None:
-        """Copy the pictures as they are shown."""
-        QGuiApplication.clipboard().setPixmap(self.pictures.grab())
-
-    def event(self, event: QEvent) -> bool:
-        if (
-            event.type() == QEvent.Type.ShortcutOverride
-            and isinstance(event, QKeyEvent)
-            and event.key() == Qt.Key.Key_B
-        ):
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_B and not event.modifiers():
-            self.pictures.set_blinking(True)
-        else:
-            super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_B and not event.isAutoRepeat():
-            self.pictures.set_blinking(False)
-        super().keyReleaseEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self.header.recolour()
-            self.strip.show_scores(self.scores())
-            self.pictures.set_contrast(self.levels.contrast)
-
+    # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
         return [("Levels", self.levels)]
 
