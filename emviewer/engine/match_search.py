@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from scipy import fft as sfft
 
 from emviewer.engine import kernels_match_search as kernels
+from emviewer.engine.fft import fast_size
 from emviewer.engine.kernels_match_slice import slice_values
+from emviewer.engine.resample import fourier_crop
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
@@ -22,7 +24,9 @@ VIEW_BLOCK = 128
 """Views a matrix product: 128 keep the products of two images within a second-level cache."""
 
 LARGEST_PAD = 1 << 21
-"""Points of padded images in memory at a time and thread: 32 images of 64 px."""
+"""Points of padded images in memory at a time and thread: 100 images of 36 px."""
+BEYOND = 6
+"""Rings beyond the band that are kept: what is cropped rings a little between the frequencies of the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,7 @@ class PolarSearch:
         self.directions = np.ascontiguousarray(views[:, 2])
         self.rings = np.arange(FIRST_RING, max(int(top), FIRST_RING + 2) + 1).astype(float)
         half = max(12, int(np.ceil(np.pi * self.rings[-1] / 2)) + 2)
+        self._cropped = min(n, fast_size(2 * (int(self.rings[-1]) + BEYOND), even=True))
         self.half = half + half % 2  # in-plane angles over half a turn; even, for the transform over harmonics
         self.n_harmonics = self.half + 1
         theta = np.arange(self.half) * np.pi / self.half
@@ -119,14 +124,20 @@ class PolarSearch:
         return np.asarray(sfft.fft(full, axis=-1)[..., : self.n_harmonics] / (2 * self.half), np.complex64)
 
     def _image_polar(self, images: F32) -> C64:
-        """Return polar samples (k, ring, half) of images (k, n, n): a 4× padded transform, bilinear weights."""
-        n, p = self.n, 4 * self.n
+        """Return polar samples (k, ring, half) of images (k, n, n): a 4× padded transform, bilinear weights.
+
+        The images are Fourier-cropped to the band first, which makes the padded transform that much smaller.
+        """
+        n = self._cropped
+        if n < self.n:
+            images = fourier_crop(images, (n, n))
+        p = 4 * n
+        padded = np.zeros((len(images), p, p), np.float32)
         o = p // 2 - n // 2
         spread = np.sinc((np.arange(n) - n // 2) / p) ** 2
-        padded = np.zeros((len(images), p, p), np.float32)
         padded[:, o : o + n, o : o + n] = images / (spread[:, None] * spread)
         half = sfft.rfft2(sfft.ifftshift(padded, axes=(1, 2)), workers=1)
-        q = self.rings[:, None, None] * self.unit * (p / n)
+        q = self.rings[:, None, None] * self.unit * 4
         x, y = q[..., 0], q[..., 1]
         flip = x < 0
         x, y = np.where(flip, -x, x), np.where(flip, -y, y)
@@ -180,7 +191,7 @@ class PolarSearch:
                 kernels.pick_distinct(score[:, j], self.directions, cos_min, keep, chosen[i])
                 best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
 
-        most = max(1, LARGEST_PAD // (4 * self.n) ** 2)
+        most = max(1, LARGEST_PAD // (4 * self._cropped) ** 2)
         each_chunk(work, n, int(np.clip(96 // len(self.shifts), 1, most)))
         return self._matches(chosen, best, at)
 

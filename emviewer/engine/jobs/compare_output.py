@@ -24,7 +24,7 @@ from emviewer.engine.types import F32
 
 STACKS = ("aligned", "reprojections", "residuals")
 POSES = ("rot_deg", "tilt_deg", "psi_deg", "shift_x_A", "shift_y_A", "cc_second", "cc_margin")
-CENTROID_SAMPLE = 1000
+CENTROID_SAMPLE = 400
 """Residuals from which the centroid of Xmipp's covariance score is made, when there are more."""
 
 
@@ -94,7 +94,7 @@ class MapWriter:
         return table
 
     def add_xmipp_covariance(self, table: pd.DataFrame, check: Check) -> None:
-        """Fill ``zScoreResCov`` from the residuals on disk; the centroid is that of at most 1 000 of them."""
+        """Fill ``zScoreResCov`` from the residuals on disk; the centroid is that of at most 400 of them."""
         good = np.flatnonzero((table["status"] != "failed").to_numpy())
         if len(good) < 2:
             return

@@ -14,6 +14,8 @@ FLAG_Z = 3.5
 """Robust z beyond which an image is flagged; about 1 in 4 000 of a Gaussian set."""
 FLAG_CHANCE_Z = 2.0
 """The same for images that are explained no better than by chance."""
+TYPICAL_Z = 2.5
+"""Robust z up to which an image counts for the median and spread of the others."""
 LEAD = 0.7
 """Part of the outlier score of a given orientation that its lead over other views makes."""
 SEPARATED = 4.0
@@ -58,9 +60,10 @@ def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
     """Fill the columns of one map's table (one row an image) that need the whole set, in place.
 
     ``outlier_score`` is the mean of two robust z-scores, of the correlation (Fisher-transformed, lower is worse) and
-    of the logarithm of the image distance, against the images that the map explains better than chance. Where the
+    of the logarithm of the image distance, against typical images that the map explains better than chance. Where the
     orientations were given, 70 % of it is the robust z-score of their lead over the best other view instead. An image
-    is flagged beyond 3.5, or beyond 2 if it is explained no better than by chance in a set that otherwise is.
+    is flagged beyond 3.5, beyond 2 if chance might explain it too while it does not explain the set, or if it lies
+    well within what chance explains.
     """
     good = (table["status"] != "failed").to_numpy()
     with np.errstate(divide="ignore"):
@@ -73,20 +76,27 @@ def add_set_scores(table: pd.DataFrame, null: Null | None) -> None:
         table[name] = robust_z(np.where(good, value, np.nan))
     fisher = _fisher(table["cc"].to_numpy(float))
     distance = np.log(np.maximum(table["imed"].to_numpy(float), 1e-6))
-    chance = np.zeros(len(table), bool)
+    chance = hopeless = np.zeros(len(table), bool)
     if null is not None and len(null.cc) >= 8 and good.any():
         middle, spread = max(null.levels())
         if np.quantile(fisher[good], 0.75) > middle + SEPARATED * spread:
             chance = good & (fisher < middle + 2 * spread)
+            hopeless = good & (fisher < middle + spread / 2)
     reference = good & ~chance
     if reference.sum() < 8:
         reference = good
-    score = (_against(-fisher, reference, 0.05) + _against(distance, reference, 0.05)) / 2
+    parts = [(0.5, -fisher, 0.05), (0.5, distance, 0.05)]
     lead = table["_lead"].to_numpy(float)
     if (reference & np.isfinite(lead)).sum() >= 8:
-        score = np.where(np.isfinite(lead), (1 - LEAD) * score + LEAD * _against(-lead, reference, 0.01), score)
+        parts = [(weight * (1 - LEAD), *rest) for weight, *rest in parts] + [(LEAD, -lead, 0.01)]
+    for _ in range(3):  # exceptions do not belong to what exceptions are measured by
+        score = np.sum([weight * np.nan_to_num(_against(v, reference, floor)) for weight, v, floor in parts], axis=0)
+        typical = reference & (score < TYPICAL_Z)
+        if typical.sum() < 8:
+            break
+        reference = typical
     clean = table["fvu"].to_numpy(float) < NOTHING_LEFT
-    flagged = good & ~clean & ((score > FLAG_Z) | (chance & (score > FLAG_CHANCE_Z)))
+    flagged = good & ~clean & ((score > FLAG_Z) | (chance & (score > FLAG_CHANCE_Z)) | hopeless)
     worst = float(np.nanmax(score[good])) if good.any() else 0.0
     table["outlier_score"] = np.where(good, score, max(worst, FLAG_Z))
     table["outlier"] = (flagged | ~good).astype(int)

@@ -23,8 +23,6 @@ NULL_MAPS = 2
 """Maps of random phases; one alone may resemble the images at low resolution by luck."""
 CONTRAST = 16
 """Images from which the contrast is told."""
-CHANCE_STEP = 7.5
-"""Least step in degrees between views of maps of random phases: refinement finds the rest of the way."""
 
 
 def sample_ids(reader: Reader, most: int) -> NDArray[np.int64]:
@@ -104,10 +102,9 @@ def chance(
     slices = comparison.slices
     voxels = comparison.radius_px * 2 * slices.centre / (slices.scale * slices.n)
     cc, rows, drawn = [], [], []
-    coarser = params.model_copy(update={"step": max(params.step, CHANCE_STEP)})
     for number in range(NULL_MAPS):
         random = random_phases(slices, voxels, params.seed + number)
-        other = MapComparison(volume, inputs, coarser, random)
+        other = MapComparison(volume, inputs, params, random)
         other.sign = choose_contrast(other, reader, params, check, CONTRAST // 2)
         start = calibrate(other, reader, check, CHANCE)
         if start is None:
