@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from emviewer.engine.figure_page import MM, font_family, length_text, round_length
+from emviewer.engine.figure_lengths import length_text, round_length
+from emviewer.engine.figure_page import MM, font_family
 from emviewer.engine.mrc import read_stack
 from emviewer.engine.types import F32, F64
 

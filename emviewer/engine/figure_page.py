@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import matplotlib
@@ -13,6 +11,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from emviewer.engine.figure_colours import colours
+from emviewer.engine.figure_lengths import length_text, round_length
 from emviewer.engine.figure_spec import ContrastSpec, FigureSpec
 from emviewer.engine.filters_display import AUTO_PERCENTILES, subsample
 
@@ -31,16 +31,6 @@ def font_family() -> str:
     """Return the sans-serif that journals ask for if it is installed, otherwise the one matplotlib brings."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return next((n for n in ("Arial", "Helvetica", "Liberation Sans") if n in installed), "DejaVu Sans")
-
-
-@cache
-def colours(name: str) -> NDArray[np.uint8]:
-    """Return 256 colours (256, 3) of a colour map of the window; an unknown name gives grey."""
-    path = files("emviewer.resources") / "colormaps" / f"{name}.txt"
-    if not path.is_file():
-        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    rows = [line for line in path.read_text().split() if len(line) == 6]
-    return np.array([[int(row[i : i + 2], 16) for i in (0, 2, 4)] for row in rows], np.uint8)
 
 
 def limits(
@@ -63,20 +53,6 @@ def painted(image: NDArray[np.float32], low: float, high: float, contrast: Contr
     table = colours(contrast.colormap)
     pixels: NDArray[np.uint8] = (table[::-1] if contrast.inverted else table)[index]
     return pixels
-
-
-def round_length(width: float, fraction: float = 0.2) -> float:
-    """Return the 1, 2 or 5 × 10ⁿ nearest (in ratio) to ``fraction`` of ``width`` (same unit)."""
-    wanted = width * fraction
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return min((m * power for m in (1.0, 2.0, 5.0, 10.0)), key=lambda length: abs(math.log(length / wanted)))
-
-
-def length_text(length_A: float) -> str:
-    """Return a length as text: Å below 100 nm, then nm, then µm."""
-    if length_A >= 1e4:
-        return f"{length_A / 1e4:g} µm"
-    return f"{length_A / 10:g} nm" if length_A >= 1000 else f"{length_A:g} Å"
 
 
 class Page:

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
-
-def round_length(width: float, fraction: float = 0.2) -> float:
-    """Return the 1, 2 or 5 × 10ⁿ nearest (in ratio) to ``fraction`` of ``width`` (same unit)."""
-    wanted = width * fraction
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return min((m * power for m in (1.0, 2.0, 5.0, 10.0)), key=lambda length: abs(math.log(length / wanted)))
-
-
-def label(length_A: float) -> str:
-    """Return the length as text: Å below 100 nm, then nm, then µm."""
-    if length_A >= 1e4:
-        return f"{length_A / 1e4:g} µm"
-    return f"{length_A / 10:g} nm" if length_A >= 1000 else f"{length_A:g} Å"
+from emviewer.engine.figure_lengths import length_text, round_length
 
 
 def paint(painter: QPainter, area: QRectF, pixel_size_A: float | None, scale: float) -> None:
@@ -39,7 +25,7 @@ def paint(painter: QPainter, area: QRectF, pixel_size_A: float | None, scale: fl
         return
     unit = scale / (pixel_size_A or 1.0)
     length = round_length(min(area.width(), 900.0) / unit)
-    text = label(length) if pixel_size_A else f"{length:g} px"
+    text = length_text(length) if pixel_size_A else f"{length:g} px"
     x, y = area.left() + 10, area.bottom() - 10
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     for colour, width in ((QColor(0, 0, 0, 170), 5), (QColor(240, 240, 240), 3)):

@@ -10,7 +10,8 @@ from PIL import Image
 from emviewer.engine import figure, mrc
 from emviewer.engine.errors import DataError, EmviewerError, FileError, ParameterError
 from emviewer.engine.figure_gallery import columns_for
-from emviewer.engine.figure_page import length_text, limits, painted, round_length
+from emviewer.engine.figure_lengths import length_text, round_length
+from emviewer.engine.figure_page import limits, painted
 from emviewer.engine.figure_spec import ContrastSpec, parse
 
 
@@ -184,6 +185,7 @@ def test_pages_have_few_empty_places():
 
 
 def test_round_lengths_and_their_names():
+    assert [round_length(width) for width in (100, 354, 4000, 12)] == [20, 100, 1000, 2]
     for width in np.geomspace(3, 1e6, 200):
         length = round_length(width)
         assert 0.1 < length / width < 0.35

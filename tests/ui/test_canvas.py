@@ -5,7 +5,7 @@ from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
 
 from emviewer.engine.types import Contrast
-from emviewer.ui import colormaps, scale_bar
+from emviewer.ui import colormaps
 from emviewer.ui.canvas import Crosshair, ImageCanvas, to_words
 
 
@@ -155,12 +155,6 @@ def test_keys_and_focus(canvas):
     before = canvas.scale
     QTest.keyClick(canvas, Qt.Key.Key_Plus)
     assert steps == [1, -10] and canvas.scale > before
-
-
-@pytest.mark.parametrize(("width", "length"), [(100, 20), (354, 100), (4000, 1000), (12, 2), (0.9, 0.2)])
-def test_scale_bars_are_round(width, length):
-    assert scale_bar.round_length(width) == pytest.approx(length)
-    assert scale_bar.label(50) == "50 Å" and scale_bar.label(2000) == "200 nm" and scale_bar.label(2e4) == "2 µm"
 
 
 def test_a_frame_shows_focus_that_came_by_key(canvas, qtbot):
