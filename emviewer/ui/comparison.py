@@ -188,7 +188,8 @@ class Comparison:
         flagged = self.table_of(self.shown).get("outlier")
         if flagged is not None and flagged.notna().any():
             n, k = len(flagged), int(np.nansum(flagged.to_numpy(float)))
-            out.append(("warn" if k else "good", f"{k:,} of {n:,} flagged".replace(",", "\u2009")))
+            level = "info" if explains is False else "warn" if k else "good"
+            out.append((level, f"{k:,} of {n:,} flagged".replace(",", "\u2009")))
         if "cc" in self.table_of(self.shown):
             median = np.nanmedian(np.r_[self.table_of(self.shown)["cc"].to_numpy(float), np.nan])
             if np.isfinite(median):

@@ -293,7 +293,7 @@ class PanelArea(QMainWindow):
             upper = [d for d in self.docks if self.kinds[d.panel.kind][0].place == _BENEATH[entry.place]]
             height = self.height()
             if upper:
-                self.resizeDocks([upper[0], dock], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical)
+                self.resizeDocks([upper[0], dock], [height // 2, height // 2], Qt.Orientation.Vertical)
         elif entry.place == "side" and self.docks:
             width = self.width()
             self.resizeDocks([self.docks[0], dock], [width * 68 // 100, width * 32 // 100], Qt.Orientation.Horizontal)

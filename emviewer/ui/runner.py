@@ -308,7 +308,9 @@ class Runner(QObject):
                 batch, room = payload
                 if room:
                     self._room.release()
-                about.done, about.total, about.stage = batch.done, batch.total, batch.stage or about.stage
+                about.stage = batch.stage or about.stage
+                if batch.total or len(batch.rows):  # a mere message ("drawing the report") does not begin again
+                    about.done, about.total = batch.done, batch.total
                 batches.setdefault(about.id, (about, []))[1].append(batch)
             elif kind == "say":
                 about.stage, changed = payload, True

@@ -64,9 +64,9 @@ class RingCurve(QWidget):
         if self.before is not None:
             self._paint(painter, area, self.before, QPen(QColor(c.faint), 1.4, Qt.PenStyle.DashLine))
         self._paint(painter, area, self.curve, QPen(QColor(c.accent), 2))
-        self._mark(painter, area, below)
+        self._mark(painter, area)
 
-    def _mark(self, painter: QPainter, area: QRectF, below: QRectF) -> None:
+    def _mark(self, painter: QPainter, area: QRectF) -> None:
         c = theme.current()
         if self.crossing_A is None:
             return
@@ -75,12 +75,9 @@ class RingCurve(QWidget):
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         text = f"{self.crossing_A:.1f} Å"
         width = self.fontMetrics().horizontalAdvance(text)
-        left = min(
-            max(x - width / 2, below.left() + self.fontMetrics().horizontalAdvance("FRC ") + 6),
-            below.right() - width - 52,
-        )
+        left = x + 5 if x + 5 + width <= area.right() else x - 5 - width
         painter.setPen(QColor(c.text))
-        painter.drawText(QPointF(left, below.top() + self.fontMetrics().ascent()), text)
+        painter.drawText(QPointF(left, area.top() + self.fontMetrics().ascent()), text)
 
     def _paint(self, painter: QPainter, area: QRectF, curve: np.ndarray, pen: QPen) -> None:
         x = area.left() + area.width() * np.arange(1, len(curve)) / (len(curve) - 1)

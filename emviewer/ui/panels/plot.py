@@ -52,14 +52,14 @@ class PlotPanel(Panel):
         self.count = QLabel()
         self.ids = np.empty(0, np.int64)
         self._named: list[str] = []
-        self._table: object = None
+        self._by_hand = False
         self._build()
         self.view.chosen.connect(self._chosen)
         self.view.picked.connect(self._picked)
         self.view.pointed.connect(self._pointed)
         self.lasso.toggled.connect(self._set_lasso)
         for box in self.boxes:
-            box.activated.connect(lambda _: self._plot())
+            box.activated.connect(lambda _: self._choose())
         workspace.changed.connect(lambda d: self._reload() if d is self.document else None)
         workspace.row_changed.connect(lambda _: self._show_current())
         workspace.selection_changed.connect(lambda _: self._show_selected())
@@ -71,7 +71,7 @@ class PlotPanel(Panel):
         row = FlowLayout(strip)
         for word, box in zip(("across", "up"), self.boxes, strict=True):
             box.setAccessibleName(f"Column {word}")
-            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 18)
+            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 22)
             row.addWidget(box)
             if word == "across":
                 row.addWidget(QLabel("×"))
@@ -104,7 +104,7 @@ class PlotPanel(Panel):
         if document is not None and not self.accepts(document):
             document = None
         super().show_document(document)
-        self._named, self._table = [], None
+        self._named, self._by_hand = [], False
         self._reload()
 
     def _reload(self) -> None:
@@ -131,8 +131,16 @@ class PlotPanel(Panel):
                     box.addItem("number of images", COUNT)
                 for name in names:
                     box.addItem(columns.title(name), name)
-                wanted = [before, *preferred, names[min(place, len(names) - 1)] if names else COUNT]
+                wanted = [
+                    *([before] if self._by_hand else []),
+                    *preferred,
+                    names[min(place, len(names) - 1)] if names else COUNT,
+                ]
                 box.setCurrentIndex(next((i for i in map(box.findData, wanted) if i >= 0), 0))
+
+    def _choose(self) -> None:
+        self._by_hand = True
+        self._plot()
 
     def _plot(self) -> None:
         table = None if self.document is None else self.document.table
@@ -221,6 +229,7 @@ class PlotPanel(Panel):
         return {"across": self.boxes[0].currentData(), "up": self.boxes[1].currentData(), "lasso": self.view.lasso}
 
     def restore(self, state: dict[str, Any]) -> None:
+        self._by_hand = True
         for box, name in zip(self.boxes, ("across", "up"), strict=True):
             if state.get(name) is not None:
                 box.setCurrentIndex(max(0, box.findData(state[name])))
