@@ -16,14 +16,20 @@ from emviewer.ui import comparison
 from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
 from emviewer.ui.opening import is_built_in
+from emviewer.ui.orientation_read import JOBS as ORIENT_JOBS
 from emviewer.ui.results import ResultStream
+from emviewer.ui.results_align_stream import AlignStream
 from emviewer.ui.results_compare import CompareStream
+from emviewer.ui.results_orient import OrientStream
 from emviewer.ui.runner import JobHandle
 from emviewer.ui.tasks import task
 from emviewer.ui.workspace import Document
 
 if TYPE_CHECKING:
     from emviewer.engine.jobs.run import JobSpec
+
+_STREAMS: dict[str, type[ResultStream]] = {"compare": CompareStream, **dict.fromkeys(ORIENT_JOBS, OrientStream)}
+"""What turns the batches of a job into its document, where that is more than a stack that grows."""
 
 
 class JobControl(QObject):
@@ -54,8 +60,9 @@ class JobControl(QObject):
         document = Document("result", out.name, None, info={"job": name, "Status": "running"})
         document.info["_parameters"] = checked.model_dump(mode="json")
         document.parent = self._parent_of(checked)
-        grows = CompareStream if name == "compare" else ResultStream
-        stream = grows(document, self.window.workspace, self.window.runner, out, self.window.arrange)
+        stream = _STREAMS.get(name, ResultStream)(
+            document, self.window.workspace, self.window.runner, out, self.window.arrange
+        )
 
         def make(check: Check) -> Any:
             from emviewer.engine.jobs.run import run_job
@@ -72,6 +79,7 @@ class JobControl(QObject):
         )
         self.window.log.command(job.command)
         self._documents[job.id] = document
+        document.info["_handle"] = job
         return self.window.runner.submit(job)
 
     def run_plain(

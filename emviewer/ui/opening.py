@@ -112,6 +112,13 @@ def _result(folder: Path) -> Document:
 
     if results_align.is_alignment(folder, job):
         return results_align.read_alignment(folder, job, result_info(job))
+    from emviewer.ui import orientation_read
+
+    if orientation_read.is_orientation(job):
+        document = orientation_read.read_orientation(folder, job, result_info(job), table_of)
+        summary = orientation_read.of(document).summary
+        document.info |= dict(summary_line(k, v) for k, v in summary.items() if not isinstance(v, (dict, list)))
+        return document
     from emviewer.engine import files
 
     document = Document("result", folder.name, folder, info=result_info(job))
@@ -177,7 +184,9 @@ def table_of(images: ImageSet) -> pd.DataFrame:
     table, poses = with_angles(images.table), images.poses
     if poses is None:
         return table
-    found: dict[str, np.ndarray] = dict(zip(ORIGINS.values(), poses.shifts_A.T, strict=True))
+    found: dict[str, np.ndarray] = {}
+    if poses.shifts_A.any():
+        found |= dict(zip(ORIGINS.values(), poses.shifts_A.T, strict=True))
     if not set(ANGLES.values()) & set(table.columns):
         angles = conventions.matrix_to_euler(poses.rotations).T
         found |= dict(zip(ANGLES.values(), angles, strict=True))

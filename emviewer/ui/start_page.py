@@ -102,7 +102,7 @@ class StartPage(QScrollArea):
         words.setSpacing(4)
         words.addWidget(_label(task.question, 1.2, bold=True))
         words.addWidget(_label(task.answer, role="dim"))
-        self.open_button = QPushButton("Open a map…" if "map" in task.needs else "Open images…")
+        self.open_button = QPushButton("Open a map…" if task.needs[:1] == ("map",) else "Open images…")
         self.open_button.setProperty("primary", not self._cards[1:])
         self.open_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.open_button.clicked.connect(self.open_wanted)

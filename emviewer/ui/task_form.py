@@ -26,6 +26,8 @@ def free_folder(source: str, job: str, promised: frozenset[str] = frozenset()) -
     path = Path(source)
     name = source.replace(":", "_") if source.startswith("phantom:") else path.name.split(".")[0]
     parent = path.absolute().parent
+    if (parent / "job.json").is_file():  # a result: what is made of it goes beside its folder, not into it
+        name, parent = parent.name, parent.parent
     if source.startswith("phantom:") or not os.access(parent, os.W_OK):
         parent = Path.home()
     number = 1

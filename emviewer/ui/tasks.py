@@ -26,6 +26,10 @@ class Task:
         Name of an icon.
     needs : tuple of str
         Kinds of document that it starts from.
+    panel : str
+        Kind of the panel that holds the forms of this task; empty: the inspector does.
+    also : tuple of str
+        Jobs that the panel has a form of too; the task is offered once any of them is there.
     """
 
     job: str
@@ -34,6 +38,8 @@ class Task:
     answer: str
     icon: str
     needs: tuple[str, ...]
+    panel: str = ""
+    also: tuple[str, ...] = ()
 
     def fits(self, document: Document) -> bool:
         """Return whether the task can start from a document."""
@@ -58,13 +64,24 @@ _KNOWN = (
         "compare",
         ("images",),
     ),
+    Task(
+        "recover",
+        "Orientations",
+        "What are the views, without a map?",
+        "Open class averages, or simulate images whose views are known: recover orientations from the images alone, "
+        "see how sure each is, and reconstruct.",
+        "sphere",
+        ("images", "map"),
+        panel="orientation_lab",
+        also=("simulate", "reconstruct"),
+    ),
 )
 
 
 def tasks() -> list[Task]:
     """Return the tasks whose jobs are there."""
     there = {name for name, _ in registry.names()}
-    return [task for task in _KNOWN if task.job in there]
+    return [task for task in _KNOWN if there & {task.job, *task.also}]
 
 
 def task(job: str) -> Task:

@@ -219,6 +219,10 @@ class MainWindow(WindowActions, QMainWindow):
             document = current if current is not None and task(name).fits(current) else None
         if document is None:
             document = next((d for d in self.workspace.documents.values() if task(name).fits(d)), None)
+        if task(name).panel:
+            self.area.open_panel(task(name).panel).start(document)
+            self._update()
+            return
         form = self.inspector.task()
         if not isinstance(form, TaskForm) or form.job != name:
             form = TaskForm(name, self.runner, self.run_job)

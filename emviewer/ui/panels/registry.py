@@ -45,6 +45,10 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.directions:DirectionsPanel", place="side", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side below", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.difference:DifferencePanel", for_kinds=("align", "difference")),
+    PanelEntry("emviewer.ui.panels.fsc:FscPanel", place="side", for_kinds=("align", "fsc")),
+    PanelEntry(
+        "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
+    ),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),

@@ -1,0 +1,163 @@
+"""Simulated particles, recovered orientations and reconstructions as documents, read from their folder.
+
+Such a document has a table of orientations, the images that belong to it, and the map once there is one; what else the
+orientation lab shows of it is an :class:`Orient` beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.types import ImageSet
+from emviewer.ui.orientation_numbers import errors_of
+from emviewer.ui.workspace import Document
+
+JOBS = ("simulate", "recover", "reconstruct")
+KEY = "_orient"
+TABLES = {"simulate": "particles.star", "recover": "orientations.star"}
+ANGLES = ["rot_deg", "tilt_deg", "psi_deg"]
+CONFIDENCE = "confidence"
+ERROR, VIEW_ERROR, IN_PLANE_ERROR = "error_deg", "view_error_deg", "in_plane_error_deg"
+
+
+@dataclass(eq=False)
+class Orient:
+    """What the orientation lab knows of a result beyond its table, images and map.
+
+    Parameters
+    ----------
+    job : str
+        ``simulate``, ``recover`` or ``reconstruct``.
+    folder : path or None
+        The folder once it is final.
+    inputs : tuple of path
+        Files that the job read.
+    curves : dict of str to list of (float, float)
+        What the job said of its progress while it ran: name to (step, value).
+    fsc : DataFrame or None
+        ``frequency_inv_A`` and the correlations of the halves.
+    summary : dict
+        Contents of summary.json.
+    truth : ndarray of float64, shape (n, 3), or None
+        True rot, tilt, psi in degrees of the rows of the table.
+    flipped : bool
+        Whether the recovered hand is the other one than that of the truth.
+    """
+
+    job: str
+    folder: Path | None = None
+    inputs: tuple[Path, ...] = ()
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    fsc: pd.DataFrame | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    truth: np.ndarray | None = None
+    flipped: bool = False
+
+    def file(self, name: str) -> Path | None:
+        """Return a file of the folder if it is there."""
+        path = self.folder / name if self.folder is not None else None
+        return path if path is not None and path.is_file() else None
+
+
+def of(document: Document | None) -> Orient | None:
+    """Return what a document of the lab has beyond the usual; None for any other."""
+    return None if document is None else document.info.get(KEY)
+
+
+def is_orientation(job: Mapping[str, Any]) -> bool:
+    """Return whether ``job.json`` is that of a job of the lab."""
+    return job.get("job") in JOBS
+
+
+def read_orientation(
+    folder: Path, job: Mapping[str, Any], info: dict[str, Any], table_of: Callable[[ImageSet], pd.DataFrame]
+) -> Document:
+    """Open the folder of a simulated set, of recovered orientations, or of a reconstruction. For a lane.
+
+    Parameters
+    ----------
+    folder : path
+        Has job.json; whatever else the job finished.
+    job : mapping
+        Contents of job.json.
+    info : dict
+        Lines of the information box that job.json gives.
+    table_of : callable
+        Gives the table of an image set with its angles in degrees.
+    """
+    name = str(job["job"])
+    orient = Orient(name, folder, tuple(Path(e["path"]) for e in job.get("inputs", []) if "path" in e))
+    orient.summary = _json(folder / "summary.json")
+    document = Document("result", folder.name, folder, info=info | {KEY: orient})
+    table = orient.file(TABLES.get(name, ""))
+    if table is not None:
+        from emviewer.engine import files
+
+        images = files.open_any(table)
+        document.stack, document.table = images.stack, table_of(images)
+        document.info |= {"_images": images, "_source": str(table)}
+        _take_confidence(document)
+    if orient.file("map.mrc") is not None:
+        from emviewer.engine import mrc
+
+        document.volume = mrc.read_map(folder / "map.mrc")
+    if orient.file("fsc.csv") is not None:
+        orient.fsc = pd.read_csv(folder / "fsc.csv")
+    if name == "recover" and document.table is not None:
+        _take_truth(document, orient, str(info.get("_parameters", {}).get("truth") or ""), table_of)
+    return document
+
+
+def _take_confidence(document: Document) -> None:
+    assert document.table is not None
+    if "emvConfidence" in document.table:
+        values = pd.to_numeric(document.table["emvConfidence"], errors="coerce")
+        document.table = document.table.assign(**{CONFIDENCE: values})
+
+
+def _take_truth(document: Document, orient: Orient, told: str, table_of: Callable[[ImageSet], pd.DataFrame]) -> None:
+    """Compare with the truth: that which the job was told, else that of the simulated set which it was given."""
+    path = Path(told) if told else next((p for p in orient.inputs if is_simulated(p)), None)
+    table = document.table
+    if path is None or table is None or not set(ANGLES) <= set(table.columns):
+        return
+    try:
+        truth = read_angles(path, table_of)
+    except (EmviewerError, OSError, ValueError):
+        return
+    if truth is None or len(truth) != len(table):
+        return
+    orient.truth = truth
+    found = errors_of(truth, table[ANGLES].to_numpy(float), str(document.info["_parameters"].get("sym") or "C1"))
+    orient.flipped = found.flipped
+    columns = {ERROR: found.whole_deg, VIEW_ERROR: found.view_deg, IN_PLANE_ERROR: found.in_plane_deg}
+    document.table = table.assign(**columns)
+
+
+def is_simulated(path: Path) -> bool:
+    """Return whether a table lies in the folder of a simulated set, so that its angles are the truth."""
+    return path.suffix == ".star" and _json(path.parent / "job.json").get("job") == "simulate"
+
+
+def read_angles(path: Path, table_of: Callable[[ImageSet], pd.DataFrame]) -> np.ndarray | None:
+    """Return rot, tilt, psi (n, 3) in degrees of a table of images; None if it has none."""
+    from emviewer.engine import files
+
+    table = table_of(files.open_any(path))
+    return table[ANGLES].to_numpy(float) if set(ANGLES) <= set(table.columns) else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

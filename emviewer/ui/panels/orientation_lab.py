@@ -1,0 +1,366 @@
+"""Orientation lab: from images alone to orientations and a map, step by step, each with its form, plot and state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from emviewer.engine.params import JobParams
+from emviewer.ui.latest import Throttle
+from emviewer.ui.orientation_read import JOBS, of
+from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.orientation_lab_chain import Chain
+from emviewer.ui.panels.orientation_lab_map import MapPage
+from emviewer.ui.panels.orientation_lab_pages import DistancesPage, Page, RecoverPage, ReportPage, SimulatePage
+from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
+from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.task_form import TaskForm
+from emviewer.ui.tasks import tasks
+from emviewer.ui.workspace import Document, Workspace
+
+GROWING_MS = 250
+"""A result that grows is shown anew at most this often."""
+FIRST = {"map": "phantom:C1", "n": 200, "snr": 1.0}
+"""What the first form offers while nothing is open: a set that is simulated in a second."""
+NO_FORM = {
+    "distances": "Nothing to set here: the distances follow from the orientations.",
+    "report": "Nothing to set here: errors are told where the truth is known.",
+}
+
+
+class OrientationLabPanel(Panel):
+    """The steps on the left with the form of the chosen one, and its page on the right."""
+
+    kind = "orientation_lab"
+    heading = "Orientation lab"
+
+    def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(workspace, runner, parent)
+        self.shell: Any = None
+        self.steps = {step.name: step for step in steps()}
+        self.list = StepList(list(self.steps.values()))
+        self.forms: dict[str, TaskForm] = {}
+        self.handles: dict[str, JobHandle] = {}
+        self.chain = Chain(workspace)
+        self.form_room = QStackedWidget()
+        self.nothing = QLabel()
+        self.nothing.setProperty("role", "dim")
+        self.nothing.setWordWrap(True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.nothing.setContentsMargins(14, 14, 14, 14)
+        self.form_room.addWidget(self.nothing)
+        self.pages = self._make_pages()
+        self._build()
+        self._growing = Throttle(self._refresh, GROWING_MS, self)
+        self.list.chosen.connect(self._step_chosen)
+        workspace.added.connect(lambda _: self._refresh())
+        workspace.removed.connect(self._removed)
+        workspace.changed.connect(self._changed)
+        workspace.row_changed.connect(lambda _: self._follow())
+        workspace.selection_changed.connect(lambda _: self._follow())
+        runner.jobs_changed.connect(self._show_states)
+        self._refresh()
+
+    # building -------------------------------------------------------------------------------------------------------
+    def _make_pages(self) -> dict[str, Page]:
+        common = (self.workspace, self.runner, id(self))
+        onward = [(t.job, t.title) for t in tasks() if t.job in ("compare", "align", "gallery")]
+        pages: dict[str, Page] = {
+            "simulate": SimulatePage(*common), "distances": DistancesPage(*common), "recover": RecoverPage(*common),
+            "report": ReportPage(*common), "reconstruct": MapPage(*common, onward),
+        }  # fmt: skip
+        page = pages["reconstruct"]
+        assert isinstance(page, MapPage)
+        page.send_wanted.connect(self.send)
+        page.open_wanted.connect(lambda path: self._shell().open_paths([path]) if self._shell() else None)
+        page.said.connect(self._say)
+        return {name: page for name, page in pages.items() if name in self.steps}
+
+    def _build(self) -> None:
+        self.stack = QStackedWidget()
+        for page in self.pages.values():
+            self.stack.addWidget(page)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress")
+        self.bar.setMaximumWidth(220)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; what is finished is kept")
+        self.cancel_button.clicked.connect(lambda: self.cancel())
+        self.next_button = QPushButton()
+        self.next_button.clicked.connect(self._go_on)
+        self.state_line = QFrame()
+        self.state_line.setObjectName("verdict")
+        row = QHBoxLayout(self.state_line)
+        row.setContentsMargins(10, 5, 10, 5)
+        row.addWidget(self.words, 1)
+        for widget in (self.bar, self.cancel_button, self.next_button):
+            row.addWidget(widget)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.state_line)
+        column.addWidget(self.stack, 1)
+        left = QWidget()
+        beside = QVBoxLayout(left)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(0)
+        beside.addWidget(self.list)
+        beside.addWidget(self.form_room, 1)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setChildrenCollapsible(False)
+        split.addWidget(left)
+        split.addWidget(right)
+        split.setStretchFactor(1, 1)
+        em = self.fontMetrics().height()
+        split.setSizes([em * 19, em * 60])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(split)
+        self.setFocusProxy(self.list.rows[self.list.current].button)
+
+    # documents ------------------------------------------------------------------------------------------------------
+    @classmethod
+    def accepts(cls, document: Document) -> bool:
+        return document.info.get("job") in JOBS or document.kind in ("map", "images")
+
+    def show_document(self, document: Document | None) -> None:
+        if document is self.document and document is not None:
+            return
+        super().show_document(document)
+        self.chain.show(document)
+        if document is not None and document.info.get("job") in self.steps:
+            self.list.choose(str(document.info["job"]))
+        self._offer(document)
+        self._refresh()
+
+    def start(self, document: Document | None) -> None:
+        """Begin where a document belongs: images to be recovered, a map to be simulated from."""
+        if document is not None:
+            self.show_document(document)
+        kind = "" if document is None else document.kind
+        wanted = {"images": "recover", "map": "simulate"}.get(kind)
+        if wanted in self.steps:
+            self.list.choose(str(wanted))
+
+    def _removed(self, document: Document) -> None:
+        self.chain.forget(document)
+        self._refresh()
+
+    def _changed(self, document: Document) -> None:
+        if document in self.chain.results.values():
+            if document.streaming:
+                self._growing.ask()
+            else:
+                self._refresh()
+
+    def _refresh(self) -> None:
+        self.chain.look()
+        page = self.pages[self.list.current]
+        page.show_document(self.chain.shown(self.list.current))
+        self._show_states()
+
+    def _follow(self) -> None:
+        self.pages[self.list.current].follow()
+
+    # steps ----------------------------------------------------------------------------------------------------------
+    def _step_chosen(self, name: str) -> None:
+        self.stack.setCurrentWidget(self.pages[name])
+        form = self._form(name)
+        self.nothing.setText(NO_FORM.get(name, ""))
+        self.form_room.setCurrentWidget(form if form is not None else self.nothing)
+        self._refresh()
+
+    def _shell(self) -> Any:
+        """Return the window that runs jobs and opens files; None while the panel stands alone."""
+        above: Any = self.parentWidget()
+        while self.shell is None and above is not None:
+            if hasattr(above, "run_job"):
+                self.shell = above
+            above = above.parentWidget()
+        return self.shell
+
+    def _form(self, name: str) -> TaskForm | None:
+        job = self.steps[name].job
+        if not job or (name not in self.forms and self._shell() is None):
+            return None
+        if name not in self.forms:
+            form = TaskForm(job, self.runner, lambda *args, n=name: self._run(n, *args))
+            form.offer(lambda: list(self.workspace.documents.values()), ("images", "map", "result"), None)
+            self.forms[name] = form
+            self.form_room.addWidget(form)
+            self._fill(name, form)
+        return self.forms[name]
+
+    def _fill(self, name: str, form: TaskForm) -> None:
+        """Write into a form what the steps before have made; a field that a person filled stays."""
+        given = self.chain.inputs(name)
+        if name == "simulate" and not given and not form.form.fields[form.input_name].value():
+            given = FIRST
+        known = {key: value for key, value in given.items() if key in form.form.fields}
+        if known:
+            form.form.set_values(known)
+
+    def _offer(self, document: Document | None) -> None:
+        for name, form in self.forms.items():
+            self._fill(name, form)
+
+    def _run(self, name: str, job: str, params: JobParams, out: Path, overwrite: bool) -> JobHandle:
+        handle: JobHandle = self._shell().run_job(job, params, out, overwrite)
+        self.handles[name] = handle
+        self.chain.begin(name)
+        self._refresh()
+        return handle
+
+    def cancel(self) -> None:
+        """Stop the job of the chosen step."""
+        handle = self._handle(self.list.current)
+        if handle is not None and handle.active:
+            self.runner.cancel(handle)
+
+    def _handle(self, name: str) -> JobHandle | None:
+        """Return the newest job of a step: the one started here, or that of the result it shows."""
+        shown = self.chain.results.get(name)
+        told = None if shown is None else shown.info.get("_handle")
+        mine = self.handles.get(name)
+        if mine is not None and mine.state == "complete" and told is not mine:
+            return told
+        return mine or told
+
+    # states ---------------------------------------------------------------------------------------------------------
+    def states(self) -> dict[str, State]:
+        """Return how every step stands."""
+        found = {}
+        for name, step in self.steps.items():
+            result = self.chain.results.get(name)
+            found[name] = state_of(self._handle(name), result) if step.job else State("waiting")
+        recovered = self.chain.results.get("recover")
+        settled = recovered is not None and not recovered.streaming
+        if "report" in found and settled and of(recovered) is not None and of(recovered).truth is not None:
+            found["report"] = State("done", summary_words(recovered))
+        if "distances" in found and not self.steps["distances"].job and (self.chain.shown("distances") is not None):
+            found["distances"] = State("done")
+        if found.get("reconstruct", State("waiting")).name == "waiting":
+            with_map = self.chain.shown("reconstruct")
+            if with_map is not None and with_map.volume is not None:
+                made = "Comes with the orientations"
+                found["reconstruct"] = State("running" if with_map.streaming else "done", made)
+        return found
+
+    def _show_states(self) -> None:
+        states = self.states()
+        self.list.show_states(states)
+        name = self.list.current
+        handle, state = self._handle(name), states[name]
+        active = handle is not None and handle.active
+        self.bar.setVisible(active)
+        self.cancel_button.setVisible(active)
+        self.cancel_button.setEnabled(active and handle is not None and not handle.cancelling)
+        if handle is not None and active:
+            self.bar.setRange(0, handle.total)
+            self.bar.setValue(handle.done)
+        self._show_next(name, state)
+        self.words.setText(self._sentence(name, state))
+
+    def _sentence(self, name: str, state: State) -> str:
+        shown = self.chain.shown(name)
+        if state.name in ("running", "queued", "failed", "cancelled", "partial"):
+            return f"{state.name.capitalize()}: {state.words}" if state.words else state.name.capitalize()
+        if shown is None:
+            return self.steps[name].question + "."
+        return f"{shown.title}: {summary_words(shown)}"
+
+    def _say(self, sentence: str) -> None:
+        self.words.setText(sentence)
+
+    def _show_next(self, name: str, state: State) -> None:
+        order = list(self.steps)
+        following = next((n for n in order[order.index(name) + 1 :] if self.steps[n].job), "")
+        here = state.name in ("done", "partial") and bool(following)
+        self.next_button.setVisible(here)
+        if here:
+            self.next_button.setText(f"Next: {self.steps[following].title}")
+            self.next_button.setProperty("step", following)
+
+    def _go_on(self) -> None:
+        following = str(self.next_button.property("step"))
+        form = self._form(following)
+        if form is not None:
+            self._fill(following, form)
+        self.list.choose(following)
+
+    # going on -------------------------------------------------------------------------------------------------------
+    def send(self, job: str) -> None:
+        """Open the map that shows and take it to another task."""
+        orient, shell = of(self.chain.shown("reconstruct")), self._shell()
+        path = None if orient is None else orient.file("map.mrc")
+        if path is None or shell is None:
+            return
+        images = self.chain.images()
+
+        def then(document: Document) -> None:
+            shell.show_task(job, images if job == "compare" and images is not None else document)
+
+        shell.open_paths([path], then)
+
+    def inspector(self) -> list[tuple[str, QWidget]]:
+        return []
+
+    def recolour(self) -> None:
+        """Follow a new theme."""
+        for form in self.forms.values():
+            form.recolour()
+        self._show_states()
+
+    def state(self) -> dict[str, Any]:
+        return {"step": self.list.current}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if state.get("step") in self.steps:
+            self.list.choose(str(state["step"]))
+
+    def changeEvent(self, event: Any) -> None:
+        super().changeEvent(event)
+        if event.type() == event.Type.PaletteChange and hasattr(self, "state_line"):
+            self.recolour()
+
+    def closeEvent(self, event: Any) -> None:
+        for form in self.forms.values():
+            form.close()
+        page = self.pages.get("reconstruct")
+        if isinstance(page, MapPage):
+            page.slices.close()
+        super().closeEvent(event)
+
+
+def summary_words(document: Document) -> str:
+    """Return in a few words what a result holds."""
+    orient = of(document)
+    if orient is None:
+        return ""
+    s, words = orient.summary, []
+    if document.n_rows:
+        words.append(f"{document.n_rows} images")
+    if isinstance(s.get("error_median_deg"), float):
+        words.append(f"median error {s['error_median_deg']:.2f}°")
+    if isinstance(s.get("snr"), (int, float)):
+        words.append(f"SNR {s['snr']:g} in the {s.get('snr_region', 'box')}")
+    if isinstance(s.get("fsc_0.143_A"), float):
+        words.append(f"halves agree to {s['fsc_0.143_A']:.1f} Å")
+    return ", ".join(words)

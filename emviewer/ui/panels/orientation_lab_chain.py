@@ -1,0 +1,134 @@
+"""What belongs together in the orientation lab: a simulated set, the orientations found in it, the map made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from emviewer.ui.orientation_read import JOBS, TABLES, of
+from emviewer.ui.task_form import source_of
+from emviewer.ui.workspace import Document, Workspace
+
+SHOWN_BY = {
+    "simulate": ("simulate",),
+    "distances": ("recover", "simulate"),
+    "recover": ("recover",),
+    "report": ("recover",),
+    "reconstruct": ("reconstruct", "recover"),
+}
+"""Whose result a step shows; the first that is there."""
+
+
+class Chain:
+    """The newest result of every job that led to a document or follows from it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the documents are.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.start: Document | None = None
+        self.results: dict[str, Document] = {}
+        self._begun: dict[str, int] = {}
+
+    def show(self, document: Document | None) -> None:
+        """Start from a document."""
+        if document is not None and (document.kind in ("map", "images") or of(document) is not None):
+            self.start = document
+        self.look()
+
+    def forget(self, document: Document) -> None:
+        """Take out a document that was closed."""
+        if self.start is document:
+            self.start = next((d for d in reversed(self.results.values()) if d is not document), None)
+
+    def begin(self, step: str) -> None:
+        """Show no result made before now for this step: a new one is on its way."""
+        self._begun[step] = max(self.workspace.documents, default=0)
+
+    def look(self) -> None:
+        """Find the documents that belong together."""
+        self.results = {}
+        if self.start is None:
+            self.start = next((d for d in reversed(self.workspace.documents.values()) if of(d) is not None), None)
+        if self.start is None:
+            return
+        family = {self.start.id: self.start}
+        documents = list(self.workspace.documents.values())
+        for one in _up(self.start, documents):
+            family[one.id] = one
+        grown = True
+        while grown:
+            before = len(family)
+            for d in documents:
+                if d.id not in family and any(_made_from(d, f) for f in family.values()):
+                    family[d.id] = d
+            grown = len(family) > before
+        for d in sorted(family.values(), key=lambda d: d.id):
+            job = d.info.get("job")
+            if job in JOBS and d.id > self._begun.get(str(job), 0) and d.id in self.workspace.documents:
+                self.results[str(job)] = d
+        job = self.start.info.get("job")
+        if job in JOBS and self.start.id > self._begun.get(str(job), 0):
+            self.results[str(job)] = self.start
+
+    def shown(self, step: str) -> Document | None:
+        """Return the document that a step shows."""
+        return next((self.results[job] for job in SHOWN_BY[step] if job in self.results), None)
+
+    def images(self) -> Document | None:
+        """Return the images that all began with, if they are open as such."""
+        return self.start if self.start is not None and self.start.kind == "images" else None
+
+    def inputs(self, step: str) -> dict[str, Any]:
+        """Return what the steps before give to the form of a step."""
+        start = self.start
+        simulated, recovered = self.results.get("simulate"), self.results.get("recover")
+        if step == "simulate":
+            if start is None or start.kind != "map" or not source_of(start):
+                return {}
+            sym = start.volume.symmetry if start.volume is not None else "C1"
+            return {"map": source_of(start), "sym": sym}
+        if step == "recover":
+            table = _table(simulated)
+            if table is not None and simulated is not None:
+                return {"images": str(table), "truth": str(table), "sym": _sym(simulated)}
+            return {"images": source_of(start)} if start is not None and start.kind == "images" else {}
+        if step == "reconstruct":
+            made = next((d for d in (recovered, simulated) if _table(d) is not None), None)
+            if made is not None:
+                return {"particles": str(_table(made)), "sym": _sym(made)}
+            return {"particles": source_of(start)} if start is not None and start.kind == "images" else {}
+        return {}
+
+
+def _table(document: Document | None) -> Path | None:
+    orient = of(document)
+    return None if orient is None else orient.file(TABLES.get(orient.job, ""))
+
+
+def _sym(document: Document) -> str:
+    return str(document.info.get("_parameters", {}).get("sym") or "C1")
+
+
+def _up(document: Document, documents: list[Document]) -> list[Document]:
+    """Return what a document was made from, and what that was made from."""
+    found: list[Document] = []
+    one: Document | None = document
+    while one is not None:
+        one = next((d for d in documents if d is not one and d not in found and _made_from(one, d)), None)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _made_from(child: Document, parent: Document) -> bool:
+    if child.parent == parent.id:
+        return True
+    orient = of(child)
+    if orient is None or parent.path is None:
+        return False
+    return any(p == parent.path or p.parent == parent.path for p in orient.inputs)

@@ -1,0 +1,428 @@
+"""The pages of the orientation lab that show views: coverage, distances, recovery, errors. Linked by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSplitter, QToolButton, QVBoxLayout, QWidget
+
+from emviewer.ui import orientation_numbers as numbers
+from emviewer.ui.orientation_read import CONFIDENCE, ERROR, IN_PLANE_ERROR, VIEW_ERROR, of
+from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
+from emviewer.ui.panels.orientation_lab_strip import ImageStrip
+from emviewer.ui.panels.sphere import angles_of, group_of
+from emviewer.ui.plot_view import PlotView
+from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_view import SphereView
+from emviewer.ui.workspace import Document, Workspace
+
+PAIR_EDGES = np.linspace(0.0, 180.0, 46)
+STRIP = 40
+MOST_DOTS = 6000
+
+
+def toggles(modifiers: Qt.KeyboardModifier) -> bool:
+    """Return whether a click adds to the selection rather than moving the current row."""
+    return bool(modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier))
+
+
+class Page(QWidget):
+    """A page shows one document; clicks go to the workspace, and what others click comes back from it.
+
+    Parameters
+    ----------
+    workspace, runner
+        As for panels.
+    owner : hashable
+        First element of the keys of views.
+    """
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__()
+        self.workspace, self.runner, self.owner = workspace, runner, owner
+        self.document: Document | None = None
+        self.rows = np.empty(0, np.int64)
+
+    def show_document(self, document: Document | None) -> None:
+        """Show a document as it is now."""
+        self.document = document
+        self.rows = np.empty(0, np.int64) if document is None else document.row_ids
+        self.refresh()
+        self.follow()
+
+    def refresh(self) -> None:
+        """Show the document's contents."""
+
+    def follow(self) -> None:
+        """Show the current row and the selection."""
+
+    def pick(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
+        """Make a row current; with Ctrl or Shift put it into the selection, or take it out."""
+        if self.document is None:
+            return
+        if toggles(modifiers):
+            self.workspace.select(self.document, np.setxor1d(self.workspace.selection(self.document), [row]))
+        self.workspace.set_row(self.document, row)
+
+    def position(self) -> int:
+        """Return the position of the current row, -1 for none."""
+        row = None if self.document is None else self.workspace.row(self.document)
+        found = np.flatnonzero(self.rows == row) if row is not None else []
+        return int(found[0]) if len(found) else -1
+
+    def column(self, name: str) -> np.ndarray | None:
+        """Return a column of the document's table as numbers; None if it has none."""
+        table = None if self.document is None else self.document.table
+        return None if table is None or name not in table else table[name].to_numpy(float)
+
+
+class SpherePage(Page):
+    """A page with the directions of view on a sphere, charts beside it and a strip of images beneath."""
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__(workspace, runner, owner)
+        self.sphere = SphereView()
+        self.flat = QToolButton()
+        self.flat.setText("Flat map")
+        self.flat.setCheckable(True)
+        self.flat.setToolTip("The whole sphere as an equal-area map (Mollweide)")
+        self.flat.toggled.connect(self.sphere.set_mollweide)
+        self.legend = QLabel()
+        self.legend.setProperty("role", "dim")
+        self.legend.setWordWrap(True)
+        self.strip = ImageStrip(runner, owner)
+        self.strip.picked.connect(self.pick)
+        self.sphere.picked.connect(lambda index, modifiers: self.pick(int(self.rows[index]), modifiers))
+        foot = QHBoxLayout()
+        foot.addWidget(self.legend, 1)
+        foot.addWidget(self.flat)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(6, 4, 4, 4)
+        column.addWidget(self.sphere, 1)
+        column.addLayout(foot)
+        self.beside = QWidget()
+        self.charts = QVBoxLayout(self.beside)
+        self.charts.setContentsMargins(4, 4, 8, 4)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setChildrenCollapsible(False)
+        split.addWidget(left)
+        split.addWidget(self.beside)
+        split.setSizes([480, 520])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(split, 1)
+        layout.addWidget(self.strip)
+
+    def show_directions(self, values: np.ndarray | None, legend: str) -> np.ndarray | None:
+        """Draw the directions of the document, coloured by values; return its Euler angles (n, 3)."""
+        document = self.document
+        angles = None if document is None else angles_of(document.table)
+        self.legend.setText(legend if angles is not None else "")
+        if document is None or angles is None:
+            self.sphere.set_directions(np.empty((0, 3)))
+            return None
+        self.sphere.set_group(group_of(document, self.workspace))
+        self.sphere.set_directions(numbers.direction_angles(angles), values)
+        return angles
+
+    def follow(self) -> None:
+        index = self.position()
+        chosen = np.empty(0, np.int64) if self.document is None else self.workspace.selection(self.document)
+        self.sphere.set_current(self.sphere.directions[index] if 0 <= index < len(self.sphere.directions) else None)
+        self.sphere.set_selected(np.flatnonzero(np.isin(self.rows, chosen)))
+        self.strip.mark(None if index < 0 else int(self.rows[index]), chosen)
+
+
+class SimulatePage(SpherePage):
+    """Coverage of the sphere, Euler angles, and the distances between all pairs beside those of uniform rotations."""
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__(workspace, runner, owner)
+        self.flat.setChecked(True)
+        self.euler = [Chart(name, "°", "No views yet") for name in ("rot", "tilt", "psi")]
+        self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
+        row = QHBoxLayout()
+        for chart in self.euler:
+            row.addWidget(chart)
+        self.charts.addLayout(row, 2)
+        self.charts.addWidget(self.pairs, 3)
+
+    def refresh(self) -> None:
+        angles = self.show_directions(None, "A dot is where an image looks from")
+        document = self.document
+        if angles is None or document is None:
+            for chart in (*self.euler, self.pairs):
+                chart.clear()
+            self.strip.show_images(None, np.empty(0), "", str)
+            return
+        self.sphere.setAccessibleDescription(f"{len(angles)} views")
+        self.legend.setText(f"{len(angles)} views; a dot is where an image looks from")
+        self._show_euler(angles)
+        show_pairs(self, self.pairs, angles)
+        n = 0 if document.stack is None else len(document.stack)
+        self.strip.show_images(document, np.arange(min(n, STRIP)), "The first images", lambda p: f"#{self.rows[p]}")
+
+    def _show_euler(self, angles: np.ndarray) -> None:
+        n = len(angles)
+        for chart, values, tilts in zip(self.euler, angles.T, (False, True, False), strict=True):
+            edges = np.linspace(0, 180, 19) if tilts else np.linspace(-180, 180, 19)
+            wrapped = values if tilts else (values + 180) % 360 - 180
+            middle = (edges[1:] + edges[:-1]) / 2
+            expected = n * np.diff(-np.cos(np.radians(edges))) / 2 if tilts else np.full(18, n / 18)
+            counts = np.histogram(wrapped[np.isfinite(wrapped)], edges)[0]
+            line = Line(middle, expected, "", "text", dashed=True)
+            chart.show_data(bars=Bars(counts, edges), lines=[line])
+
+
+def show_pairs(page: Page, chart: Chart, angles: np.ndarray) -> None:
+    """Count the pairwise distances of views in a lane and show them with what uniform rotations would give."""
+    angles = angles.copy()
+
+    def work(check: Any) -> np.ndarray:
+        return np.histogram(numbers.pairwise_deg(angles[numbers.paired(angles)]), PAIR_EDGES)[0]
+
+    def then(counts: np.ndarray) -> None:
+        middle = (PAIR_EDGES[1:] + PAIR_EDGES[:-1]) / 2
+        expected = numbers.expected_pairs(PAIR_EDGES, float(counts.sum()))
+        uniform = Line(middle, expected, "uniform: (1 − cos d)/π", "text", dashed=True)
+        chart.show_data(bars=Bars(counts, PAIR_EDGES), lines=[uniform], note=f"{counts.sum()} pairs")
+
+    page.runner.view((page.owner, id(chart)), work, then)
+
+
+class RecoverPage(SpherePage):
+    """Orientations settling on the sphere, the loss, and how sure each image is."""
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__(workspace, runner, owner)
+        self.loss = Chart("Progress", "step", "The curve appears while orientations are recovered")
+        self.sure = Chart("Confidence of the images", "confidence", "No orientations yet")
+        self.charts.addWidget(self.loss, 1)
+        self.charts.addWidget(self.sure, 1)
+
+    def refresh(self) -> None:
+        document, orient = self.document, of(self.document)
+        sure = self.column(CONFIDENCE)
+        angles = self.show_directions(sure, "Coloured by confidence: bright is sure" if sure is not None else "")
+        self._show_loss(orient.curves if orient is not None else {})
+        if document is None or angles is None:
+            self.sure.clear()
+            self.strip.show_images(None, np.empty(0), "", str)
+            return
+        order = np.arange(len(angles)) if sure is None else np.argsort(np.nan_to_num(sure, nan=-1), kind="stable")
+        title = "The images" if sure is None else "Least sure first"
+        if sure is None:
+            self.sure.clear("These orientations carry no confidence")
+        else:
+            known = sure[np.isfinite(sure)]
+            top = max(1.0, float(known.max(initial=1.0)))
+            edges = np.linspace(0.0, top, 31)
+            low = int((known < 0.5).sum())
+            self.sure.show_data(
+                bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} of {len(sure)} below 0.5", marks=[]
+            )
+        n = 0 if document.stack is None else len(document.stack)
+        self.strip.show_images(
+            document, order[order < n][:STRIP], title,
+            lambda p: f"#{self.rows[p]}" if sure is None else f"#{self.rows[p]}  {sure[p]:.2f}",
+        )  # fmt: skip
+
+    def _show_loss(self, curves: dict[str, list[tuple[float, float]]]) -> None:
+        name = next((n for n in ("loss", "residual") if n in curves), next(iter(curves), ""))
+        if not name:
+            self.loss.clear()
+            return
+        points = np.array(curves[name], float)
+        self.loss.title = name.replace("_", " ").capitalize()
+        self.loss.show_data(lines=[Line(points[:, 0], points[:, 1])], note=f"now {points[-1, 1]:.4g}")
+
+
+class Figures(QLabel):
+    """A line of key figures, each with its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.setContentsMargins(10, 8, 10, 4)
+
+    def say(self, figures: list[tuple[str, str]], below: str = "") -> None:
+        """Write the figures large, and a sentence below them."""
+        words = " &nbsp; &nbsp; ".join(f"<span style='font-size:large'><b>{v}</b></span> {n}" for n, v in figures)
+        self.setText(words + (f"<br>{below}" if below else ""))
+
+
+class ReportPage(Page):
+    """Errors against the truth, image by image."""
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__(workspace, runner, owner)
+        self.figures = Figures()
+        self.histogram = Chart("Errors of the orientations", "error, °", "No truth to compare with")
+        self.parts = Chart("How many are within an error", "error, °", "No truth to compare with")
+        self.parts.y_range = (0.0, 1.0)
+        self.plot = PlotView()
+        self.plot.picked.connect(lambda i, modifiers: self.pick(int(self.rows[i]), modifiers) if i >= 0 else None)
+        self.plot.chosen.connect(self._chosen)
+        self.strip = ImageStrip(runner, owner)
+        self.strip.picked.connect(self.pick)
+        charts = QVBoxLayout()
+        charts.addWidget(self.histogram, 1)
+        charts.addWidget(self.parts, 1)
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 0, 8, 0)
+        row.addLayout(charts, 1)
+        row.addWidget(self.plot, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.figures)
+        layout.addLayout(row, 1)
+        layout.addWidget(self.strip)
+
+    def refresh(self) -> None:
+        document, orient, whole = self.document, of(self.document), self.column(ERROR)
+        self.plot.setVisible(whole is not None)
+        if document is None or orient is None or whole is None or not np.isfinite(whole).any():
+            self._say_empty()
+            return
+        known = whole[np.isfinite(whole)]
+        median, p95 = (float(v) for v in np.percentile(known, [50, 95]))
+        hand = "the other hand than the truth's" if orient.flipped else "the truth's hand"
+        figures = [("median", f"{median:.2f}°"), ("mean", f"{known.mean():.2f}°"), ("95 % within", f"{p95:.1f}°")]
+        o4 = orient.summary.get("error_median_o4_rad")
+        if isinstance(o4, float):
+            figures.append(("rad, median under O(4)", f"{o4:.4f}"))
+        self.figures.say(figures, f"After the best rotation; compared in {hand}, which projections cannot tell.")
+        edges = np.linspace(0, max(1e-3, min(180.0, float(np.percentile(known, 99)) * 1.15)), 41)
+        self.histogram.show_data(
+            bars=Bars(np.histogram(known, edges)[0], edges), marks=[(median, f"median {median:.2f}°")],
+            note=f"{int((known > edges[-1]).sum())} beyond" if (known > edges[-1]).any() else "",
+        )  # fmt: skip
+        self._show_parts(float(edges[-1]))
+        sure = self.column(CONFIDENCE)
+        x = np.arange(len(whole), dtype=float) if sure is None else sure
+        self.plot.set_points(x, whole, ("image" if sure is None else "confidence", "error, °"))
+        worst = np.argsort(-np.nan_to_num(whole, nan=-1.0), kind="stable")
+        n = 0 if document.stack is None else len(document.stack)
+        self.strip.show_images(
+            document, worst[worst < n][:STRIP], "Worst first", lambda p: f"#{self.rows[p]}  {whole[p]:.1f}°"
+        )
+
+    def _say_empty(self) -> None:
+        words = "Errors can be told where the truth is known: recover a simulated set, or give the true orientations."
+        self.figures.say([], words)
+        self.histogram.clear()
+        self.parts.clear()
+        self.strip.show_images(None, np.empty(0), "", str)
+
+    def _show_parts(self, top: float) -> None:
+        lines = []
+        for name, label, role in (
+            (ERROR, "whole", "accent"), (VIEW_ERROR, "direction of view", "text"), (IN_PLANE_ERROR, "in plane", "dim"),
+        ):  # fmt: skip
+            values = self.column(name)
+            if values is not None:
+                values = np.sort(values[np.isfinite(values)])
+                x = np.linspace(0, top, 200)
+                y = np.searchsorted(values, x, side="right") / len(values)
+                lines.append(Line(x, y, label, role, dashed=role == "dim"))
+        self.parts.show_data(lines=lines)
+
+    def _chosen(self, indices: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
+        if self.document is None:
+            return
+        rows, before = self.rows[indices], self.workspace.selection(self.document)
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            rows = np.union1d(before, rows)
+        elif modifiers & Qt.KeyboardModifier.AltModifier:
+            rows = np.setdiff1d(before, rows)
+        self.workspace.select(self.document, rows)
+
+    def follow(self) -> None:
+        index = self.position()
+        chosen = np.empty(0, np.int64) if self.document is None else self.workspace.selection(self.document)
+        if len(self.plot.x) == len(self.rows):
+            self.plot.set_current(index)
+            self.plot.set_selected(np.isin(self.rows, chosen))
+        self.strip.mark(None if index < 0 else int(self.rows[index]), chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Pairwise distances in degrees, counted and, of some, side by side."""
+
+    found: np.ndarray
+    truth: np.ndarray | None
+    dots: tuple[np.ndarray, np.ndarray] | None
+    mae_deg: float = 0.0
+    rms_deg: float = 0.0
+
+
+class DistancesPage(Page):
+    """Distances between pairs of views: their histogram, and against the truth where that is known."""
+
+    def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
+        super().__init__(workspace, runner, owner)
+        self.figures = Figures()
+        self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
+        self.plot = PlotView()
+        row = QHBoxLayout()
+        row.setContentsMargins(6, 0, 8, 6)
+        row.addWidget(self.pairs, 1)
+        row.addWidget(self.plot, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.figures)
+        layout.addLayout(row, 1)
+
+    def refresh(self) -> None:
+        document, orient = self.document, of(self.document)
+        angles = None if document is None else angles_of(document.table)
+        self.plot.hide()
+        if document is None or angles is None or len(angles) < 2:
+            self.figures.say([], "The angle between two views is the distance from which orientations are recovered.")
+            self.pairs.clear()
+            return
+        truth = None if orient is None else orient.truth
+        angles = angles.copy()
+        self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth), self._got)
+
+    def _got(self, pairs: _Pairs) -> None:
+        middle = (PAIR_EDGES[1:] + PAIR_EDGES[:-1]) / 2
+        total = float(pairs.found.sum())
+        lines = [Line(middle, numbers.expected_pairs(PAIR_EDGES, total), "uniform: (1 − cos d)/π", "text", dashed=True)]
+        if pairs.truth is not None:
+            lines.append(Line(middle, pairs.truth, "truth", "text"))
+        self.pairs.show_data(bars=Bars(pairs.found, PAIR_EDGES), lines=lines, note=f"{total:.0f} pairs")
+        if pairs.dots is None:
+            self.figures.say([], "Between the orientations that are known. Recover them to compare with the truth.")
+            return
+        self.plot.show()
+        self.plot.set_points(*pairs.dots, ("true distance, °", "recovered distance, °"))
+        self.figures.say(
+            [("mean absolute error", f"{pairs.mae_deg:.2f}°"), ("root mean square", f"{pairs.rms_deg:.2f}°")],
+            "Of the distances between recovered orientations; they do not depend on frame or hand.",
+        )
+
+
+def compare_pairs(angles: np.ndarray, truth: np.ndarray | None) -> _Pairs:
+    """Count the pairwise distances of views, and hold them against the true ones; for a lane."""
+    known = angles if truth is None else np.where(np.isfinite(truth), angles, np.nan)
+    rows = numbers.paired(known)
+    found = numbers.pairwise_deg(angles[rows])
+    counts = np.histogram(found, PAIR_EDGES)[0]
+    if truth is None:
+        return _Pairs(counts, None, None)
+    true = numbers.pairwise_deg(truth[rows])
+    some = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(int))
+    off = found - true
+    return _Pairs(
+        counts, np.histogram(true, PAIR_EDGES)[0].astype(float), (true[some], found[some]),
+        float(np.abs(off).mean()), float(np.sqrt((off**2).mean())),
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Results of the orientation lab while their jobs run: images that come, orientations that settle, loss and map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emviewer.engine.task import Batch
+from emviewer.ui.orientation_read import KEY, Orient, of
+from emviewer.ui.results import ResultStream
+from emviewer.ui.workspace import Document
+
+
+class OrientStream(ResultStream):
+    """Turns the batches of a job of the lab into a document (see :class:`ResultStream`).
+
+    The document enters with the first batch that has something to show: images, orientations, a curve or a map.
+    Orientations of the same rows come again and again while they settle; the newest count.
+    """
+
+    def __init__(self, document: Document, *rest: Any) -> None:
+        super().__init__(document, *rest)
+        self.orient = Orient(str(document.info["job"]))
+        parameters = document.info.get("_parameters", {})
+        self.orient.inputs = tuple(Path(str(parameters[k])) for k in ("images", "particles", "map") if k in parameters)
+        document.info[KEY] = self.orient
+        self._map: Path | None = None
+
+    def batches(self, batches: list[Batch]) -> None:
+        """Take what came with one drained mailbox."""
+        for batch in batches:
+            self._take_curves(batch)
+            if isinstance(batch.extra.get("map"), (str, Path)):
+                self._map = Path(batch.extra["map"])
+        super().batches(batches)
+        if self._growing is None and any(b.extra for b in batches):
+            self._enter_or_touch()
+        if self._map is not None:
+            self._ask_map()
+
+    def _take_curves(self, batch: Batch) -> None:
+        for name, value in batch.extra.items():
+            if isinstance(value, (float, np.floating)) and name != "pixel_size_A" and np.isfinite(value):
+                curve = self.orient.curves.setdefault(name, [])
+                curve.append((float(batch.extra.get("iteration", len(curve))), float(value)))
+
+    def _publish(self) -> None:
+        if self._growing is not None:
+            super()._publish()
+            return
+        rows, self._waiting = self._waiting, []
+        if rows:
+            new = pd.DataFrame(
+                {name: np.concatenate([b.columns[name] for b in rows]) for name in rows[0].columns},
+                index=np.concatenate([b.rows for b in rows]),
+            )
+            before = self.document.table
+            whole = new if before is None else pd.concat([before, new])
+            self.document.table = whole[~whole.index.duplicated(keep="last")].sort_index()
+            self._enter_or_touch()
+
+    def _enter_or_touch(self) -> None:
+        if self._entered:
+            self.workspace.touch(self.document)
+        else:
+            self._enter()
+
+    def _ask_map(self) -> None:
+        path, self._map = self._map, None
+        assert path is not None
+
+        def work(check: Any) -> Any:
+            from emviewer.engine import mrc
+
+            return mrc.read_map(path if path.exists() else self.out / path.name)
+
+        self.runner.view((id(self), "map"), work, self._got_map, fail=lambda error: None, slow=True)
+
+    def _got_map(self, volume: Any) -> None:
+        if self.document.streaming:
+            self.document.volume = volume
+            self._enter_or_touch()
+
+    def _settle(self, final: Document) -> None:
+        new, kept = of(final), {k: v for k, v in self.document.info.items() if k == "_handle"}
+        if new is not None:
+            new.curves = self.orient.curves
+        self.document.volume = final.volume
+        final.info |= kept
+        super()._settle(final)
