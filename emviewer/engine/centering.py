@@ -27,11 +27,11 @@ Method = Literal["auto", "mass", "mirror", "xmipp"]
 
 LEFT_ALONE = 0.3
 """Classes of lower confidence are better not moved."""
-WORKING_BOX = 80
-"""Images larger than 1.2 times this are Fourier-cropped to about it: the silhouette is not finer."""
+LARGE, WORKING_BOX = 100, 64
+"""Images larger than the first are Fourier-cropped to about the second: the silhouette is not finer."""
 SYMMETRIC = (0.55, 0.65)
 """Score of the half turn from which it counts, and from which it alone counts."""
-SETTLED_PX = 0.03
+SETTLED_PX = 0.08
 """The centre is found again in the moved image until it moves by less: a second run then moves nothing."""
 ROUNDS = 7
 ELONGATED = 1.05
@@ -95,7 +95,7 @@ def find_centres(
     k, n = len(images), images.shape[1]
     images = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0)
     images = images * np.float32(sign or contrast_sign(images))
-    grid = common_grid(n, 1.0, n / WORKING_BOX if n > 1.2 * WORKING_BOX else None)
+    grid = common_grid(n, 1.0, n / WORKING_BOX if n > LARGE else None)
     frame = Frame(grid.n)
     scale = n / grid.n
     found: list[_Found] = [_Found(np.zeros(2))] * k

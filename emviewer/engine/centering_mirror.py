@@ -48,10 +48,10 @@ def half_turn(image: F32, mask: Mask, near: F64, frame: Frame) -> tuple[F64, flo
     soft = ndimage.gaussian_filter(wide.astype(np.float64), rim / 2)
     level = float(np.median(blurred[~wide & frame.disc])) if (~wide & frame.disc).any() else float(blurred.min())
     part = (blurred - level) * soft
-    size = sfft.next_fast_len(2 * n, real=True)
-    one, two, three = (sfft.rfft2(a, (size, size), workers=1) for a in (part, part * part, soft))
-    same = sfft.irfft2(one * one, (size, size), workers=1)
-    energy = sfft.irfft2(two * three, (size, size), workers=1)
+    # the object is narrower than the box: the periodic self-convolution is the plain one near its peak
+    one, two, three = (sfft.rfft2(a, workers=1) for a in (part, part * part, soft))
+    same = sfft.irfft2(one * one, (n, n), workers=1)
+    energy = sfft.irfft2(two * three, (n, n), workers=1)
     share = same / np.maximum(energy, 1e-3 * energy.max())
     centre = _peak(share, near, REACH * n, n)
     return centre, _likeness(blurred, wide, centre, frame)
@@ -59,15 +59,13 @@ def half_turn(image: F32, mask: Mask, near: F64, frame: Frame) -> tuple[F64, flo
 
 def _peak(share: F64, near: F64, reach: float, n: int) -> F64:
     """Return half the place of the highest value within ``reach`` of ``near``, refined by parabolas."""
-    middle = np.round(2 * (near[::-1] + n // 2)).astype(int)
     k = round(2 * reach)
-    lo = np.clip(middle - k, 1, 2 * n - 4)
-    hi = np.clip(middle + k + 1, lo + 1, 2 * n - 2)
-    window = share[lo[0] : hi[0], lo[1] : hi[1]]
-    i, j = np.unravel_index(int(window.argmax()), window.shape)
-    row, column = int(lo[0] + i), int(lo[1] + j)
-    y = row + _vertex(*share[row - 1 : row + 2, column])
-    x = column + _vertex(*share[row, column - 1 : column + 2])
+    middle = np.round(2 * (near[::-1] + n // 2)).astype(int)
+    steps = np.arange(-k - 1, k + 2)
+    around = share.take((middle[0] + steps) % n, axis=0).take((middle[1] + steps) % n, axis=1)
+    row, column = (int(v) + 1 for v in np.unravel_index(int(around[1:-1, 1:-1].argmax()), (2 * k + 1, 2 * k + 1)))
+    y = middle[0] + steps[row] + _vertex(*around[row - 1 : row + 2, column])
+    x = middle[1] + steps[column] + _vertex(*around[row, column - 1 : column + 2])
     return np.array([x, y]) / 2 - n // 2
 
 
@@ -78,10 +76,13 @@ def _vertex(left: float, middle: float, right: float) -> float:
 
 def _likeness(blurred: F64, mask: Mask, centre: F64, frame: Frame) -> float:
     """Return the correlation with the half turn over object and turned object, times their overlap."""
-    h = frame.n // 2
-    at = [2 * (centre[1] + h) - (frame.y + h), 2 * (centre[0] + h) - (frame.x + h)]
-    turned = ndimage.map_coordinates(blurred, at, order=1, mode="nearest")
-    other = ndimage.map_coordinates(mask.astype(np.float64), at, order=1) > 0.5
+    n = frame.n
+    x, y = np.round(2 * (centre + n // 2)).astype(int)  # a quarter of a pixel is nothing to the blurred image
+    rows, columns = y - np.arange(n), x - np.arange(n)
+    inside = ((rows >= 0) & (rows < n))[:, None] & ((columns >= 0) & (columns < n))
+    rows, columns = np.clip(rows, 0, n - 1), np.clip(columns, 0, n - 1)
+    turned = blurred.take(rows, axis=0).take(columns, axis=1)
+    other = mask.take(rows, axis=0).take(columns, axis=1) & inside
     either = mask | other
     a, b = blurred[either], turned[either]
     a, b = a - a.mean(), b - b.mean()

@@ -130,15 +130,21 @@ def _smooth(mask: Mask, n: int) -> Mask:
     pad = int(np.ceil(CLOSE * n)) + 1
     wide = np.pad(mask, pad)
     closed = _depth(_depth(~wide) <= CLOSE * n) > CLOSE * n
-    filled = ndimage.binary_fill_holes(closed[pad:-pad, pad:-pad] | mask)
+    filled = _filled(closed[pad:-pad, pad:-pad] | mask)
     return _grown(_depth(filled) > OPEN * n, OPEN * n, filled)
+
+
+def _filled(mask: Mask) -> Mask:
+    """Fill holes: all that is not connected to the border of the box."""
+    labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    return np.asarray(labels[1:-1, 1:-1] != labels[0, 0])
 
 
 def _cut_necks(mask: Mask, frame: Frame) -> Mask:
     """Cut off, at its neck, what hangs on the central piece and reaches the rim."""
     n = frame.n
     depth = _depth(mask)
-    for level in np.arange(1.0, 0.8 * depth.max(), max(0.5, n / 160)):
+    for level in np.arange(n / 80, 0.8 * depth.max(), n / 80):
         labels, count = ndimage.label(depth > level)
         if count < 2:
             continue
@@ -158,7 +164,7 @@ def _cut_necks(mask: Mask, frame: Frame) -> Mask:
 def _eroded(mask: Mask, frame: Frame) -> Mask:
     """Return the opening of the mask, as narrow as needed, that keeps off the rim; the mask itself if none does."""
     depth = _depth(mask)
-    for level in np.arange(1.0, depth.max(), max(0.5, frame.n / 160)):
+    for level in np.arange(frame.n / 80, depth.max(), frame.n / 80):
         opened = _grown(frame.largest(depth > level), level, mask)
         if not (opened & frame.outer).any():
             return opened
