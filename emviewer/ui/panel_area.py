@@ -231,7 +231,7 @@ class PanelArea(QMainWindow):
         job = document.info.get("job", "")
         usual = [kind for kind in fitting if job in told[kind]] or [k for k in fitting if document.kind in told[k]]
         usual.sort(key=lambda kind: self.kinds[kind][0].place != "main")
-        usual = usual or fitting[:1]
+        usual = usual or (["table"] if "table" in fitting else fitting[:1])  # images that were not found are a table
         if usual:
             self.open_panel(usual[0], document)
             self._arrange_rest(document, usual[1:])

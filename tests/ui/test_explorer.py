@@ -68,6 +68,17 @@ def shown_is(panel, document, view):
     np.testing.assert_allclose(panel.canvas.image, truth, atol=1e-4 * np.abs(truth).max())
 
 
+@pytest.mark.parametrize(
+    ("value", "why"), [(np.nan, "1 voxel is not a number"), (None, "every voxel of the map is zero")]
+)
+def test_a_map_that_cannot_be_projected_says_why(panel, qtbot, value, why):
+    data = np.zeros((BOX, BOX, BOX), np.float32)
+    if value is not None:
+        data[3, 4, 5] = value
+    panel.show_document(Document("map", "bad", volume=Map3D(data, 2.0, name="bad")))
+    qtbot.waitUntil(lambda: why in panel.canvas.message, timeout=10_000)
+
+
 def test_typed_angles_show_the_projection_the_engine_makes(panel, document, qtbot):
     shown_is(panel, document, View())
     for box, value in zip(panel.controls.angle_boxes, (30.0, 70.0, -20.0), strict=True):

@@ -415,6 +415,7 @@ def test_a_table_whose_images_are_elsewhere_asks_for_the_project_folder(qtbot, w
     (document,) = open_(qtbot, window, table)
     assert document.stack is None
     assert document.table["rot_deg"].tolist() == [10.0, 20.0, 30.0]
+    assert [panel.kind for panel in window.area.panels()] == ["table"]
     notice = next(n for n in window.notices.notices() if "Extract/a.mrcs" in n.text)
     monkeypatch.setattr("emviewer.ui.file_control.QFileDialog.getExistingDirectory", lambda *a: str(project))
     next(b for b in notice.findChildren(QAbstractButton) if b.text() == "Choose project folder…").click()

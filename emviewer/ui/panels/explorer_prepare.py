@@ -10,6 +10,7 @@ import numpy as np
 from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.filters_display import Distribution, bin_volume, distribution, soft_lowpass, subsample
 from emviewer.engine.project import Projector
+from emviewer.engine.sources import verified
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import Map3D
 
@@ -115,9 +116,10 @@ def first_contrast(turning: Turning, check: Check = never) -> Distribution:
 
 
 def prepared_for_turning(volume: Map3D) -> Callable[[Check], tuple[Turning, Distribution]]:
-    """Return the work of the first preparation, for a lane."""
+    """Return the work of the first preparation, for a lane; it refuses a map with voxels that are not numbers."""
 
     def work(check: Check) -> tuple[Turning, Distribution]:
+        verified(volume, check)
         turning = prepare(volume, coarse_factor(volume.box), check)
         return turning, first_contrast(turning, check)
 
