@@ -32,6 +32,8 @@ THEN = (
 SCORES = (*FIRST[1:], *THEN[:8])
 LOWER_IS_WORSE = ("cc", "cc_margin")
 TAGS_FILE = "tags.csv"
+SIGN_FROM = 1000
+"""Images from which the contrast is told while the job has not said it."""
 FIGURE_ROWS = 5
 """Images that a figure shows of the worst and of the best."""
 
@@ -95,7 +97,8 @@ class Comparison:
         if told:
             return -1 if told == "negative" else 1
         scale = self.table_of(self.shown).get("gray_scale")
-        return -1 if scale is not None and np.nanmedian(scale.to_numpy(float)) < 0 else 1
+        some = np.empty(0) if scale is None else scale.to_numpy(float)[:SIGN_FROM]
+        return -1 if len(some) and np.nanmedian(some) < 0 else 1
 
     @property
     def of_classes(self) -> bool:
@@ -116,14 +119,11 @@ class Comparison:
                 columns[name] = own[name].array
         if len(self.tables) > 1:
             every = self.correlations(n)
-            known = np.isfinite(every).any(axis=0)
-            best = np.full(n, "", object)
-            winner = np.argmax(np.nan_to_num(every, nan=-2.0), axis=0)
-            best[known] = np.array(self.maps, object)[winner[known]]
-            columns[WINNER] = best
+            winner = np.where(np.isfinite(every).any(axis=0), np.argmax(np.nan_to_num(every, nan=-2.0), axis=0), -1)
+            columns[WINNER] = pd.Categorical.from_codes(winner, self.maps)
             columns |= {f"cc {name}": every[i] for i, name in enumerate(self.maps)}
         columns |= {name: own[name].array for name in THEN if name in own}
-        return pd.DataFrame(columns, index=own.index)
+        return pd.DataFrame(columns, index=own.index, copy=False)
 
     def correlations(self, n: int) -> np.ndarray:
         """Return the correlation of the first ``n`` images with every map, float64 (maps, n); NaN where not known."""
@@ -195,7 +195,7 @@ class Comparison:
             if np.isfinite(median):
                 out.append(("info", f"median cc {median:.3f}"))
             dark = self.sign < 0
-            out.append(("info", "particles dark: contrast negative" if dark else "particles bright: contrast positive"))
+            out.append(("info", "contrast negative: particles dark" if dark else "contrast positive"))
         return out
 
     def _rank(self) -> list[tuple[str, str]]:

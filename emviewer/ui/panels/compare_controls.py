@@ -59,6 +59,7 @@ class CompareHeader(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         row = FlowLayout(self)
+        row.setContentsMargins(8, 3, 8, 3)
         self.back = self._button("previous", "Previous by score  (P)", -1)
         self.place = QLabel()
         self.place.setAccessibleName("Row shown")
@@ -68,7 +69,7 @@ class CompareHeader(QWidget):
         self.modes = QButtonGroup(self)
         holder = QFrame()
         across = QHBoxLayout(holder)
-        across.setContentsMargins(10, 0, 10, 0)
+        across.setContentsMargins(4, 0, 4, 0)
         across.setSpacing(0)
         for number, (mode, text) in enumerate(MODES):
             button = QToolButton()
@@ -129,6 +130,7 @@ class ScoreStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         row = FlowLayout(self, gap=14)
+        row.setContentsMargins(8, 3, 8, 3)
         self.status = QLabel()
         self.status.setProperty("badge", "info")
         row.addWidget(self.status)

@@ -31,6 +31,7 @@ class Verdict(QFrame):
         self.maps.setToolTip("Which map's reprojections and scores are shown")
         self.maps.activated.connect(lambda _: self.map_wanted.emit(self.maps.currentData()))
         self.row = FlowLayout(self)
+        self.row.setContentsMargins(8, 4, 8, 4)
         self.row.addWidget(self.maps)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 
