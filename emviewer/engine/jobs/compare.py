@@ -13,7 +13,7 @@ from emviewer.engine.jobs import compare_output as output
 from emviewer.engine.jobs import compare_scores as scores
 from emviewer.engine.jobs import compare_setup as setup
 from emviewer.engine.jobs.compare_estimate import estimate
-from emviewer.engine.jobs.compare_inputs import Inputs, open_inputs
+from emviewer.engine.jobs.compare_inputs import MISMATCH, Inputs, open_inputs
 from emviewer.engine.jobs.compare_map import Compared, MapComparison
 from emviewer.engine.jobs.compare_params import HELP, TITLE, CompareParams
 from emviewer.engine.jobs.compare_read import Reader
@@ -83,6 +83,8 @@ class _Run:
             self.folder.summary["contrast"] = "positive" if self.sign > 0 else "negative"
         comparison.sign = self.sign
         setup.calibrate(comparison, self.reader, check)
+        if self.params.magnification:
+            self._fit_magnification(comparison, name, check)
         self.nulls[name] = setup.chance(comparison, volume, self.inputs, self.params, self.reader, check)
         self.folder.stage("compare")
         with output.MapWriter(self.folder, name, self.inputs) as writer:
@@ -95,6 +97,16 @@ class _Run:
         yield message(f"{name}: statistics of the residuals", first + len(table), total)
         writer.add_xmipp_covariance(table, check)
         yield _set_batch(table, name, first, total)
+
+    def _fit_magnification(self, comparison: MapComparison, name: str, check: Check) -> None:
+        factor = setup.fit_magnification(comparison, self.reader, check)
+        self.folder.summary.setdefault("magnification", {})[name] = round(factor, 5)
+        if abs(factor - 1) > MISMATCH:
+            self.folder.warn(
+                f"the images fit {name} best if their pixels are {100 * (factor - 1):+.1f} % larger than said; "
+                "they are compared as if they were"
+            )
+        setup.calibrate(comparison, self.reader, check)
 
     def _images(
         self, comparison: MapComparison, name: str, first: int, total: int, writer: output.MapWriter, check: Check

@@ -49,11 +49,10 @@ def _mtime(path: Path) -> float:
 def _images(path: Path, mtime: float) -> tuple[int, int, float, bool]:
     """Return number of images, box in pixels (0 if unknown), pixel size, and whether the table has views."""
     from emviewer.engine import files
-    from emviewer.engine.jobs.compare_inputs import _has_views
 
     found = files.read_images(path)
     box = 0 if found.stack is None else found.stack.shape[0]
-    return len(found), box, found.pixel_size_A, found.poses is not None and _has_views(found.table)
+    return len(found), box, found.pixel_size_A, found.poses is not None and not found.in_plane_only
 
 
 def _time(seconds: float) -> str:

@@ -77,6 +77,7 @@ def open_inputs(params: CompareParams, folder: ResultFolder, check: Check) -> In
         raise DataError(
             f"the images are {stack.shape[1]}×{stack.shape[0]} px, not square", params.images, "crop them to a square"
         )
+    _say_other_size(images, stack, folder)
     maps = _maps(params, folder, check)
     pixel = _pixel_size(images, stack, params, folder)
     target = params.resample
@@ -120,6 +121,24 @@ def _images(params: CompareParams, folder: ResultFolder) -> ImageSet:
     if images.stack is None:
         raise DataError("the table's images were not found", params.images, "give --project-dir, or the stack itself")
     return images
+
+
+def _say_other_size(images: ImageSet, stack: ImageStack, folder: ResultFolder) -> None:
+    told: set[int] = set()
+    optics = images.blocks.get("optics")
+    for table, column in ((optics, "rlnImageSize"), (images.table, "rlnImageSize"), (images.table, "blob/shape")):
+        if table is not None and not isinstance(table, np.ndarray) and column in table:
+            told |= {int(np.ravel(v)[0]) for v in pd.unique(table[column].map(_edge).dropna())}
+    if told and told != {stack.shape[0]}:
+        folder.warn(
+            f"the table says {' and '.join(map(str, sorted(told)))} px, the images have {stack.shape[0]}: if they were "
+            "binned or cropped after the table was made, give --pixel-size"
+        )
+
+
+def _edge(value: object) -> float | None:
+    number = pd.to_numeric(np.ravel(np.asarray(value))[:1], errors="coerce")
+    return float(number[0]) if len(number) and np.isfinite(number[0]) else None
 
 
 def _maps(params: CompareParams, folder: ResultFolder, check: Check) -> list[tuple[str, Map3D]]:
@@ -191,19 +210,14 @@ def _pixel_size(images: ImageSet, stack: ImageStack, params: CompareParams, fold
 
 
 def _use_assignment(params: CompareParams, images: ImageSet) -> bool:
-    there = images.poses is not None and _has_views(images.table)
+    there = images.poses is not None and not images.in_plane_only
     if params.assignment == "use" and not there:
         raise ParameterError(
-            "the table has no orientations", params.images, "give one with rlnAngleRot/Tilt/Psi, or --assignment search"
+            "the table has no orientations of views",
+            params.images,
+            "give one with rlnAngleRot/Tilt/Psi, or --assignment search",
         )
     return there and params.assignment != "search"
-
-
-def _has_views(table: pd.DataFrame) -> bool:
-    names = {str(c) for c in table.columns}
-    return any(set(need) <= names for need in (("rlnAngleRot", "rlnAngleTilt"), ("angleRot", "angleTilt"))) or any(
-        n.startswith("alignments3D/pose") for n in names
-    )
 
 
 def _need_ctf(params: CompareParams, images: ImageSet) -> None:

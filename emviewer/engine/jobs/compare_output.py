@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emviewer.engine import mrc_write, residuals_xmipp, star_write
+from emviewer.engine import conventions, mrc_write, residuals_xmipp, star_write
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_map import SCORES, Compared
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.jobs.compare_scores import COLUMNS
 from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.match_search import MIRROR
 from emviewer.engine.mrc import read_stack
 from emviewer.engine.task import Check
 from emviewer.engine.threads import each_chunk
@@ -126,9 +127,22 @@ def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.Data
             everything[name] = np.nan
     shown = everything[list(COLUMNS)].copy()
     shown["mirror"] = shown["mirror"].astype("Int64")
+    _as_mirrors(shown, inputs)
     shown.to_csv(folder / "scores.csv", index=False, float_format="%.6g")
     for name, table in tables.items():
         star_write.write_particles(folder / name / "scores.star", _star_table(table, inputs, name), _optics(inputs))
+
+
+def _as_mirrors(shown: pd.DataFrame, inputs: Inputs) -> None:
+    """Give views in the table's own sense where it says that an image is the mirror of its projection."""
+    poses = inputs.images.poses
+    if not inputs.use or poses is None or not poses.mirror.any():
+        return
+    rows = np.flatnonzero(poses.mirror[shown["image"].to_numpy(int) - 1] & shown["cc"].notna().to_numpy())
+    names = ["rot_deg", "tilt_deg", "psi_deg"]
+    rotations = conventions.euler_to_matrix(*shown.iloc[rows][names].to_numpy(float).T)
+    shown.loc[shown.index[rows], names] = conventions.matrix_to_euler(MIRROR @ rotations)
+    shown.loc[shown.index[rows], "mirror"] = 1
 
 
 def _star_table(table: pd.DataFrame, inputs: Inputs, name: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs.compare_inputs import Inputs
+from emviewer.engine.match_search import MIRROR
 from emviewer.engine.types import F32, F64
 
 if TYPE_CHECKING:
@@ -97,4 +98,5 @@ class Reader:
         poses = self.inputs.images.poses
         if not self.inputs.use or poses is None:
             return None
-        return poses.rotations[ids], -poses.shifts_A[ids] / self.inputs.grid.pixel_size_A
+        rotations = np.where(poses.mirror[ids, None, None], MIRROR @ poses.rotations[ids], poses.rotations[ids])
+        return rotations, -poses.shifts_A[ids] / self.inputs.grid.pixel_size_A

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,8 @@ CHANCE = 24
 """Images that are compared with every map of random phases."""
 NULL_MAPS = 2
 """Maps of random phases; one alone may resemble the images at low resolution by luck."""
+MAGNIFICATION_STEPS = (0.02, 0.005)
+"""Relative steps of the two passes that fit the magnification; the first reaches 4 %."""
 CONTRAST = 16
 """Images from which the contrast is told."""
 
@@ -77,6 +81,38 @@ def calibrate(comparison: MapComparison, reader: Reader, check: Check, most: int
     count = np.bincount(m.rings, minlength=len(curve)).astype(np.int64)
     m.set_weights(ring_weights(curve / len(best), image_power, map_power, count, len(best)))
     return start
+
+
+def fit_magnification(comparison: MapComparison, reader: Reader, check: Check) -> float:
+    """Return the factor of the images' pixel size under which the map explains a sample best, and apply it.
+
+    Every factor tried refines the views anew, up to the middle band; the best is the top of a parabola.
+    """
+    batch = reader.prepared(comparison, sample_ids(reader, CALIBRATION))
+    if len(batch.ids) == 0:
+        return 1.0
+    m = comparison.matcher
+    start = comparison.candidates(batch, reader.given(batch.ids), check)
+    found = comparison.refined(batch, start, check, quick=True)
+    best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
+    at = Matches(*(getattr(found, part)[best, :1] for part in ("rotations", "displacement_px", "score", "converged")))
+    values, transfer = batch.values[best], None if batch.transfer is None else batch.transfer[best]
+    slices, middle = m.slices, 1.0
+    for step in MAGNIFICATION_STEPS:
+        factors = middle * (1 + step * np.arange(-2, 3))
+        score = []
+        for factor in factors:
+            m.slices = replace(slices, scale=slices.scale / factor)
+            bands = (((m.coarse * m.finest) ** 0.5, 1, 6),)
+            score.append(float(m.refine(values, at, bands=bands, transfer=transfer, check=check).score[:, 0].mean()))
+        top = int(np.clip(np.argmax(score), 1, 3))
+        low, mid, high = score[top - 1 : top + 2]
+        bend = low - 2 * mid + high
+        offset = 0.5 * (low - high) / bend if bend < 0 else float(np.argmax([low, mid, high]) - 1)
+        middle = float(factors[top] * (1 + step * np.clip(offset, -1, 1)))
+    m.slices = replace(slices, scale=slices.scale / middle)
+    comparison.slices = m.slices
+    return middle
 
 
 def ring_weights(curve: F64, image_power: F64, map_power: F64, count: NDArray[np.int64], n_images: int) -> F64:
