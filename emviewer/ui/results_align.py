@@ -68,6 +68,11 @@ class AlignedMap:
         return motion_of(self.facts)
 
     @property
+    def size(self) -> float:
+        """The factor of the map's pixel size that the job found."""
+        return float(self.facts.get("magnification") or 1.0)
+
+    @property
     def motion(self) -> RigidTransform | None:
         """The motion shown: that set by hand, else the one found."""
         return self.by_hand or self.found
@@ -118,9 +123,9 @@ def of(document: Document | None) -> Alignment | None:
 
 def motion_of(facts: dict[str, Any]) -> RigidTransform | None:
     """Return the motion that an object of ``transforms.json`` describes: ``x' = M x + t``, M with the flip."""
-    if "rotation" not in facts or "translation_A" not in facts:
+    if "translation_A" not in facts or not {"matrix", "rotation"} & set(facts):
         return None
-    matrix = np.asarray(facts["rotation"], np.float64).reshape(3, 3)
+    matrix = np.asarray(facts.get("matrix", facts.get("rotation")), np.float64).reshape(3, 3)
     if facts.get("hand_flipped") and np.linalg.det(matrix) > 0:
         matrix = matrix @ np.diag([1.0, 1.0, -1.0])
     return RigidTransform(matrix, np.asarray(facts["translation_A"], np.float64).reshape(3))
@@ -177,7 +182,9 @@ def _read_align(found: Alignment, folder: Path, inputs: list[Path]) -> None:
     for place, facts in enumerate(json.loads((folder / "transforms.json").read_text())):
         each = found.add(str(facts["name"]))
         each.facts = facts
-        named = given[place + 1] if place + 1 < len(given) else by_stem.get(each.name)
+        named = Path(facts["path"]) if "path" in facts else by_stem.get(each.name)
+        if named is None or not named.exists():
+            named = given[place + 1] if place + 1 < len(given) else None
         each.moving = named if named is not None and named.exists() else None
         read_files(each, folder)
 
@@ -207,9 +214,9 @@ def _read_pair(found: Alignment, folder: Path, inputs: list[Path]) -> None:
 
 def _inputs_of(parameters: dict[str, Any]) -> list[Path]:
     """Return the maps of a job's parameters, the reference first, whatever the two fields are called."""
-    names = ("reference", "ref", "map", "maps", "a", "b", "first", "second", "half1", "half2")
+    names = ("reference", "first", "map", "maps", "second")
     out: list[Path] = []
-    for name in names[:8]:
+    for name in names:
         value = parameters.get(name)
         values: Iterable[Any] = value if isinstance(value, list) else [value]
         out += [Path(v) for v in values if isinstance(v, str)]
@@ -251,9 +258,11 @@ def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bo
     """Return a motion as text to copy: matrix, translation, Euler angles, axis and angle, ChimeraX."""
     from scipy.spatial.transform import Rotation
 
+    from emviewer.engine.conventions import matrix_to_euler
+
     flip = np.diag([1.0, 1.0, -1.0]) if motion.hand_flipped else np.eye(3)
     turned = Rotation.from_matrix(motion.matrix @ flip)
-    euler, vector = turned.as_euler("ZYZ", degrees=True), turned.as_rotvec()
+    euler, vector = matrix_to_euler(turned.as_matrix().T)[0], turned.as_rotvec()
     angle = float(np.linalg.norm(vector))
     axis = vector / angle if angle > 1e-9 else np.array([0.0, 0.0, 1.0])
     lines = ["x' = M x + t   about voxel n//2, map to reference", ""]
@@ -266,6 +275,10 @@ def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bo
         f"axis, angle         {axis[0]:.4f} {axis[1]:.4f} {axis[2]:.4f}, {np.degrees(angle):.3f}°",
         f"shift               {np.linalg.norm(motion.translation_A):.3f} Å",
     ]
+    if not shown_by_hand and facts.get("magnification", 1.0) != 1.0:
+        lines.append(f"pixel size          × {facts['magnification']:.5f}")
+    if not shown_by_hand and facts.get("sigma_angle_deg") is not None:
+        lines.append(f"sigma               {facts['sigma_angle_deg']:.4f}°, {facts['sigma_shift_A']:.4f} Å")
     if "chimerax_matrix" in facts and not shown_by_hand:
         numbers = ",".join(f"{v:.6f}" for v in np.asarray(facts["chimerax_matrix"], float).ravel())
         lines += [

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.engine.task import Check
 from emviewer.ui import results_align
 from emviewer.ui.canvas import LABEL, Crosshair, ImageCanvas
+from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.latest import Latest
 from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.align_grid import CutsGrid
@@ -60,11 +61,12 @@ class AlignCutsPanel(SlicesActions, Panel):
         column = QVBoxLayout(self.content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self.bar = QHBoxLayout()
+        holder = QWidget()
+        holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.bar = FlowLayout(holder)
         self.bar.setContentsMargins(6, 4, 6, 4)
-        self.bar.setSpacing(6)
         self.bar.addWidget(self.maps)
-        column.addLayout(self.bar)
+        column.addWidget(holder)
         column.addWidget(self.area, 1)
         column.addWidget(self.controls)
         self._stack = QStackedLayout(self)

@@ -86,7 +86,6 @@ class DifferencePanel(AlignCutsPanel):
         self.note.hide()
         for widget in (self.scores, self.range_box, self.contours, self.share_box, self.overlay, self.z_box):
             self.bar.addWidget(widget)
-        self.bar.addStretch(1)
         self.bar.addWidget(self.note)
         self.blobs = BlobTable()
         self.blobs.chosen.connect(self._to_blob)
@@ -308,6 +307,7 @@ def _number(value: float, low: float, high: float, unit: str, tip: str, decimals
     box.setToolTip(tip)
     box.setAccessibleName(tip)
     box.setKeyboardTracking(False)
+    box.setMaximumWidth(box.fontMetrics().horizontalAdvance("888.88") + box.fontMetrics().horizontalAdvance(unit) + 34)
     return box
 
 

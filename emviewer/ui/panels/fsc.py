@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from emviewer.engine.fsc import crossing
 from emviewer.ui import results_align
+from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
 from emviewer.ui.results_align import Alignment
@@ -52,19 +53,20 @@ class FscPanel(Panel):
         self.copy.setText("Copy table")
         self.copy.setToolTip("Copy the curves as a table")
         self.copy.clicked.connect(self.do_copy)
-        row = QHBoxLayout()
+        strip = QWidget()
+        strip.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        row = FlowLayout(strip)
         row.setContentsMargins(6, 4, 6, 4)
         row.addWidget(self.maps)
         for badge in self.badges:
             badge.setProperty("badge", "info")
             row.addWidget(badge)
-        row.addStretch(1)
         row.addWidget(self.copy)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(row)
+        column.addWidget(strip)
         column.addWidget(self.plot, 1)
         self.empty = QLabel("Align maps, or correlate two,\nto see how far in resolution they agree.")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
