@@ -28,7 +28,11 @@ from emviewer.ui.workspace import Document
 if TYPE_CHECKING:
     from emviewer.engine.jobs.run import JobSpec
 
-_STREAMS: dict[str, type[ResultStream]] = {"compare": CompareStream, **dict.fromkeys(ORIENT_JOBS, OrientStream)}
+_STREAMS: dict[str, type[ResultStream]] = {
+    "compare": CompareStream,
+    "align": AlignStream,
+    **dict.fromkeys(ORIENT_JOBS, OrientStream),
+}
 """What turns the batches of a job into its document, where that is more than a stack that grows."""
 
 
