@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from emviewer.ui.workspace import Document
 
@@ -60,3 +61,28 @@ def _file_lines(document: Document) -> list[tuple[str, str]]:
         when = datetime.fromtimestamp(stat.st_mtime)
         lines.append(("File", f"{path.name}, {size_text(stat.st_size)}, {when:%Y-%m-%d %H:%M}"))
     return lines
+
+
+_NAMES = {
+    "n_views": "Views",
+    "n_directions": "Directions",
+    "covering_radius_deg": "Covering radius",
+    "min_separation_deg": "Nearest views",
+    "views_per_second": "Speed",
+    "pixel_size_known": "Pixel size known",
+}
+_UNITS = {"_deg": "°", "_A": " Å", "_px": " px", "_per_second": " a second", "_rad": " rad", "_MB": " MB"}
+
+
+def summary_line(name: str, value: Any) -> tuple[str, str]:
+    """Return a key figure of ``summary.json`` as (name, value with unit) for a person."""
+    unit = next((u for suffix, u in _UNITS.items() if name.endswith(suffix)), "")
+    bare = next((name.removesuffix(s) for s in _UNITS if name.endswith(s)), name)
+    label = _NAMES.get(name) or bare.replace("_", " ").capitalize()
+    if isinstance(value, bool):
+        return label, "yes" if value else "no"
+    if value is None:
+        return label, "–"
+    if isinstance(value, int):
+        return label, count_text(value) + unit
+    return label, (f"{value:.4g}" if isinstance(value, float) else str(value)) + unit

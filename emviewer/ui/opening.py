@@ -13,7 +13,7 @@ import pandas as pd
 from emviewer.engine import conventions
 from emviewer.engine.errors import FileError
 from emviewer.engine.types import ImageSet, ImageStack, Map3D
-from emviewer.ui.facts import count_text
+from emviewer.ui.facts import summary_line
 from emviewer.ui.workspace import Document
 
 ANGLES = {"rlnAngleRot": "rot_deg", "rlnAngleTilt": "tilt_deg", "rlnAnglePsi": "psi_deg"}
@@ -147,31 +147,6 @@ def result_info(job: dict[str, Any]) -> dict[str, Any]:
         info["Took"] = f"{seconds:.1f} s"
     info["_parameters"] = job.get("parameters", {})
     return info
-
-
-_NAMES = {
-    "n_views": "Views",
-    "n_directions": "Directions",
-    "covering_radius_deg": "Covering radius",
-    "min_separation_deg": "Nearest views",
-    "views_per_second": "Speed",
-    "pixel_size_known": "Pixel size known",
-}
-_UNITS = {"_deg": "°", "_A": " Å", "_px": " px", "_per_second": " a second", "_rad": " rad", "_MB": " MB"}
-
-
-def summary_line(name: str, value: Any) -> tuple[str, str]:
-    """Return a key figure of ``summary.json`` as (name, value with unit) for a person."""
-    unit = next((u for suffix, u in _UNITS.items() if name.endswith(suffix)), "")
-    bare = next((name.removesuffix(s) for s in _UNITS if name.endswith(s)), name)
-    label = _NAMES.get(name) or bare.replace("_", " ").capitalize()
-    if isinstance(value, bool):
-        return label, "yes" if value else "no"
-    if value is None:
-        return label, "–"
-    if isinstance(value, int):
-        return label, count_text(value) + unit
-    return label, (f"{value:.4g}" if isinstance(value, float) else str(value)) + unit
 
 
 def table_of(images: ImageSet) -> pd.DataFrame:

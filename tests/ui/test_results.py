@@ -10,7 +10,8 @@ from emviewer.engine.jobs import registry
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.params import validated
 from emviewer.engine.task import Batch
-from emviewer.ui.opening import read_document, summary_line
+from emviewer.ui.facts import summary_line
+from emviewer.ui.opening import read_document
 from emviewer.ui.results import ResultStream
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
