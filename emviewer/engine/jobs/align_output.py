@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import conventions, files_bytes, fsc, mrc
+from emviewer.engine import conventions, files_bytes, mrc
 from emviewer.engine.align3d_mask import automatic_mask, coarse_mask
 from emviewer.engine.align3d_move import Grid3D, move_map, move_mask, overlay_origin_A
 from emviewer.engine.align3d_pair import Alignment
@@ -68,8 +69,7 @@ class Writer:
         self.grid = Grid3D.of(reference.volume)
         self.rows: list[dict[str, Any]] = []
         self.script: list[str] = ["open reference.mrc"]
-        self._mask: F32 | None = None
-        self._mask_made = False
+        self._masks: dict[str, tuple[F32, float] | None] = {}
         for name in ("aligned", "masks", "fsc", *(("difference",) if params.difference else ())):
             (folder / name).mkdir()
         self._copy_reference()
@@ -90,15 +90,19 @@ class Writer:
         common = self._common_mask(member, motion, size)
         reference = np.asarray(self.reference.volume.data, np.float32)
         pixel = self.grid.pixel_size_A
+        release(member.volume.data)
         curve = correlate(reference, moved, pixel, common, seed=self.params.seed, check=self.check)
         still = move_map(member.volume.data, member.volume.pixel_size_A, STILL, self.grid, self.check)
         before = correlate(reference, still, pixel, check=self.check)
         del still
         limit = self._ceiling(member, curve)
         self._write_curve(member, curve, before, limit)
+        self._write_search(member, alignment)
         difference = None
         if self.params.difference:
+            release(member.volume.data)
             difference = self._difference(member, reference, moved, common, motion, size)
+        release(member.volume.data)
         result = Result(member, alignment, curve, before, limit, difference, moved, seconds)
         self.rows.append(self._row(result))
         self.script.append(self._open_line(result))
@@ -120,31 +124,30 @@ class Writer:
             mask = move_mask(member.mask.data, pixel, motion, grid, self.check)
             mrc.write_map(self.folder / "masks" / f"{member.name}.mrc", mask, grid.pixel_size_A, origin)
         if not grid.same_as(self.grid):
+            del moved
             moved = move_map(np.asarray(volume.data, np.float32), pixel, motion, self.grid, self.check)
         return moved
 
-    def _reference_mask(self) -> F32 | None:
-        if not self._mask_made and not self.params.no_mask:
-            given = self.reference.mask
-            self._mask = np.asarray(given.data) if given is not None else automatic_mask(self.reference.volume)
-        self._mask_made = True
-        return self._mask
-
     def _common_mask(self, member: Member, motion: RigidTransform, size: float) -> F32 | None:
         """Return the soft union of both masks on the reference's grid; None if no mask is to be used or found."""
-        first = self._reference_mask()
-        if self.params.no_mask or first is None:
+        if self.params.no_mask:
             return None
+        first, second = self._mask_source(self.reference), self._mask_source(member)
+        if first is None:
+            return None
+        mask = move_mask(*first, STILL, self.grid, self.check)
+        if second is not None:
+            data, pixel = second
+            np.maximum(mask, move_mask(data, pixel * size, motion, self.grid, self.check), out=mask)
+        return mask
+
+    def _mask_source(self, member: Member) -> tuple[F32, float] | None:
+        """Return the mask given for a map, or the automatic one on its coarse grid, with its pixel size."""
         if member.mask is not None and member.mask_given:
-            source, pixel = member.mask.data, member.mask.pixel_size_A
-        else:
-            found = coarse_mask(member.volume)
-            if found is None:
-                return first
-            source, pixel = found
-        second = move_mask(source, pixel * size, motion, self.grid, self.check)
-        np.maximum(first, second, out=second)
-        return second
+            return np.asarray(member.mask.data), member.mask.pixel_size_A
+        if member.name not in self._masks:
+            self._masks[member.name] = coarse_mask(member.volume)
+        return self._masks[member.name]
 
     def _ceiling(self, member: Member, curve: Curve) -> F64 | None:
         if self.reference.halves is None or member.halves is None:
@@ -169,6 +172,17 @@ class Writer:
         } | ({} if limit is None else {"fsc_ceiling": limit})
         frame = pd.DataFrame(table, index=range(len(curve.fsc)))
         frame.to_csv(self.folder / "fsc" / f"{member.name}.csv", index=False, float_format="%.6g")
+
+    def _write_search(self, member: Member, alignment: Alignment) -> None:
+        """Write the score of every rotation tried, by its angle from the one found, for both hands."""
+        found = alignment.search
+        turns = np.einsum("ij,rij->r", alignment.pose.rotation, found.rotations)
+        angle = np.degrees(np.arccos(np.clip((turns - 1) / 2, -1, 1)))
+        count, hands = found.scores.shape
+        table = pd.DataFrame({"angle_deg": np.repeat(angle, hands), "score": found.scores.ravel()})
+        table["flipped"] = np.tile(np.arange(hands), count)
+        (self.folder / "search").mkdir(exist_ok=True)
+        table.to_csv(self.folder / "search" / f"{member.name}.csv", index=False, float_format="%.5g")
 
     def _difference(
         self, member: Member, reference: F32, moved: F32, mask: F32 | None, motion: RigidTransform, size: float
@@ -257,6 +271,15 @@ class Writer:
         (self.folder / "transforms.json").write_text(text + "\n", encoding="utf-8")
         head = "# opens the reference and the aligned maps in ChimeraX; run it from this folder\n"
         (self.folder / "align.cxc").write_text(head + "\n".join(self.script) + "\n", encoding="utf-8")
+
+
+def release(data: F32) -> None:
+    """Let the system take back the pages of a memory-mapped file until they are read again."""
+    base: Any = data
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def paths_in(folder: ResultFolder, name: str) -> dict[str, str]:
