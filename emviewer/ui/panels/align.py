@@ -30,6 +30,7 @@ from emviewer.ui.panels.align_pair import (
     MODES,
     RED,
     Pair,
+    PairCanvas,
     paint_wipe,
     picture,
     shifted,
@@ -72,7 +73,7 @@ class AlignPanel(AlignCutsPanel):
         self._build_below()
         for plane in PLANES:
             canvas = self.area.cells[0, plane.name]
-            canvas.overlays.append(lambda painter, c, p=plane: self._paint_over(painter, c, p))
+            canvas.cover = lambda painter, c, p=plane: self._paint_over(painter, c, p)
             for each in self.area.canvases(plane):
                 each.dragged.connect(lambda dx, dy, keys, p=plane, c=each: self._drag(c, p, dx, dy, keys))
                 each.drag_ended.connect(self._drag_ended)
@@ -132,8 +133,11 @@ class AlignPanel(AlignCutsPanel):
         self.split.addWidget(below)
         self.split.setStretchFactor(0, 1)
         self.split.setCollapsible(0, False)
-        self.split.setSizes([420, 190])
+        self.split.setSizes([330, 260])
         outer.insertWidget(1, self.split, 1)
+
+    def make_canvas(self) -> ImageCanvas:
+        return PairCanvas()
 
     @classmethod
     def accepts(cls, document: Document) -> bool:
@@ -311,10 +315,8 @@ class AlignPanel(AlignCutsPanel):
                                                                 by_hand or self.before.isChecked())
         )  # fmt: skip
         self._show_badges(each)
-        kept = each.search is not None or bool(each.facts.get("hand"))
-        self.scatter.setVisible(kept)
-        if kept:
-            self.scatter.show_search(each.search)
+        self.scatter.setVisible(each.search is not None)
+        self.scatter.show_search(each.search)
         self.back.setEnabled(each.by_hand is not None)
         key = (id(each), repr(each.facts.get("matrix")), repr(each.facts.get("translation_A")), id(each.by_hand))
         if key != getattr(self, "_motion_key", None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,20 @@ MODES = (
 )
 CYAN, RED, LINE = QColor(90, 220, 230), QColor(255, 110, 100), QColor(240, 190, 40)
 DEGREES_A_PIXEL = 0.35
+
+
+class PairCanvas(ImageCanvas):
+    """A canvas whose picture may be covered by another, beneath crosshair and scale bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cover: Callable[[QPainter, ImageCanvas], None] = lambda painter, canvas: None
+
+    def _paint_image(self, painter: QPainter) -> None:
+        super()._paint_image(painter)
+        painter.save()
+        self.cover(painter, self)
+        painter.restore()
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from emviewer.ui.results_align import Alignment
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
-BETWEEN = "FSC between maps, not a gold-standard FSC"
+BETWEEN = "Between maps, not gold standard"
 CURVES = (
     ("fsc_before", "before", "#8b94a3", "#8892a0", 1.2, Qt.PenStyle.SolidLine),
     ("fsc_after", "after, unmasked", "#1f5fbf", "#6aa5ff", 1.6, Qt.PenStyle.SolidLine),

@@ -99,7 +99,7 @@ class FscPlot(QWidget):
     def plot_area(self) -> QRectF:
         """Return where the curves are."""
         m = self.fontMetrics()
-        top = m.height() * 2.9
+        top = m.height() * (self._legend()[1] + 1) + 12
         return QRectF(self.rect()).adjusted(
             m.horizontalAdvance("0.143") + 22, top, -m.horizontalAdvance("Å") * 2.5, -m.height() * 2.7
         )
@@ -127,7 +127,8 @@ class FscPlot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         line = self.fontMetrics().height()
         painter.setPen(QColor(c.text))
-        painter.drawText(QRectF(12, 4, self.width() - 24, line), Qt.AlignmentFlag.AlignLeft, self.title)
+        title = self.fontMetrics().elidedText(self.title, Qt.TextElideMode.ElideRight, self.width() - 24)
+        painter.drawText(QRectF(12, 4, self.width() - 24, line), Qt.AlignmentFlag.AlignLeft, title)
         if not self.lines:
             painter.setPen(QColor(c.dim))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -196,16 +197,23 @@ class FscPlot(QWidget):
 
     def _paint_legend(self, painter: QPainter) -> None:
         c, line = theme.current(), self.fontMetrics().height()
-        x, y = self.plot_area().left(), 6.0 + line
-        for curve in self.lines:
-            width = self.fontMetrics().horizontalAdvance(curve.name)
-            if x + 26 + width > self.width() - 8:
-                x, y = self.plot_area().left(), y + line
+        for curve, (x, row) in zip(self.lines, self._legend()[0], strict=True):
+            y = 6.0 + line * (row + 1)
             painter.setPen(curve.pen())
             painter.drawLine(QPointF(x, y + line / 2), QPointF(x + 20, y + line / 2))
             painter.setPen(QColor(c.text))
             painter.drawText(QPointF(x + 25, y + self.fontMetrics().ascent()), curve.name)
-            x += 25 + width + 16
+
+    def _legend(self) -> tuple[list[tuple[float, int]], int]:
+        """Return place and line of every curve's name, and how many lines there are."""
+        x, row, places = 12.0, 0, []
+        for curve in self.lines:
+            width = 25 + self.fontMetrics().horizontalAdvance(curve.name)
+            if places and x + width > self.width() - 8:
+                x, row = 12.0, row + 1
+            places.append((x, row))
+            x += width + 16
+        return places, row + 1
 
     def _paint_cursor(self, painter: QPainter) -> None:
         if self.cursor is None:
