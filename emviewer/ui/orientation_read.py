@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,14 @@ CONFIDENCE = "confidence"
 ERROR, VIEW_ERROR, IN_PLANE_ERROR = "error_deg", "view_error_deg", "in_plane_error_deg"
 
 
+class Point(NamedTuple):
+    """A value of a curve that a job lets grow: when, how much, and what was being done."""
+
+    step: float
+    value: float
+    stage: str
+
+
 @dataclass(eq=False)
 class Orient:
     """What the orientation lab knows of a result beyond its table, images and map.
@@ -40,8 +48,8 @@ class Orient:
         The folder once it is final.
     inputs : tuple of path
         Files that the job read.
-    curves : dict of str to list of (float, float)
-        What the job said of its progress while it ran: name to (step, value).
+    curves : dict of str to list of Point
+        What the job said of its progress while it ran.
     fsc : DataFrame or None
         ``frequency_inv_A`` and the correlations of the halves.
     summary : dict
@@ -55,7 +63,7 @@ class Orient:
     job: str
     folder: Path | None = None
     inputs: tuple[Path, ...] = ()
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    curves: dict[str, list[Point]] = field(default_factory=dict)
     fsc: pd.DataFrame | None = None
     summary: dict[str, Any] = field(default_factory=dict)
     truth: np.ndarray | None = None

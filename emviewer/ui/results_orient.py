@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine.task import Batch
-from emviewer.ui.orientation_read import KEY, Orient, of
+from emviewer.ui.orientation_read import KEY, Orient, Point, of
 from emviewer.ui.results import ResultStream
 from emviewer.ui.workspace import Document
 
@@ -45,7 +45,7 @@ class OrientStream(ResultStream):
         for name, value in batch.extra.items():
             if isinstance(value, (float, np.floating)) and name != "pixel_size_A" and np.isfinite(value):
                 curve = self.orient.curves.setdefault(name, [])
-                curve.append((float(batch.extra.get("iteration", len(curve))), float(value)))
+                curve.append(Point(float(len(curve)), float(value), batch.stage))
 
     def _publish(self) -> None:
         if self._growing is not None:

@@ -35,6 +35,17 @@ GROWING_MS = 250
 """A result that grows is shown anew at most this often."""
 FIRST = {"map": "phantom:C1", "n": 200, "snr": 1.0}
 """What the first form offers while nothing is open: a set that is simulated in a second."""
+EMPTY = {
+    "simulate": "Nothing is simulated yet.\n\nRun the form on the left as it stands to make 200 noisy images of a "
+    "built-in phantom: their true orientations are kept, so that every later step can be judged by them.\n\n"
+    "Own images? Open them, and go to Recover.",
+    "distances": "No orientations yet: simulate a set, or recover orientations.",
+    "recover": "No orientations yet.\n\nChoose class averages or particles on the left and press Run. You will see the "
+    "orientations settle, and how sure each image is.",
+    "report": "No orientations to judge yet: recover those of a simulated set, or give the true ones to Recover.",
+    "reconstruct": "No map yet.\n\nIt comes with recovered orientations; or choose particles whose orientations are "
+    "known on the left and press Run.",
+}
 NO_FORM = {
     "distances": "Nothing to set here: the distances follow from the orientations.",
     "report": "Nothing to set here: errors are told where the truth is known.",
@@ -64,6 +75,7 @@ class OrientationLabPanel(Panel):
         self.form_room.addWidget(self.nothing)
         self.pages = self._make_pages()
         self._build()
+        self._step_chosen(self.list.current)
         self._growing = Throttle(self._refresh, GROWING_MS, self)
         self.list.chosen.connect(self._step_chosen)
         workspace.added.connect(lambda _: self._refresh())
@@ -91,6 +103,11 @@ class OrientationLabPanel(Panel):
 
     def _build(self) -> None:
         self.stack = QStackedWidget()
+        self.welcome = QLabel()
+        self.welcome.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.welcome.setWordWrap(True)
+        self.welcome.setContentsMargins(60, 20, 60, 20)
+        self.stack.addWidget(self.welcome)
         for page in self.pages.values():
             self.stack.addWidget(page)
         self.words = QLabel()
@@ -129,7 +146,8 @@ class OrientationLabPanel(Panel):
         split.addWidget(right)
         split.setStretchFactor(1, 1)
         em = self.fontMetrics().height()
-        split.setSizes([em * 19, em * 60])
+        left.setMinimumWidth(em * 17)
+        split.setSizes([em * 18, em * 60])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
@@ -172,8 +190,11 @@ class OrientationLabPanel(Panel):
 
     def _refresh(self) -> None:
         self.chain.look()
-        page = self.pages[self.list.current]
-        page.show_document(self.chain.shown(self.list.current))
+        name = self.list.current
+        page, shown = self.pages[name], self.chain.shown(name)
+        page.show_document(shown)
+        self.welcome.setText(EMPTY[name])
+        self.stack.setCurrentWidget(page if shown is not None else self.welcome)
         self._show_states()
 
     def _follow(self) -> None:
@@ -181,7 +202,6 @@ class OrientationLabPanel(Panel):
 
     # steps ----------------------------------------------------------------------------------------------------------
     def _step_chosen(self, name: str) -> None:
-        self.stack.setCurrentWidget(self.pages[name])
         form = self._form(name)
         self.nothing.setText(NO_FORM.get(name, ""))
         self.form_room.setCurrentWidget(form if form is not None else self.nothing)
@@ -339,6 +359,11 @@ class OrientationLabPanel(Panel):
         super().changeEvent(event)
         if event.type() == event.Type.PaletteChange and hasattr(self, "state_line"):
             self.recolour()
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if self.form_room.currentWidget() is self.nothing:  # the window is known only now
+            self._step_chosen(self.list.current)
 
     def closeEvent(self, event: Any) -> None:
         for form in self.forms.values():

@@ -47,7 +47,7 @@ class MapPage(Page):
         super().__init__(workspace, runner, owner)
         self.slices = SlicesPanel(workspace, runner, self)
         self.slices.empty.setText("No map yet: it shows here as soon as there is one.")
-        self.curve = Chart("How far the halves agree (FSC)", "resolution, Å", "No half maps yet")
+        self.curve = Chart("FSC of the halves", "resolution, Å", "No half maps yet")
         self.curve.y_range, self.curve.levels = (-0.1, 1.02), (0.143, 0.5)
         self.curve.x_text = lambda f: "∞" if f <= 0 else f"{1 / f:.3g}"
         self.hand = QLabel(HAND)
@@ -112,7 +112,7 @@ class MapPage(Page):
         if "fsc_truth" in table:
             lines.append(Line(frequency, table["fsc_truth"].to_numpy(float), "with the true map", "text"))
         reached = orient.summary.get("fsc_0.143_A")
-        words = f"0.143 at {reached:.1f} Å" if isinstance(reached, (int, float)) else "above 0.143 to the end"
+        words = "" if isinstance(reached, (int, float)) else "above 0.143 to the end"
         marks = [(1 / float(reached), f"{reached:.1f} Å")] if isinstance(reached, (int, float)) else []
         self.curve.show_data(lines=lines, note=words, marks=marks)
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from emviewer.ui import orientation_numbers as numbers
-from emviewer.ui.orientation_read import CONFIDENCE, ERROR, IN_PLANE_ERROR, VIEW_ERROR, of
+from emviewer.ui.orientation_read import CONFIDENCE, ERROR, IN_PLANE_ERROR, VIEW_ERROR, Point, of
 from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_strip import ImageStrip
 from emviewer.ui.panels.sphere import angles_of, group_of
@@ -22,6 +22,8 @@ from emviewer.ui.workspace import Document, Workspace
 PAIR_EDGES = np.linspace(0.0, 180.0, 46)
 STRIP = 40
 MOST_DOTS = 6000
+CURVES = {"loss": "Loss", "explained": "Share of the images that the map explains"}
+"""What a job may say of its progress, the one shown first, and what it is called."""
 
 
 def toggles(modifiers: Qt.KeyboardModifier) -> bool:
@@ -111,11 +113,14 @@ class SpherePage(Page):
         split.setChildrenCollapsible(False)
         split.addWidget(left)
         split.addWidget(self.beside)
-        split.setSizes([480, 520])
+        split.setSizes([500, 500])
+        self.below = QHBoxLayout()
+        self.below.setContentsMargins(6, 0, 8, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(split, 1)
+        layout.addWidget(split, 3)
+        layout.addLayout(self.below, 2)
         layout.addWidget(self.strip)
 
     def show_directions(self, values: np.ndarray | None, legend: str) -> np.ndarray | None:
@@ -144,13 +149,12 @@ class SimulatePage(SpherePage):
     def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
         super().__init__(workspace, runner, owner)
         self.flat.setChecked(True)
-        self.euler = [Chart(name, "°", "No views yet") for name in ("rot", "tilt", "psi")]
+        self.euler = [Chart(name, "", "No views yet") for name in ("rot, °", "tilt, °", "psi, °")]
         self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
-        row = QHBoxLayout()
+        self.pairs.legend_left = True
         for chart in self.euler:
-            row.addWidget(chart)
-        self.charts.addLayout(row, 2)
-        self.charts.addWidget(self.pairs, 3)
+            self.below.addWidget(chart)
+        self.charts.addWidget(self.pairs)
 
     def refresh(self) -> None:
         angles = self.show_directions(None, "A dot is where an image looks from")
@@ -232,14 +236,19 @@ class RecoverPage(SpherePage):
             lambda p: f"#{self.rows[p]}" if sure is None else f"#{self.rows[p]}  {sure[p]:.2f}",
         )  # fmt: skip
 
-    def _show_loss(self, curves: dict[str, list[tuple[float, float]]]) -> None:
-        name = next((n for n in ("loss", "residual") if n in curves), next(iter(curves), ""))
+    def _show_loss(self, curves: dict[str, list[Point]]) -> None:
+        name = next((n for n in CURVES if n in curves), next(iter(curves), ""))
         if not name:
             self.loss.clear()
             return
-        points = np.array(curves[name], float)
-        self.loss.title = name.replace("_", " ").capitalize()
-        self.loss.show_data(lines=[Line(points[:, 0], points[:, 1])], note=f"now {points[-1, 1]:.4g}")
+        curve = curves[name]
+        self.loss.title = CURVES.get(name, name.replace("_", " ").capitalize())
+        lines = []
+        for stage in dict.fromkeys(point.stage for point in curve):
+            points = np.array([(point.step, point.value) for point in curve if point.stage == stage])
+            lines.append(Line(points[:, 0], points[:, 1]))
+        now = curve[-1]
+        self.loss.show_data(lines=lines, note=f"{now.stage}, now {now.value:.4g}".lstrip(", "))
 
 
 class Figures(QLabel):
@@ -371,6 +380,7 @@ class DistancesPage(Page):
         super().__init__(workspace, runner, owner)
         self.figures = Figures()
         self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
+        self.pairs.legend_left = True
         self.plot = PlotView()
         row = QHBoxLayout()
         row.setContentsMargins(6, 0, 8, 6)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from emviewer.engine.jobs import registry
 from emviewer.ui import theme
@@ -118,7 +118,7 @@ class _Row(QWidget):
         self.badge = QLabel(str(number))
         self.badge.setFixedSize(24, 24)
         self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.button = QToolButton()
+        self.button = QPushButton()
         self.button.setText(step.title)
         self.button.setCheckable(True)
         self.button.setObjectName("labStepTitle")
@@ -133,7 +133,7 @@ class _Row(QWidget):
         text.addWidget(self.button)
         text.addWidget(self.words)
         row = QHBoxLayout(self)
-        row.setContentsMargins(10, 6, 8, 7)
+        row.setContentsMargins(10, 5, 8, 6)
         row.setSpacing(8)
         row.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(text, 1)
@@ -152,13 +152,14 @@ class _Row(QWidget):
             self.badge.setText(str(self.number))
             self.badge.setStyleSheet(f"border: 1px solid {c.faint}; border-radius: 12px; color: {c.dim};")
         self.words.setText(state.words or self.step.question)
+        self.words.setVisible(chosen or bool(state.words))
         self.words.setProperty("role", "wrong" if state.name == "failed" else "dim")
         self.words.style().unpolish(self.words)
         self.words.style().polish(self.words)
         self.button.setAccessibleDescription(f"{state.name}. {state.words}")
         weight = "600" if chosen else "500"
         self.button.setStyleSheet(
-            f"text-align: left; border: none; background: transparent; padding: 2px 0; font-weight: {weight};"
+            f"text-align: left; border: none; background: transparent; padding: 3px 0; font-weight: {weight};"
         )
         edge = f"border-left: 3px solid {c.accent if chosen else 'transparent'};"
         self.setStyleSheet(f"#labStep {{ background: {c.selected if chosen else 'transparent'}; {edge} }}")
