@@ -97,11 +97,12 @@ def particle_radius_px(images: F32) -> float:
     count = np.bincount(r.ravel())
     profile: F64 = np.bincount(r.ravel(), power.ravel())[: n // 2] / count[: n // 2]
     rim = profile[int(0.42 * n) :]
-    excess = np.maximum(profile - rim.mean() - 2 * rim.std(), 0) * count[: n // 2]
-    total = np.cumsum(excess)
-    if not total[-1] > 0:
+    excess = np.maximum(profile - float(rim.mean()) - 2 * float(rim.std()), 0) * count[: n // 2]
+    total = np.asarray(np.cumsum(excess), np.float64)
+    if total[-1] == 0:
         return 0.42 * n
-    return float(np.clip(np.searchsorted(total, 0.98 * total[-1]) + 1.0, 0.1 * n, 0.46 * n))
+    reach = float(np.searchsorted(total, 0.98 * total[-1])) + 1.0
+    return min(max(reach, 0.1 * n), 0.46 * n)
 
 
 def centred(images: F32, radius_px: float, max_shift_px: float, rounds: int = 3) -> F64:

@@ -56,6 +56,11 @@ _JOBS = {
         "emviewer.engine.jobs.simulate_params:SimulateParams",
         "emviewer.engine.jobs.simulate:SPEC",
     ),
+    "recover": _Entry(
+        "find orientations from the images alone",
+        "emviewer.engine.jobs.recover_params:RecoverParams",
+        "emviewer.engine.jobs.recover:SPEC",
+    ),
     "reconstruct": _Entry(
         "reconstruct a map from particles with orientations",
         "emviewer.engine.jobs.reconstruct_params:ReconstructParams",

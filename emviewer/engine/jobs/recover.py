@@ -1,0 +1,115 @@
+"""The recover job: orientations out of images, their confidence, their errors where the truth is known, and a map."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from emviewer.engine.conventions import matrix_to_euler
+from emviewer.engine.jobs import recover_output as output
+from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.recover_distances import by_distances, by_lines
+from emviewer.engine.jobs.recover_inputs import LARGEST, Inputs, open_inputs
+from emviewer.engine.jobs.recover_params import HELP, TITLE, RecoverParams
+from emviewer.engine.jobs.run import JobSpec
+from emviewer.engine.orientations_images import Plan, Solution, particle_radius_px, solve
+from emviewer.engine.task import Batch, Check, message
+
+
+def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
+    """Recover orientations (see :class:`RecoverParams`) into ``folder``.
+
+    Yields
+    ------
+    Batch
+        Rows are image ids from 0; columns ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A, confidence`` as they
+        are at this stage; extra ``explained`` (share of the images' power that the map explains).
+    """
+    yield message("opening the images")
+    inputs = open_inputs(params, folder)
+    folder.summary |= {
+        "n_images": len(inputs.data),
+        "seconds": None,
+        "hand": "undetermined",
+        "symmetry": inputs.group.name,
+    }
+    folder.stage("orientations")
+    began = time.perf_counter()
+    small = inputs.small
+    radius = particle_radius_px(small)
+    plan = Plan(inputs.max_shift_px, radius, params.starts, seed=params.seed)
+    folder.record["parameters"] |= {"max_shift": inputs.max_shift_px * inputs.grid.pixel_size_A}
+    folder.summary |= {
+        "n_usable": len(inputs.usable),
+        "radius_A": radius * inputs.grid.pixel_size_A,
+        "box_used_px": inputs.grid.n,
+    }
+    ways = {
+        "auto": lambda: solve(small, inputs.group, plan, check),
+        "common-lines": lambda: by_lines(small, inputs, plan, check),
+        "distances": lambda: by_distances(small, inputs, params, plan, check, rng),
+    }
+    found: Solution | None = None
+    try:
+        for number, found in enumerate(ways[params.method]()):
+            yield _batch(inputs, found, number)
+    finally:
+        if found is not None:
+            folder.summary["seconds"] = round(time.perf_counter() - began, 3)
+            _finish(params, folder, inputs, found)
+    assert found is not None
+    maps = None
+    if params.reconstruct:
+        folder.stage("reconstruct")
+        yield message("reconstructing", len(inputs.usable), len(inputs.usable))
+        maps = output.write_maps(folder, params, inputs, found, check)
+    if params.report != "none":
+        from emviewer.engine.jobs import recover_report
+
+        folder.stage("report")
+        yield message("drawing the report", len(inputs.usable), len(inputs.usable))
+        angle = output.errors(inputs, found)[1] if inputs.truth is not None else None
+        recover_report.draw(folder, params, inputs, found, maps, angle)
+
+
+def _finish(params: RecoverParams, folder: ResultFolder, inputs: Inputs, found: Solution) -> None:
+    """Write the table, and what is known of it, also when the job is stopped before its end."""
+    for sentence in found.warnings:
+        folder.warn(sentence)
+    folder.summary |= {
+        "method": params.method,
+        "stage": found.stage,
+        "confidence_median": float(np.median(found.confidence)),
+        "agreement_of_starts": found.agreement if params.method == "auto" else None,
+        "explained": found.explained if params.method == "auto" else None,
+    }
+    if inputs.truth is not None:
+        folder.summary |= output.errors(inputs, found)[0]
+    output.write_stack(folder, inputs)
+    output.write_orientations(folder, inputs, found)
+
+
+def _batch(inputs: Inputs, found: Solution, number: int) -> Batch:
+    angles = matrix_to_euler(found.rotations)
+    shifts = -found.displacement_px * inputs.grid.pixel_size_A
+    columns = {
+        "rot_deg": angles[:, 0].copy(),
+        "tilt_deg": angles[:, 1].copy(),
+        "psi_deg": angles[:, 2].copy(),
+        "shift_x_A": shifts[:, 0].copy(),
+        "shift_y_A": shifts[:, 1].copy(),
+        "confidence": found.confidence.copy(),
+    }
+    return Batch(inputs.usable.copy(), columns, number, 0, found.stage, {"explained": found.explained})
+
+
+def estimate(params: RecoverParams) -> str:
+    """Return one line on what orientation recovery will take."""
+    if params.method == "distances":
+        return f"images are cut to {LARGEST} px; some seconds for 500 images"
+    return f"images are cut to {LARGEST} px; {params.starts} starts, about a minute for 500 images"
+
+
+SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate)
