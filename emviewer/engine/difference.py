@@ -27,7 +27,7 @@ SHELL_INV_A = 0.02
 WINDOW_A = 25.0
 NOISE_WINDOW_A = 12.0
 FEW = 2_000_000
-"""Voxels from which the line of grey values is fitted."""
+"""Voxels from which the line of grey values and the noise are estimated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def subtract(
         raise DataError("no voxel of the mask is above one half", "", "give another mask")
     bands = _Bands(reference, moved, pixel_size_A, mask, match, resolution_A, check)
     a, b = bands.filtered(reference, False), bands.filtered(moved, True)
-    scale, offset = (1.0, 0.0) if match == "none" else robust_line(b[inside], a[inside])
+    scale, offset = (1.0, 0.0) if match == "none" else robust_line(*_sample(inside, b, a))
     b *= np.float32(scale)
     b += np.float32(offset)
     if match == "local":
@@ -188,10 +188,18 @@ def _rim(data: F32, mask: F32 | None) -> float:
     return float(np.median(data[:: max(1, len(data) // 32)]))
 
 
+def _sample(where: NDArray[np.bool_], *maps: F32) -> list[NDArray[np.float32]]:
+    """Return values of maps at some two million of the voxels asked for, the same of each."""
+    step = max(1, int(np.ceil((where.size / FEW) ** (1 / 3))))
+    thin = (slice(None, None, step),) * 3
+    if not where[thin].any():
+        thin = (slice(None),) * 3
+    return [data[thin][where[thin]] for data in maps]
+
+
 def robust_line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
     """Return scale and offset of ``y ≈ scale x + offset`` that outliers hardly move (Huber's weights, four rounds)."""
-    step = max(1, len(x) // FEW)
-    u, v = x[::step].astype(np.float64), y[::step].astype(np.float64)
+    u, v = x.astype(np.float64), y.astype(np.float64)
     weight = np.ones(len(u))
     scale, offset = 1.0, 0.0
     for _ in range(4):
@@ -234,12 +242,12 @@ def _sigma(
                 noise = bands.filtered(half, with_gain) * np.float32(factor)
                 variance += ndimage.gaussian_filter(noise * noise, NOISE_WINDOW_A / pixel_A / 2.355, truncate=3.0)
         return np.maximum(np.sqrt(variance * np.float32(2 / known)), floor), "half maps"
-    solvent = diff[~inside & reached]
+    solvent = _sample(~inside & reached, diff)[0]
     if len(solvent) > 1000:
         spread = 1.4826 * float(np.median(np.abs(solvent - np.median(solvent))))
         if spread > float(floor) * 1e-2:
             return np.maximum(np.float32(spread), floor), "solvent"
-    values = diff[inside]
+    values = _sample(inside, diff)[0]
     return np.maximum(np.float32(1.4826 * np.median(np.abs(values - np.median(values)))), floor), "density"
 
 
@@ -252,7 +260,7 @@ def misregistration(diff: F32, moved: F32, reference: F32) -> float:
     step = max(1, max(diff.shape) // 128)
     small = tuple(slice(None, None, step) for _ in range(3))
     d = diff[small]
-    slopes = [np.gradient(moved, axis=axis)[small] for axis in (2, 1, 0)]
+    slopes = [np.gradient(moved, axis=axis)[small].copy() for axis in (2, 1, 0)]
     z, y, x = np.ix_(*(np.arange(0, n, step, dtype=np.float32) - n // 2 for n in diff.shape))
     gx, gy, gz = slopes
     maps = [gx, gy, gz, gz * y - gy * z, gx * z - gz * x, gy * x - gx * y]

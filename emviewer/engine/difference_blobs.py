@@ -37,18 +37,20 @@ def blobs(
         ``sign`` (+1: the reference has more), ``volume_A3``, centroid ``x_A, y_A, z_A`` weighted by the difference, in
         the coordinates of the header (ChimeraX), ``peak_z``, ``mass_fraction`` of the reference's mass.
     """
-    mass = float(np.sum(np.maximum(reference, 0), dtype=np.float64))
+    mass = float(np.sum(reference, where=reference > 0, dtype=np.float64))
     smallest = max(resolution_A / pixel_size_A, 1.0) ** 3
     rows: list[tuple[float, ...]] = []
     for sign in (1, -1):
-        labels, count = ndimage.label(sign * z > threshold)
+        labels, count = ndimage.label(z > threshold if sign > 0 else z < -threshold)
         if count == 0:
             continue
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)
         for label, place in enumerate(ndimage.find_objects(labels), start=1):
-            if sizes[label] < smallest:
+            if np.prod([s.stop - s.start for s in place]) < smallest:
                 continue
             own = labels[place] == label
+            size = int(own.sum())
+            if size < smallest:
+                continue
             weight = np.where(own, np.abs(diff[place]), 0).astype(np.float64)
             total = float(weight.sum())
             corner = [s.start for s in place]
@@ -56,6 +58,6 @@ def blobs(
                       for i, n in enumerate(weight.shape)]  # fmt: skip
             at = [origin_A[i] + (corner[2 - i] + middle[2 - i]) * pixel_size_A for i in range(3)]
             peak = sign * float((sign * z[place])[own].max())
-            rows.append((sign, sizes[label] * pixel_size_A**3, *at, peak, total / mass if mass > 0 else np.nan))
+            rows.append((sign, size * pixel_size_A**3, *at, peak, total / mass if mass > 0 else np.nan))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"sign": int})
     return table.sort_values("mass_fraction", ascending=False, ignore_index=True)

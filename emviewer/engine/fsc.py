@@ -96,8 +96,9 @@ def correlate(
     if mask is None:
         return Curve(frequency[1:], plain[1:], sums[3, 1:])
     random = _random_curve(first, second, shape, plain, mask, seed, check)
-    del first, second
-    masked = ratio(shell_sums(half_transform(a, mask, check), half_transform(b, mask, check), shape, check))
+    half_transform(a, mask, check, first)
+    half_transform(b, mask, check, second)
+    masked = ratio(shell_sums(first, second, shape, check))
     corrected = masked if random is None else _corrected(masked, *random)
     fraction = float(np.mean(np.square(mask), dtype=np.float64))
     return Curve(frequency[1:], plain[1:], sums[3, 1:], masked[1:], corrected[1:], fraction)
@@ -117,11 +118,10 @@ def _random_curve(
     if len(low) == 0:
         return None
     start = int(low[0]) + 1
-    halves: list[C64] = []
     for i, half in enumerate((first, second)):
         randomise(half, shape, start, 2 * seed + i + 1, check)
-        halves.append(half_transform(real_map(half, shape, check), mask, check))
-    return start, ratio(shell_sums(halves[0], halves[1], shape, check))
+        half_transform(real_map(half, shape, check), mask, check, half)
+    return start, ratio(shell_sums(first, second, shape, check))
 
 
 def _corrected(masked: F64, start: int, noise: F64) -> F64:

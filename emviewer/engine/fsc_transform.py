@@ -14,10 +14,10 @@ C64 = NDArray[np.complex64]
 Shape = tuple[int, int, int]
 
 
-def half_transform(data: F32, weight: F32 | None = None, check: Check = never) -> C64:
-    """Return numpy's ``rfftn`` of ``data`` (times ``weight``) as complex64, shape (nz, ny, nx // 2 + 1)."""
+def half_transform(data: F32, weight: F32 | None = None, check: Check = never, out: C64 | None = None) -> C64:
+    """Return numpy's ``rfftn`` of ``data`` (times ``weight``) as complex64, shape (nz, ny, nx // 2 + 1); into ``out``."""
     nz, ny, nx = data.shape
-    half = np.empty((nz, ny, nx // 2 + 1), np.complex64)
+    half = np.empty((nz, ny, nx // 2 + 1), np.complex64) if out is None else out
 
     def planes(lo: int, hi: int) -> None:
         with fft.lend("r2c", (ny, nx), (0, 1)) as plan:
