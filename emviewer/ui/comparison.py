@@ -66,6 +66,8 @@ class Comparison:
         What :class:`emviewer.ui.compare_stage.Stage` opened and made, kept while the document is open.
     version : int
         Counts changes of images that are shown already.
+    low_pass_A : float
+        Pictures are shown without finer detail; 0 for all. Scores do not change.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Comparison:
     inputs: Any = None
     stages: dict[str, Any] = field(default_factory=dict)
     version: int = 0
+    low_pass_A: float = 0.0
 
     @property
     def maps(self) -> list[str]:

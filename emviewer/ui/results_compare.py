@@ -77,7 +77,7 @@ class CompareStream(ResultStream):
     def _settle(self, final: Document) -> None:
         old, new = self.comparison, comparisons.of(final)
         if new is not None:
-            new.tags, new.order = old.tags, old.order
+            new.tags, new.order, new.low_pass_A = old.tags, old.order, old.low_pass_A
             if old.chosen_by_hand and old.shown in new.tables:
                 new.shown, new.chosen_by_hand = old.shown, True
                 refresh(final)

@@ -473,3 +473,16 @@ def test_panels_remember_what_they_showed(workspace, runner, qtbot, document):
     compare.restore(state)
     assert comparison.of(document).shown == "other" and compare.pictures.mode == "overlay"
     qtbot.waitUntil(lambda: compare.shown is not None)
+
+
+def test_a_low_pass_softens_the_pictures_and_leaves_the_scores(panel, scores, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    sharp, cc = panel.pictures.triplet, panel.strip.values["cc"].text()
+    panel.set_low_pass(40.0)
+    qtbot.waitUntil(lambda: panel.shown.low_pass_A == 40.0)
+    soft = panel.pictures.triplet
+    assert np.abs(np.diff(soft.residual)).mean() < 0.5 * np.abs(np.diff(sharp.residual)).mean()
+    np.testing.assert_allclose(soft.image, soft.fitted + soft.residual, atol=3e-3 * sharp.image.std())
+    assert panel.strip.values["cc"].text() == cc
+    assert all(t.style is None or t.style.low_pass_A == 40.0 for t in scores.pictures.values())

@@ -17,7 +17,6 @@ from emviewer.ui import comparison
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.compare_hand import Hand
 from emviewer.ui.panels.compare_looks import CompareLooks
-from emviewer.ui.panels.compare_pictures import Triplet
 from emviewer.ui.panels.compare_read import Shown, read_row
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
@@ -82,6 +81,8 @@ class ComparePanel(CompareLooks):
         if self.hand.comparison is not compared:
             self.hand.set_comparison(compared)
         self.verdict.show_comparison(compared, document.streaming)
+        self.header.low_pass.setCurrentIndex(max(0, self.header.low_pass.findData(compared.low_pass_A)))
+        self.hand.low_pass_A = compared.low_pass_A
         self.pictures.set_pixel_size(compared.pixel_size_A)
         self.pictures.set_names("Class" if compared.of_classes else "Image")
         self._show_directions()
@@ -140,11 +141,23 @@ class ComparePanel(CompareLooks):
         if row is None or scores is None:
             self.pictures.show_triplet(None)
             return
-        version = (row, compared.shown, id(compared.replaced.get((compared.shown, row))), _view_of(scores))
+        version = (
+            row,
+            compared.low_pass_A,
+            compared.shown,
+            id(compared.replaced.get((compared.shown, row))),
+            _view_of(scores),
+        )
         if version == self._version:
             return
         self._version = version
         self._read(row, scores)
+
+    def set_low_pass(self, low_pass_A: float) -> None:
+        if self.compared is not None and self.document is not None:
+            self.compared.low_pass_A = low_pass_A
+            self.hand.set_low_pass(low_pass_A)
+            self.workspace.touch(self.document)
 
     def _show_place(self) -> None:
         document, compared = self.document, self.compared
@@ -165,11 +178,11 @@ class ComparePanel(CompareLooks):
             return
         stacks = {kind: compared.stack(kind) for kind in ("aligned", "fitted", "residuals")}
         mask = None if compared.inputs is None else compared.inputs.mask
-        sign = compared.sign
+        low_pass_A, pixel = compared.low_pass_A, compared.pixel_size_A
 
         def work(check: Check) -> Shown:
             check()
-            return read_row(row, stacks, mask, sign)
+            return read_row(row, stacks, mask, low_pass_A, pixel)
 
         def failed(error: Exception) -> None:
             self.pictures.show_triplet(None, "The images of this row cannot be read.")
@@ -184,9 +197,9 @@ class ComparePanel(CompareLooks):
 
     def _paint(self) -> None:
         """Bring pictures, contrast and curve up to date: those of the hand if there are any, else those read."""
-        view, shown = self.hand.view, self.shown
-        if view is not None:
-            triplet = Triplet(view.images["aligned"], view.images["fitted"], view.images["residuals"])
+        shown = self.shown
+        if self.hand.triplet is not None:
+            triplet = self.hand.triplet
         elif shown is not None:
             triplet = shown.triplet
         else:
@@ -277,6 +290,7 @@ class ComparePanel(CompareLooks):
         return {
             "mode": self.pictures.mode,
             "gain": self.pictures.gain,
+            "low_pass_A": 0.0 if compared is None else compared.low_pass_A,
             "map": compared.shown if compared is not None else "",
             "row": None if self.document is None else self.workspace.row(self.document),
         }
@@ -285,6 +299,7 @@ class ComparePanel(CompareLooks):
         self.pictures.set_mode(str(state.get("mode", "side")))
         self.pictures.set_gain(float(state.get("gain", 1.0)))
         self.header.gain.setCurrentIndex(max(0, self.header.gain.findData(self.pictures.gain)))
+        self.set_low_pass(float(state.get("low_pass_A", 0.0)))
         self.show_map(str(state.get("map", "")))
         if self.document is not None and state.get("row") is not None:
             self.workspace.set_row(self.document, int(state["row"]))

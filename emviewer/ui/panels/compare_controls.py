@@ -24,6 +24,7 @@ from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.compare_pictures import MODES
 
 GAINS = (1.0, 2.0, 4.0)
+LOW_PASS_A = (0.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 SHOWN = ("cc", "outlier_score", "cc_margin", "nrmse", "z_mean", "z_var", "z_cov", "frc05_A")
 POSE = ("rot_deg", "tilt_deg", "psi_deg", "shift_x_A", "shift_y_A")
 WORDS = {"cc": "cc", "outlier_score": "outlier", "cc_margin": "margin", "nrmse": "nrmse", "frc05_A": "FRC ½"}
@@ -47,6 +48,7 @@ class CompareHeader(QWidget):
     walk_wanted : int
     mode_wanted : str
     gain_wanted : float
+    low_pass_wanted : float
     follow_toggled : bool
         Whether each row takes its own contrast.
     """
@@ -54,6 +56,7 @@ class CompareHeader(QWidget):
     walk_wanted = Signal(int)
     mode_wanted = Signal(str)
     gain_wanted = Signal(float)
+    low_pass_wanted = Signal(float)
     follow_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -89,6 +92,13 @@ class CompareHeader(QWidget):
             self.gain.addItem(f"residual ×{gain:g}", gain)
         self.gain.activated.connect(lambda _: self.gain_wanted.emit(self.gain.currentData()))
         row.addWidget(self.gain)
+        self.low_pass = QComboBox()
+        self.low_pass.setAccessibleName("Filter of the pictures")
+        self.low_pass.setToolTip("Show pictures without finer detail; scores stay as they are")
+        for cutoff in LOW_PASS_A:
+            self.low_pass.addItem(f"low-pass {cutoff:g} Å" if cutoff else "no filter", cutoff)
+        self.low_pass.activated.connect(lambda _: self.low_pass_wanted.emit(self.low_pass.currentData()))
+        row.addWidget(self.low_pass)
         self.follow = QCheckBox("Own contrast")
         self.follow.setToolTip("Each row takes its own contrast; otherwise all share the inspector's  (Shift+C)")
         self.follow.setChecked(True)
@@ -149,14 +159,14 @@ class ScoreStrip(QWidget):
         row.addWidget(self.view)
 
     def show_scores(self, scores: pd.Series | None, hand: dict[str, float] | None = None) -> None:
-        """Write the scores of a row of the table, and those of a view set by hand in their place."""
+        """Write the scores of a row of the table; of a view set by hand, with those of the table in brackets."""
         dim = theme.current().dim
         for name, label in self.values.items():
             value = _number(scores, name) if scores is not None else np.nan
             words, unit = WORDS.get(name, columns.heading(name)[0]), columns.heading(name)[1]
             text = _text(name, value)
             if hand is not None and name in hand:
-                text = f"{_text(name, hand[name])}</b> <span style='color:{dim}'>was {text}</span><b>"
+                text = f"{_text(name, hand[name])}</b> <span style='color:{dim}'>({text})</span><b>"
             label.setText(
                 f"<span style='color:{dim}'>{words}</span> <b>{text}</b> {unit if text != columns.MISSING else ''}"
             )

@@ -15,6 +15,8 @@ from emviewer.engine.types import F64
 from emviewer.ui.compare_stage import HandView, Stage, turn, turned_to
 from emviewer.ui.comparison import Comparison
 from emviewer.ui.latest import Latest
+from emviewer.ui.panels.compare_pictures import Triplet
+from emviewer.ui.panels.compare_read import triplet_of
 from emviewer.ui.runner import Runner
 
 HALF_TURN = 180.0
@@ -53,6 +55,8 @@ class Hand(QObject):
         self.rotation: F64 | None = None
         self.displacement_px: F64 = np.zeros(2)
         self.view: HandView | None = None
+        self.triplet: Triplet | None = None
+        self.low_pass_A = 0.0
         self._scoring = Latest(runner, (owner, "hand"))
         self._building = False
         self._number = 0
@@ -141,24 +145,38 @@ class Hand(QObject):
         stage = None if c is None else c.stages.get(c.shown)
         if stage is None or row is None or self.rotation is None:
             return
-        rotation, displacement = self.rotation, self.displacement_px
+        rotation, displacement, low_pass_A = self.rotation, self.displacement_px, self.low_pass_A
 
-        def done(view: HandView | None) -> None:
+        def score(check: Check) -> tuple[HandView, Triplet] | None:
+            view = work(stage, row, rotation, displacement, check)
+            if view is None:
+                return None
+            pictures = (view.images[kind] for kind in ("aligned", "fitted", "residuals"))
+            return view, triplet_of(*pictures, low_pass_A, stage.pixel_size_A)
+
+        def done(found: tuple[HandView, Triplet] | None) -> None:
             if number != self._number:
                 return
-            if view is None:
+            if found is None:
                 self.leave()
                 return
+            view, self.triplet = found
             if words:
                 self.rotation, self.displacement_px = view.rotation, view.displacement_px
             self.view = view
             self.said.emit(self._sentence(words), True)
             self.changed.emit()
 
-        self._scoring.ask(lambda check: work(stage, row, rotation, displacement, check), done, self.failed.emit)
+        self._scoring.ask(score, done, self.failed.emit)
 
     def _score(self) -> None:
         self._ask(lambda stage, row, a, d, check: stage.score(row, a, d), "")
+
+    def set_low_pass(self, low_pass_A: float) -> None:
+        """Show pictures without detail finer than this from now on; 0 for all."""
+        self.low_pass_A = low_pass_A
+        if self.active:
+            self._score()
 
     def search(self) -> None:
         """Search near the view; the best is shown and offered."""
@@ -180,7 +198,7 @@ class Hand(QObject):
         """Return to the view of the table."""
         self._number += 1
         was = self.active
-        self.rotation, self.view = None, None
+        self.rotation, self.view, self.triplet = None, None, None
         self._scoring.cancel()
         self.said.emit("", False)
         if was:

@@ -42,6 +42,7 @@ class CompareLooks(ContrastActions, CompareRows):
         self.header.walk_wanted.connect(self.walk)
         self.header.mode_wanted.connect(self.pictures.set_mode)
         self.header.gain_wanted.connect(self.pictures.set_gain)
+        self.header.low_pass_wanted.connect(self.set_low_pass)
         self.header.follow_toggled.connect(lambda _: self._paint())
         self.pictures.mode_changed.connect(self.header.show_mode)
         self.pictures.pointed_at.connect(self.status)
@@ -49,6 +50,10 @@ class CompareLooks(ContrastActions, CompareRows):
         self.levels.contrast_changed.connect(self._levels_changed)
 
     def _paint(self) -> None:
+        raise NotImplementedError
+
+    def set_low_pass(self, low_pass_A: float) -> None:
+        """Show pictures without detail finer than this; 0 for all."""
         raise NotImplementedError
 
     def scores(self) -> pd.Series | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emviewer.engine import match_grid
+from emviewer.engine.filters_tiles import low_passed
 from emviewer.engine.types import F32, F64, ImageStack
 from emviewer.ui.compare_stage import frc
 from emviewer.ui.panels.compare_pictures import Triplet
@@ -19,10 +20,13 @@ class Shown:
     row: int
     triplet: Triplet
     frc: F64
+    low_pass_A: float = 0.0
 
 
-def read_row(row: int, stacks: dict[str, ImageStack | None], mask: F32 | None, sign: int) -> Shown:
-    """Read image, fitted reprojection and residual of a row.
+def read_row(
+    row: int, stacks: dict[str, ImageStack | None], mask: F32 | None, low_pass_A: float, pixel_size_A: float
+) -> Shown:
+    """Read image, fitted reprojection and residual of a row; the pictures are filtered, the ring correlation is not.
 
     Until the mask of the comparison is known, the ring correlation is that of the disc inscribed in the box.
     """
@@ -32,6 +36,13 @@ def read_row(row: int, stacks: dict[str, ImageStack | None], mask: F32 | None, s
     )
     if mask is None:
         mask = match_grid.soft_disc(image.shape[0], image.shape[0] / 2 - match_grid.EDGE_PX - 0.5)
-    # the fitted reprojection has the contrast of the image already, so the sign is taken out again
+    # the fitted reprojection has the contrast of the image already: no sign to take out
     curve = frc(image, fitted, mask, 1)
-    return Shown(row, Triplet(image, fitted, residual), curve)
+    return Shown(row, triplet_of(image, fitted, residual, low_pass_A, pixel_size_A), curve, low_pass_A)
+
+
+def triplet_of(image: F32, fitted: F32, residual: F32, low_pass_A: float, pixel_size_A: float) -> Triplet:
+    """Return the pictures to show, without detail finer than ``low_pass_A`` (0: as they are); for a lane."""
+    if low_pass_A <= 0:
+        return Triplet(image, fitted, residual)
+    return Triplet(*low_passed(np.stack([image, fitted, residual]), low_pass_A / pixel_size_A))

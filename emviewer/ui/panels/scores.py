@@ -119,6 +119,8 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         compared = self.compared
         if self.table is not None and compared is not None:
             self._shown_map, self._version = compared.shown, compared.version
+            self.contrast.low_pass_A = compared.low_pass_A
+            self.model.image_name = "class" if compared.of_classes else "image"
             self.model.set_table(self.table, self.stack is not None)
             self.filter.set_table(self.table, self.model.names)
             self.view.fit_columns()
@@ -148,6 +150,9 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         self._shown_map, self._version = compared.shown, compared.version
         self._set_stacks(keep=same)
         self.contrast.follow(self.stack)
+        if self.contrast.low_pass_A != compared.low_pass_A:
+            self.contrast.low_pass_A = compared.low_pass_A
+            self._restyle()
         if self.filter.ranges:
             self._filter(self.filter.ranges)
         self._tell_order()

@@ -19,7 +19,7 @@ from emviewer.ui.table_model import IMAGE, TableModel
 from emviewer.ui.thumbnails import Thumbnails
 
 FITTED, RESIDUAL = "\0fitted", "\0residual"
-PICTURES = {IMAGE: "class", FITTED: "reprojection", RESIDUAL: "residual"}
+PICTURES = {IMAGE: "image", FITTED: "reprojection", RESIDUAL: "residual"}
 STATES = {"ok": "✓ ok", "flagged": "! flagged", "failed": "✕ failed"}
 MARKS = {KEEP: "✓ keep", REJECT: "✕ reject"}
 TIPS = {
@@ -34,6 +34,8 @@ TIPS = {
 
 class ScoresModel(TableModel):
     """The table with pictures of image, reprojection and residual before the row number."""
+
+    image_name = "image"
 
     def set_table(self, table: pd.DataFrame, with_image: bool, hidden: Sequence[str] = ()) -> None:
         """Show a table (its rows must have been given to the row order)."""
@@ -62,7 +64,8 @@ class ScoresModel(TableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         name = self.names[section] if section < len(self.names) else ""
         if orientation == Qt.Orientation.Horizontal and name in PICTURES:
-            return PICTURES[name] if role == Qt.ItemDataRole.DisplayRole else None
+            words = self.image_name if name == IMAGE else PICTURES[name]
+            return words if role == Qt.ItemDataRole.DisplayRole else None
         if role == Qt.ItemDataRole.ToolTipRole and name in TIPS:
             return f"{TIPS[name]}. Click to sort, again to reverse"
         return super().headerData(section, orientation, role)
