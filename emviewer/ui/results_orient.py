@@ -28,6 +28,7 @@ class OrientStream(ResultStream):
         self.orient.inputs = tuple(Path(str(parameters[k])) for k in ("images", "particles", "map") if k in parameters)
         document.info[KEY] = self.orient
         self._map: Path | None = None
+        self._asked_for_images = False
 
     def batches(self, batches: list[Batch]) -> None:
         """Take what came with one drained mailbox."""
@@ -36,6 +37,8 @@ class OrientStream(ResultStream):
             if isinstance(batch.extra.get("map"), (str, Path)):
                 self._map = Path(batch.extra["map"])
         super().batches(batches)
+        if self.orient.job == "recover" and not self._asked_for_images:
+            self._ask_images()
         if self._growing is None and any(b.extra for b in batches):
             self._enter_or_touch()
         if self._map is not None:
@@ -60,7 +63,37 @@ class OrientStream(ResultStream):
             before = self.document.table
             whole = new if before is None else pd.concat([before, new])
             self.document.table = whole[~whole.index.duplicated(keep="last")].sort_index()
+            self._complete()
             self._enter_or_touch()
+
+    def _ask_images(self) -> None:
+        """Open the images that the job works on, so that they show beside their orientations."""
+        self._asked_for_images = True
+        told = self.document.info.get("_parameters", {})
+
+        def work(check: Any) -> Any:
+            from emviewer.engine import files
+
+            return files.read_images(
+                Path(told["images"]), pixel_size_A=told.get("pixel_size"), project_dir=told.get("project_dir"),
+                passthrough=told.get("passthrough"),
+            ).stack  # fmt: skip
+
+        # an input that cannot be read is the job's to say
+        self.runner.view((id(self), "images"), work, self._got_images, fail=lambda error: None, slow=True)
+
+    def _got_images(self, stack: Any) -> None:
+        if self.document.streaming and stack is not None:
+            self.document.stack = stack
+            self._complete()
+            if self._entered:
+                self.workspace.touch(self.document)
+
+    def _complete(self) -> None:
+        """Give every image a row; those that are not placed yet have no angles."""
+        table, stack = self.document.table, self.document.stack
+        if table is not None and stack is not None and len(table) < len(stack):
+            self.document.table = table.reindex(np.arange(len(stack)))
 
     def _enter_or_touch(self) -> None:
         if self._entered:

@@ -14,13 +14,14 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSplitter,
     QStackedWidget,
+    QStyle,
     QVBoxLayout,
     QWidget,
 )
 
 from emviewer.engine.params import JobParams
 from emviewer.ui.latest import Throttle
-from emviewer.ui.orientation_read import JOBS, of
+from emviewer.ui.orientation_read import ERROR, JOBS, of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.orientation_lab_chain import Chain
 from emviewer.ui.panels.orientation_lab_map import MapPage
@@ -134,19 +135,19 @@ class OrientationLabPanel(Panel):
         column.setSpacing(0)
         column.addWidget(self.state_line)
         column.addWidget(self.stack, 1)
-        left = QWidget()
-        beside = QVBoxLayout(left)
+        self.left = QWidget()
+        beside = QVBoxLayout(self.left)
         beside.setContentsMargins(0, 0, 0, 0)
         beside.setSpacing(0)
         beside.addWidget(self.list)
         beside.addWidget(self.form_room, 1)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
-        split.addWidget(left)
+        split.addWidget(self.left)
         split.addWidget(right)
         split.setStretchFactor(1, 1)
         em = self.fontMetrics().height()
-        left.setMinimumWidth(em * 17)
+        self.left.setMinimumWidth(em * 17)
         split.setSizes([em * 18, em * 60])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -225,6 +226,8 @@ class OrientationLabPanel(Panel):
             form.offer(lambda: list(self.workspace.documents.values()), ("images", "map", "result"), None)
             self.forms[name] = form
             self.form_room.addWidget(form)
+            bar = form.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+            self.left.setMinimumWidth(max(self.left.minimumWidth(), form.form.minimumSizeHint().width() + bar + 4))
             self._fill(name, form)
         return self.forms[name]
 
@@ -273,7 +276,7 @@ class OrientationLabPanel(Panel):
         recovered = self.chain.results.get("recover")
         settled = recovered is not None and not recovered.streaming
         if "report" in found and settled and of(recovered) is not None and of(recovered).truth is not None:
-            found["report"] = State("done", summary_words(recovered))
+            found["report"] = State("done", error_words(recovered))
         if "distances" in found and not self.steps["distances"].job and (self.chain.shown("distances") is not None):
             found["distances"] = State("done")
         if found.get("reconstruct", State("waiting")).name == "waiting":
@@ -374,6 +377,12 @@ class OrientationLabPanel(Panel):
         super().closeEvent(event)
 
 
+def error_words(document: Document) -> str:
+    """Return the median error of recovered orientations in words; empty if the truth is not known."""
+    table = document.table
+    return "" if table is None or ERROR not in table else f"median error {table[ERROR].median():.2f}°"
+
+
 def summary_words(document: Document) -> str:
     """Return in a few words what a result holds."""
     orient = of(document)
@@ -382,8 +391,8 @@ def summary_words(document: Document) -> str:
     s, words = orient.summary, []
     if document.n_rows:
         words.append(f"{document.n_rows} images")
-    if isinstance(s.get("error_median_deg"), float):
-        words.append(f"median error {s['error_median_deg']:.2f}°")
+    if error_words(document):
+        words.append(error_words(document))
     if isinstance(s.get("snr"), (int, float)):
         words.append(f"SNR {s['snr']:g} in the {s.get('snr_region', 'box')}")
     if isinstance(s.get("fsc_0.143_A"), float):

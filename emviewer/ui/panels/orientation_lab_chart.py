@@ -55,7 +55,7 @@ class Chart(QWidget):
         self.levels: tuple[float, ...] = ()
         self.y_range: tuple[float, float] | None = None
         self.x_text = "{:.6g}".format
-        self.legend_left = False
+        self.legend = "right"
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(150, 110)
         self.setAccessibleName(title)
@@ -134,7 +134,7 @@ class Chart(QWidget):
 
     def _paint_axes(self, painter: QPainter, area: QRectF, ranges: tuple[float, float, float, float]) -> None:
         c, line = theme.current(), self.fontMetrics().height()
-        for value in ticks(ranges[0], ranges[1], max(3, int(area.width() // 60))):
+        for value in ticks(ranges[0], ranges[1], max(3, int(area.width() // 48))):
             x = self._at(area, ranges, value, ranges[2]).x()
             painter.setPen(QPen(QColor(c.border), 1))
             painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + 4))
@@ -194,8 +194,11 @@ class Chart(QWidget):
         named = [line for line in self.lines if line.label]
         for k, line in enumerate(named):
             width = self.fontMetrics().horizontalAdvance(line.label)
-            y = area.top() + 4 + (k + 0.5) * height + (height if self.marks and not self.legend_left else 0)
-            left = area.left() + 8 if self.legend_left else area.right() - width - 32
+            top = area.top() + 4 + (height if self.marks and self.legend == "right" else 0)
+            if self.legend == "bottom":
+                top = area.bottom() - 6 - len(named) * height
+            y = top + (k + 0.5) * height
+            left = area.left() + 8 if self.legend == "left" else area.right() - width - 32
             style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
             painter.setPen(QPen(QColor(getattr(c, line.role)), 2, style))
             painter.drawLine(QPointF(left, y), QPointF(left + 22, y))

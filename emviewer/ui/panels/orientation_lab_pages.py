@@ -22,7 +22,7 @@ from emviewer.ui.workspace import Document, Workspace
 PAIR_EDGES = np.linspace(0.0, 180.0, 46)
 STRIP = 40
 MOST_DOTS = 6000
-CURVES = {"loss": "Loss", "explained": "Share of the images that the map explains"}
+CURVES = {"loss": "Loss", "explained": "Explained by the map"}
 """What a job may say of its progress, the one shown first, and what it is called."""
 
 
@@ -97,7 +97,8 @@ class SpherePage(Page):
         self.legend.setWordWrap(True)
         self.strip = ImageStrip(runner, owner)
         self.strip.picked.connect(self.pick)
-        self.sphere.picked.connect(lambda index, modifiers: self.pick(int(self.rows[index]), modifiers))
+        self.placed = np.empty(0, np.int64)
+        self.sphere.picked.connect(lambda index, modifiers: self.pick(int(self.rows[self.placed[index]]), modifiers))
         foot = QHBoxLayout()
         foot.addWidget(self.legend, 1)
         foot.addWidget(self.flat)
@@ -114,13 +115,15 @@ class SpherePage(Page):
         split.addWidget(left)
         split.addWidget(self.beside)
         split.setSizes([500, 500])
-        self.below = QHBoxLayout()
+        self.foot = QWidget()
+        self.foot.hide()
+        self.below = QHBoxLayout(self.foot)
         self.below.setContentsMargins(6, 0, 8, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(split, 3)
-        layout.addLayout(self.below, 2)
+        layout.addWidget(self.foot, 2)
         layout.addWidget(self.strip)
 
     def show_directions(self, values: np.ndarray | None, legend: str) -> np.ndarray | None:
@@ -128,18 +131,21 @@ class SpherePage(Page):
         document = self.document
         angles = None if document is None else angles_of(document.table)
         self.legend.setText(legend if angles is not None else "")
+        self.placed = np.empty(0, np.int64) if angles is None else np.flatnonzero(np.isfinite(angles[:, :2]).all(1))
         if document is None or angles is None:
             self.sphere.set_directions(np.empty((0, 3)))
             return None
         self.sphere.set_group(group_of(document, self.workspace))
-        self.sphere.set_directions(numbers.direction_angles(angles), values)
+        shown = None if values is None else values[self.placed]
+        self.sphere.set_directions(numbers.direction_angles(angles[self.placed]), shown)
         return angles
 
     def follow(self) -> None:
         index = self.position()
         chosen = np.empty(0, np.int64) if self.document is None else self.workspace.selection(self.document)
-        self.sphere.set_current(self.sphere.directions[index] if 0 <= index < len(self.sphere.directions) else None)
-        self.sphere.set_selected(np.flatnonzero(np.isin(self.rows, chosen)))
+        at = np.flatnonzero(self.placed == index)
+        self.sphere.set_current(self.sphere.directions[at[0]] if len(at) else None)
+        self.sphere.set_selected(np.flatnonzero(np.isin(self.rows[self.placed], chosen)))
         self.strip.mark(None if index < 0 else int(self.rows[index]), chosen)
 
 
@@ -151,9 +157,10 @@ class SimulatePage(SpherePage):
         self.flat.setChecked(True)
         self.euler = [Chart(name, "", "No views yet") for name in ("rot, °", "tilt, °", "psi, °")]
         self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
-        self.pairs.legend_left = True
+        self.pairs.legend = "left"
         for chart in self.euler:
             self.below.addWidget(chart)
+        self.foot.show()
         self.charts.addWidget(self.pairs)
 
     def refresh(self) -> None:
@@ -164,7 +171,6 @@ class SimulatePage(SpherePage):
                 chart.clear()
             self.strip.show_images(None, np.empty(0), "", str)
             return
-        self.sphere.setAccessibleDescription(f"{len(angles)} views")
         self.legend.setText(f"{len(angles)} views; a dot is where an image looks from")
         self._show_euler(angles)
         show_pairs(self, self.pairs, angles)
@@ -218,22 +224,24 @@ class RecoverPage(SpherePage):
             self.sure.clear()
             self.strip.show_images(None, np.empty(0), "", str)
             return
-        order = np.arange(len(angles)) if sure is None else np.argsort(np.nan_to_num(sure, nan=-1), kind="stable")
+        order = np.arange(len(angles)) if sure is None else np.argsort(sure, kind="stable")  # NaN last
         title = "The images" if sure is None else "Least sure first"
         if sure is None:
             self.sure.clear("These orientations carry no confidence")
         else:
             known = sure[np.isfinite(sure)]
+            waiting = len(sure) - len(known)
             top = max(1.0, float(known.max(initial=1.0)))
             edges = np.linspace(0.0, top, 31)
             low = int((known < 0.5).sum())
+            missing = f", {waiting} not placed" if waiting else ""
             self.sure.show_data(
-                bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} of {len(sure)} below 0.5", marks=[]
+                bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} of {len(sure)} below 0.5{missing}"
             )
         n = 0 if document.stack is None else len(document.stack)
         self.strip.show_images(
             document, order[order < n][:STRIP], title,
-            lambda p: f"#{self.rows[p]}" if sure is None else f"#{self.rows[p]}  {sure[p]:.2f}",
+            lambda p: f"#{self.rows[p]}" if sure is None or not sure[p] >= 0 else f"#{self.rows[p]}  {sure[p]:.2f}",
         )  # fmt: skip
 
     def _show_loss(self, curves: dict[str, list[Point]]) -> None:
@@ -248,7 +256,7 @@ class RecoverPage(SpherePage):
             points = np.array([(point.step, point.value) for point in curve if point.stage == stage])
             lines.append(Line(points[:, 0], points[:, 1]))
         now = curve[-1]
-        self.loss.show_data(lines=lines, note=f"{now.stage}, now {now.value:.4g}".lstrip(", "))
+        self.loss.show_data(lines=lines, note=f"{now.stage}, now {now.value:.3g}".lstrip(", "))
 
 
 class Figures(QLabel):
@@ -276,6 +284,7 @@ class ReportPage(Page):
         self.histogram = Chart("Errors of the orientations", "error, °", "No truth to compare with")
         self.parts = Chart("How many are within an error", "error, °", "No truth to compare with")
         self.parts.y_range = (0.0, 1.0)
+        self.parts.legend = "bottom"
         self.plot = PlotView()
         self.plot.picked.connect(lambda i, modifiers: self.pick(int(self.rows[i]), modifiers) if i >= 0 else None)
         self.plot.chosen.connect(self._chosen)
@@ -380,7 +389,7 @@ class DistancesPage(Page):
         super().__init__(workspace, runner, owner)
         self.figures = Figures()
         self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
-        self.pairs.legend_left = True
+        self.pairs.legend = "left"
         self.plot = PlotView()
         row = QHBoxLayout()
         row.setContentsMargins(6, 0, 8, 6)
