@@ -69,6 +69,7 @@ class _Found:
     method: str = "none"
     trust: float = 0.0
     detail: float = 0.0
+    seen: tuple[Support, Mask] | None = None
 
 
 def find_centres(
@@ -140,23 +141,28 @@ def _settled(image: F32, frame: Frame, method: Method, rotate: bool, settled: fl
         centre, psi = ten_iterations(image[0], frame)
         return _Found(centre, psi if rotate else 0.0, method, 1.0, 0.0)
     offset = np.zeros(2)
-    best: tuple[float, F64, _Found] | None = None
+    best: tuple[float, F64, _Found, F32] | None = None
     for round_number in range(ROUNDS):
         moved = image if not offset.any() else shifted(image, -offset[None])
-        now = _once(moved[0], frame, method, rotate)
+        now = _once(moved[0], frame, method)
         left = float(np.hypot(*now.centre))
         if best is None or left < best[0]:
-            best = (left, offset, now)
+            best = (left, offset, now, moved[0])
         if left < settled:
             break
         # from the fourth round on half steps: two centres may point at each other
         offset = offset + now.centre * (1.0 if round_number < 3 else 0.5)
     assert best is not None
-    _, offset, now = best
-    return _Found(offset, now.psi_deg, now.method, now.trust, now.detail)
+    _, offset, now, final = best
+    if now.seen is None:
+        return now
+    detail = _detail(final, *now.seen, frame)
+    psi = _long_axis(*now.seen, frame) if rotate else 0.0
+    return _Found(offset, psi, now.method, now.trust, detail)
 
 
-def _once(image: F32, frame: Frame, method: Method, rotate: bool) -> _Found:
+def _once(image: F32, frame: Frame, method: Method) -> _Found:
+    """Find the centre in an image as it stands; turn and detail are left for the last round."""
     seen = support(image, frame)
     if seen is None:
         return _Found(np.zeros(2))
@@ -167,14 +173,12 @@ def _once(image: F32, frame: Frame, method: Method, rotate: bool) -> _Found:
         best = int(np.argmax([score for _, score in turns]))
         best = best if turns[best][1] > SYMMETRIC[1] else 0
         mask, turn = seen.masks[best], turns[best]
-    # the square root lies between the silhouette, which overrates flat parts, and the density, which noise pulls
-    centre = frame.centroid(np.where(mask, np.sqrt(seen.density), 0.0))
+    centre = frame.centroid(np.where(mask, seen.weight, 0.0))
     low, high = SYMMETRIC
     share = {"mass": 0.0, "mirror": 1.0}.get(method, float(np.clip((turn[1] - low) / (high - low), 0, 1)))
     centre = (1 - share) * centre + share * turn[0]
     trust = _trust(seen, mask, frame) * (min(1.0, turn[1] / low) if method == "mirror" else 1.0)
-    psi = _long_axis(seen, mask, frame) if rotate else 0.0
-    return _Found(centre, psi, "mirror" if share > 0.5 else "mass", trust, _detail(image, seen, mask, frame))
+    return _Found(centre, 0.0, "mirror" if share > 0.5 else "mass", trust, 0.0, (seen, mask))
 
 
 def _trust(seen: Support, mask: Mask, frame: Frame) -> float:
@@ -196,7 +200,7 @@ def _detail(image: F32, seen: Support, mask: Mask, frame: Frame) -> float:
 
 def _long_axis(seen: Support, mask: Mask, frame: Frame) -> float:
     """Return psi in (-90, 90] that makes the long axis of the silhouette vertical; 0 for a round one."""
-    weight: F64 = np.where(mask, np.sqrt(seen.density), 0.0)
+    weight: F64 = np.where(mask, seen.weight, 0.0)
     x, y = (a - c for a, c in zip((frame.x, frame.y), frame.centroid(weight), strict=True))
     xx, xy, yy = (float((weight * p).sum()) for p in (x * x, x * y, y * y))
     values, vectors = np.linalg.eigh(np.array([[xx, xy], [xy, yy]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ CLOSE, OPEN = 0.05, 0.0375
 """Gaps that are closed and threads that are cut, half widths in boxes: a chain seen through a CTF falls to pieces."""
 THRESHOLD = 0.7
 """Height of the threshold between the background and Otsu's: the CTF takes the low frequencies of the rim."""
+SOFT = 0.2
+"""Height over the threshold, in the same unit, from which a pixel counts fully: a hard edge moves in whole pixels."""
 EDGE = 0.40
 """What reaches further out than this, in boxes, may belong to a neighbour."""
 CENTRAL = 0.3
@@ -32,6 +35,9 @@ class Support:
     ----------
     density : ndarray of float64, shape (n, n)
         The blurred image over its background, never negative.
+    weight : ndarray of float64, shape (n, n)
+        What the centre of gravity is taken of: the square root of the density, which lies between the silhouette,
+        that overrates flat parts, and the density, that noise pulls; it falls to zero at the silhouette's edge.
     masks : list of ndarray of bool, shape (n, n)
         Silhouettes, the most plausible first; more than one where a neighbour may touch.
     noise : float
@@ -39,6 +45,7 @@ class Support:
     """
 
     density: F64
+    weight: F64
     masks: list[Mask]
     noise: float
 
@@ -54,7 +61,7 @@ class Frame:
         self.outer = self.r > EDGE * n
         self._near = np.exp(-((self.r / (CENTRAL * n)) ** 2))
 
-    def central(self, labels: NDArray[np.int32], count: int) -> int:
+    def central(self, labels: NDArray[Any], count: int) -> int:
         """Return the label of the largest piece, what is near the centre counting more."""
         weight = np.bincount(labels.ravel(), self._near.ravel(), count + 1)
         weight[0] = 0
@@ -105,7 +112,9 @@ def support(image: F32, frame: Frame, blur: float = BLUR, threshold: float = THR
     masks = [whole]
     if (whole & frame.outer).any():
         masks = [_cut_necks(whole, frame), whole, _eroded(whole, frame)]
-    return Support(np.maximum(blurred - background, 0), masks, noise)
+    density = np.maximum(blurred - background, 0)
+    weight = np.sqrt(density) * np.clip((blurred - level) / (SOFT * (otsu - background)), 0, 1)
+    return Support(density, weight, masks, noise)
 
 
 def _otsu(values: F64) -> float:

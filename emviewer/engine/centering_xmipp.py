@@ -1,4 +1,4 @@
-"""Xmipp's ten iterations of mirror correlation, as an oracle: what ``xmipp_transform_center_image`` takes for the centre.
+"""Xmipp's ten iterations of mirror correlation, as an oracle for what ``xmipp_transform_center_image`` finds.
 
 Made from the description of the procedure, not from its code. Its centre is where the image resembles its mirror
 images best, so it is right only for projections that are symmetric, and it always turns the image.

@@ -131,7 +131,7 @@ def _micrograph(figure: Figure, report: CenterReport) -> None:
     at, way = report.places_px[good][:ARROWS], report.arrows_px[good][:ARROWS]
     length = np.hypot(*way.T)
     grown = 8.0
-    axes.scatter(*at.T, s=4, c=np.where(length >= 1, ORANGE, GREY).tolist(), lw=0)
+    axes.scatter(at[:, 0], at[:, 1], s=4, c=np.where(length >= 1, ORANGE, GREY).tolist(), lw=0)
     far = length >= 1
     axes.quiver(
         *(at - grown * way)[far].T, *(grown * way)[far].T, angles="xy", scale_units="xy", scale=1, width=0.003,

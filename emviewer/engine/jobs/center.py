@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import files
-from emviewer.engine.centering import Centres, contrast_sign, find_centres, left_alone
+from emviewer.engine.centering import Centres, find_centres, left_alone
 from emviewer.engine.centering_move import centred
 from emviewer.engine.jobs import (
     center_classes,
@@ -29,7 +29,6 @@ from emviewer.engine.types import F32
 BATCH = 32
 FARTHEST = 0.3
 """Largest displacement of a class unless told, in boxes."""
-FEW_PX = 0.0
 WRITERS = {"relion": center_relion.write, "cryosparc": center_cryosparc.write, "xmipp": center_xmipp.write}
 
 
@@ -101,18 +100,30 @@ def _centres(
 ) -> Iterator[Batch]:  # fmt: skip
     """Find the centres, saying how far it is; the result is put into ``found``."""
     k = len(images)
-    method = params.method
+    registered: Centres | None = None
     if params.map is not None:
         from emviewer.engine.jobs.center_map import Registration  # the search costs 0.5 s to import
 
         yield message("registering to the map", 0, k)
-        found.append(Registration(params, images, pixel, farthest, folder, check).find())
+        registered = Registration(params, images, pixel, farthest, folder, check).find()
+    if params.method == "reprojection":
+        assert registered is not None
+        found.append(registered)
         return
-    assert method != "reprojection"
     yield message("finding centres", 0, k)
-    sign = contrast_sign(np.nan_to_num(images))
-    found.append(find_centres(images, method=method, rotate=params.rotate, sign=sign, check=check))
-    check()
+    seen = find_centres(images, method=params.method, rotate=params.rotate, check=check)
+    found.append(seen if registered is None else _surer(registered, seen))
+
+
+def _surer(one: Centres, other: Centres) -> Centres:
+    """Return for each class the centre of higher confidence, the first in doubt."""
+    take = one.confidence >= other.confidence
+    return Centres(
+        np.where(take[:, None], one.offset_px, other.offset_px),
+        np.where(take, one.psi_deg, other.psi_deg),
+        np.where(take, one.confidence, other.confidence),
+        [a if t else b for t, a, b in zip(take, one.method, other.method, strict=True)],
+    )
 
 
 def _write_images(

@@ -56,9 +56,7 @@ def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
     if kind == "star":
         found = _relion(params, folder)
     else:
-        images = files.read_images(
-            params.classes, pixel_size_A=params.pixel_size, project_dir=params.project_dir
-        )
+        images = files.read_images(params.classes, pixel_size_A=params.pixel_size, project_dir=params.project_dir)
         for note in images.notes:
             if "pixel size" not in note:  # the members may know it
                 folder.warn(note)

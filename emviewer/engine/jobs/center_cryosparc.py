@@ -38,8 +38,10 @@ def read(path: Path, passthrough: Path | None, pixel_size_A: float | None, class
     notes: list[str] = []
     n = len(rows)
     edges = np.full(n, pixel_size_A or class_pixel_A)
-    if pixel_size_A is None and "blob/psize_A" in names and all(
-        plausible_pixel(float(v)) for v in np.unique(rows["blob/psize_A"])
+    if (
+        pixel_size_A is None
+        and "blob/psize_A" in names
+        and all(plausible_pixel(float(v)) for v in np.unique(rows["blob/psize_A"]))
     ):
         edges = np.asarray(rows["blob/psize_A"], np.float64)
     if not (edges > 0).all():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -55,10 +57,10 @@ class Registration:
         self.scale = images.shape[1] / self.grid.n
         group = point_group(params.sym)
         radius = match_grid.particle_radius_A(volume) * 1.1 / self.grid.pixel_size_A
-        mask = match_grid.soft_disc(
-            self.grid.n, min(max(radius, 4.0), self.grid.n / 2 - match_grid.EDGE_PX - 0.5)
+        mask = match_grid.soft_disc(self.grid.n, min(max(radius, 4.0), self.grid.n / 2 - match_grid.EDGE_PX - 0.5))
+        settings = CompareParams(
+            images=params.classes, maps=[Path(str(params.map))], assignment="search", sym=params.sym
         )
-        settings = CompareParams(images=params.classes, maps=[params.map], assignment="search", sym=params.sym)
         self.inputs = Inputs(
             images=ImageSet(pd.DataFrame(index=pd.RangeIndex(len(images)))),
             stack=ImageStack.from_array(self.images, pixel_size_A), maps=[(volume.name, volume)], grid=self.grid,

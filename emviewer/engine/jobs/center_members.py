@@ -107,12 +107,10 @@ class Moved:
     @property
     def changed(self) -> NDArray[np.bool_]:
         """Which rows are written anew; the others keep their text."""
-        return self.state == STATES.index(CENTRED)
+        return np.asarray(self.state == STATES.index(CENTRED))
 
 
-def move(
-    members: Members, numbers: NDArray[np.int64], offset_A: F64, psi_deg: F64, alone: NDArray[np.bool_]
-) -> Moved:
+def move(members: Members, numbers: NDArray[np.int64], offset_A: F64, psi_deg: F64, alone: NDArray[np.bool_]) -> Moved:
     """Carry the centres of classes to their members.
 
     Parameters

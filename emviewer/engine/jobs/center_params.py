@@ -51,11 +51,9 @@ class CenterParams(JobParams):
         group="Centre",
     )
     map: Path | None = option(
-        None, "map for reprojection; given alone it chooses that method", flag="--map", kind="file", group="Centre"
+        None, "map for reprojection; auto takes it where it is the surest", flag="--map", kind="file", group="Centre"
     )
-    sym: str = option(
-        "C1", "point group of the map", flag="--sym", metavar="GROUP", advanced=True, group="Centre"
-    )
+    sym: str = option("C1", "point group of the map", flag="--sym", metavar="GROUP", advanced=True, group="Centre")
     resolution: float | None = option(
         None, "resolution at which a model becomes a map", unit="Å", flag="--resolution", gt=0, advanced=True,
         group="Centre",

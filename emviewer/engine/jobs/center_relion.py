@@ -47,7 +47,8 @@ def read(path: Path, pixel_size_A: float | None, class_pixel_A: float) -> Member
         notes.append(f"the particles do not tell their pixel size: that of the classes, {class_pixel_A:.5g} Å, is used")
         edges = np.full(n, class_pixel_A)
     origin = np.stack([_origin(rows, letter, edges) for letter in "XY"], axis=1)
-    micrograph, names = np.full(n, -1, np.int64), []
+    micrograph: NDArray[np.int64] = np.full(n, -1, np.int64)
+    names: list[str] = []
     if "rlnMicrographName" in table.columns:
         micrograph, names = text.coded(table, "rlnMicrographName")
     has_place = {"rlnCoordinateX", "rlnCoordinateY"} <= set(table.columns)
@@ -123,9 +124,7 @@ def _changed(blocks: Any, name: str, members: Members, moved: Moved, store: str,
     if place is not None:
         for axis, letter in enumerate("XY"):
             text.replaced(table, f"rlnCoordinate{letter}", place[:, axis], rows)
-    in_pixels = "rlnOriginX" in table.columns or (
-        "rlnOriginXAngst" not in table.columns and "optics" not in blocks
-    )
+    in_pixels = "rlnOriginX" in table.columns or ("rlnOriginXAngst" not in table.columns and "optics" not in blocks)
     for axis, letter in enumerate("XY"):
         if "optics" in blocks or not in_pixels or f"rlnOrigin{letter}Angst" in table.columns:
             text.replaced(table, f"rlnOrigin{letter}Angst", origin[:, axis], rows)
