@@ -243,10 +243,10 @@ def _facts(found: Alignment, folder: Path) -> dict[str, str]:
         if motion is not None:
             hand = str(each.facts.get("hand", "flipped" if motion.hand_flipped else "same"))
             shift = float(np.linalg.norm(motion.translation_A))
-            out[each.name] = f"{angle_deg(motion.matrix):.2f}°, {shift:.2f} Å, hand {hand}"
+            out[f"Map {each.name}"] = f"{angle_deg(motion.matrix):.2f}°, {shift:.2f} Å, hand {hand}"
     summary = folder / "summary.json"
-    if summary.is_file():
-        from emviewer.ui.opening import summary_line
+    if summary.is_file() and found.job != "align":
+        from emviewer.ui.facts import summary_line
 
         values = json.loads(summary.read_text()).items()
         out |= dict(summary_line(n, v) for n, v in values if not isinstance(v, (dict, list)))

@@ -65,6 +65,15 @@ _KNOWN = (
         ("images",),
     ),
     Task(
+        "align",
+        "Align",
+        "Are these maps the same, and where do they differ?",
+        "Open two maps or more: each is turned, shifted and if need be mirrored onto the reference with all that "
+        "belongs to it; see them in one frame, their difference and how far they agree.",
+        "align",
+        ("map",),
+    ),
+    Task(
         "recover",
         "Orientations",
         "What are the views, without a map?",

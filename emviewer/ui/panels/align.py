@@ -111,7 +111,9 @@ class AlignPanel(AlignCutsPanel):
     def _build_below(self) -> None:
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
-        self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        fixed.setPointSizeF(max(7.0, 0.92 * self.font().pointSizeF()))
+        self.text.setFont(fixed)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setAccessibleName("The motion as text")
         self.copy = _tool("Copy", "Copy matrix, Euler angles and ChimeraX command")
@@ -287,9 +289,9 @@ class AlignPanel(AlignCutsPanel):
             painter.drawImage(canvas.image_rect(), made)
             if plane is self.area.shown()[0]:
                 metrics = painter.fontMetrics()
-                y = canvas.height() - metrics.descent() - 6.0
-                outlined_text(painter, QPointF(8, y - metrics.height()), "Reference", CYAN)
-                outlined_text(painter, QPointF(8, y), self._moving_name(), RED)
+                y = metrics.ascent() + 6.0 + metrics.height()
+                outlined_text(painter, QPointF(8, y), "Reference", CYAN)
+                outlined_text(painter, QPointF(8, y + metrics.height()), self._moving_name(), RED)
             return
         x = canvas.to_widget(self.current.voxel[plane.across] + 0.5, 0).x()
         paint_wipe(painter, canvas, made, x, ("Reference", "Moving map"))

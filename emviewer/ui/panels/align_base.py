@@ -257,6 +257,7 @@ class AlignCutsPanel(SlicesActions, Panel):
             )
             for canvas in self.area.canvases(plane):
                 canvas.pixel_size_A = pixel
+                canvas.show_scale_bar = plane is self.area.shown()[0]
                 canvas.set_crosshair(cross if self.controls.crosshair_button.isChecked() else None)
         self._show_labels()
         if read:

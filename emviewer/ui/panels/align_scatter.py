@@ -57,7 +57,8 @@ class ScoreScatter(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = QRectF(self.rect()).adjusted(m.horizontalAdvance("-0.00") + 12, m.height() + 8, -14, -m.height() - 10)
         values = np.concatenate([score for _, _, score in self.hands])
-        low, high = float(min(0.0, values.min())), float(max(values.max(), 1e-6)) * 1.05
+        low = float(values.min())
+        high = low + max(float(values.max()) - low, 1e-6) * 1.06
         painter.setPen(QPen(QColor(c.border), 1))
         painter.drawLine(area.topLeft(), area.bottomLeft())
         painter.drawLine(area.bottomLeft(), area.bottomRight())
@@ -66,21 +67,24 @@ class ScoreScatter(QWidget):
             x = area.left() + area.width() * angle / 180
             at = QRectF(x - 24, area.bottom() + 3, 48, m.height())
             painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"{angle}°")
-        for value in (low, high / 1.05):
+        for value in (low, float(values.max())):
             y = area.bottom() - area.height() * (value - low) / (high - low)
             at = QRectF(0, y - m.height() / 2, area.left() - 5, m.height())
             painter.drawText(at, Qt.AlignmentFlag.AlignRight, f"{value:.2f}")
         x = area.left()
-        for k, (name, angle, score) in enumerate(self.hands):
+        for name, angle, score in reversed(self.hands):
             own = name.startswith("own")
-            colour = QColor((c.accent if own else "#ff9d4d") if theme.is_dark() else c.accent if own else "#c05a00")
+            colour = QColor(c.accent if own else "#ff9d4d" if theme.is_dark() else "#c05a00")
+            faint = QColor(colour)
+            faint.setAlpha(255 if own else 130)
             at_x = area.left() + area.width() * angle / 180
             at_y = area.bottom() - area.height() * (score - low) / (high - low)
-            painter.setPen(QPen(colour, 1))
+            painter.setPen(QPen(faint, 1))
             painter.setBrush(colour if own else Qt.BrushStyle.NoBrush)
             radius = 1.6 if own else 2.2
             for px, py in zip(at_x.tolist(), at_y.tolist(), strict=True):
                 painter.drawEllipse(QPointF(px, py), radius, radius)
+            painter.setPen(colour)
             text = f"{'●' if own else '○'} {name} {score.max():.3f}"
             painter.drawText(QPointF(x, m.ascent() + 4), text)
-            x += m.horizontalAdvance(text) + 18 + k
+            x += m.horizontalAdvance(text) + 18

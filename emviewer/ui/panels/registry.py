@@ -46,7 +46,7 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side below", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.align:AlignPanel", for_kinds=("align",)),
     PanelEntry("emviewer.ui.panels.difference:DifferencePanel", for_kinds=("align", "difference")),
-    PanelEntry("emviewer.ui.panels.fsc:FscPanel", place="side", for_kinds=("align", "fsc")),
+    PanelEntry("emviewer.ui.panels.fsc:FscPanel", for_kinds=("align", "fsc")),
     PanelEntry(
         "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
     ),
