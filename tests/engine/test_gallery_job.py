@@ -393,6 +393,8 @@ def test_what_is_said_beforehand_is_near_what_comes(tmp_path, map_file):
     assert estimate(exact).startswith("20 views, 81.9 kB")
     with pytest.raises(EmviewerError):
         estimate(validated(GalleryParams, {"map": map_file, "sym": "X9"}))
+    with pytest.raises(EmviewerError, match="views"):
+        estimate(validated(GalleryParams, {"map": map_file, "step": 1, "psi_step": 1e-6}))
 
 
 def test_the_particles_disc_holds_the_particle():

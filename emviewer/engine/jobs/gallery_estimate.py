@@ -6,10 +6,10 @@ import functools
 import math
 from pathlib import Path
 
-from emviewer.engine import sampling
+from emviewer.engine import sampling, symmetry
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs.gallery_params import GalleryParams
-from emviewer.engine.jobs.gallery_plan import rot_range, tilt_range
+from emviewer.engine.jobs.gallery_plan import refuse_too_many, rot_range, tilt_range
 from emviewer.engine.threads import available_cores
 
 
@@ -32,6 +32,7 @@ def estimate(params: GalleryParams) -> str:
 
 def count_views(params: GalleryParams) -> tuple[int, bool]:
     """Return the number of views and whether it is exact."""
+    refuse_too_many(params, symmetry.point_group(params.sym))
     psis = max(1, math.ceil(360 / params.psi_step - 1e-6)) if params.psi_step else 1
     if params.view:
         return len(params.view) * psis, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine import sampling, symmetry
-from emviewer.engine.errors import DataError, FileError
+from emviewer.engine.errors import DataError, FileError, ParameterError
 from emviewer.engine.jobs.gallery_params import GalleryParams
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 _ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+MOST_VIEWS = 10_000_000
+"""More views than this are a slip of the hand: their angles alone would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
         A table of angles that cannot be read or lacks a column.
     """
     group = symmetry.point_group(params.sym)
+    refuse_too_many(params, group)
     if params.angles is not None:
         return _from_table(params.angles, group)
     angles = _directions(params, group, rng)
@@ -71,8 +75,42 @@ def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
     directions = different_directions(angles)
     if params.psi_step is not None:
         angles = sampling.with_psi(angles, params.psi_step)
-    ranges = (rot_range(params), tilt_range(params)) if params.lays_a_grid else ()
+    ranges = _ranges(params) if params.lays_a_grid else ()
     return Views(np.asarray(angles, float), directions, group, ranges=ranges)
+
+
+def refuse_too_many(params: GalleryParams, group: symmetry.PointGroup) -> None:
+    """Refuse parameters that ask for more than ``MOST_VIEWS``, by arithmetic alone; a table has the views it has.
+
+    Raises
+    ------
+    ParameterError
+        There would be too many.
+    """
+    if params.angles is not None:
+        return
+    psis = 360 / params.psi_step if params.psi_step else 1.0
+    views = psis * _directions_at_most(params, group)
+    if views > MOST_VIEWS:
+        raise ParameterError(f"these are about {views:.2g} views", "", f"ask for {MOST_VIEWS:.0e} at most")
+
+
+def _directions_at_most(params: GalleryParams, group: symmetry.PointGroup) -> float:
+    if params.view:
+        return len(params.view)
+    if params.tilt_series is not None:
+        _, first, last, step = params.tilt_series
+        return (last - first) / step + 1
+    if params.random is not None:
+        return params.random
+    steps = params.steps
+    if params.lattice == "product":
+        return math.prod((high - low) / step + 1 for (low, high), step in zip(_ranges(params), steps, strict=True))
+    return 4 * math.pi / math.radians(steps[0]) ** 2 / group.order
+
+
+def _ranges(params: GalleryParams) -> tuple[tuple[float, float], tuple[float, float]]:
+    return rot_range(params), tilt_range(params)
 
 
 def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.random.Generator) -> F64:
@@ -128,20 +166,28 @@ def _from_table(path: Path, group: symmetry.PointGroup) -> Views:
     notes: tuple[str, ...] = ()
     if _ANGLES[2] not in table.columns:
         notes = (f"{path} has no rlnAnglePsi: 0 is taken",)
-    columns = [star.numbers(table, c) if c in table.columns else np.zeros(len(table)) for c in _ANGLES]
+    columns = [_numbers(table, c, path) if c in table.columns else np.zeros(len(table)) for c in _ANGLES]
     angles = np.stack(columns, axis=1).astype(float)
     bad = np.flatnonzero(~np.isfinite(angles).all(axis=1))
     if len(bad):
         raise DataError(f"row {bad[0] + 1} has an angle that is not a number", path, "mend the table")
-    shifts_A = _pair(table, "rlnOriginXAngst", "rlnOriginYAngst")
-    shifts_px = _pair(table, "rlnOriginX", "rlnOriginY") if shifts_A is None else None
+    shifts_A = _pair(table, "rlnOriginXAngst", "rlnOriginYAngst", path)
+    shifts_px = _pair(table, "rlnOriginX", "rlnOriginY", path) if shifts_A is None else None
     return Views(angles, different_directions(angles), group, shifts_A, shifts_px, notes=notes)
 
 
-def _pair(table: pd.DataFrame, x: str, y: str) -> F64 | None:
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> F64:
+    """Return a column as numbers; the error names the file."""
     from emviewer.engine import star
 
+    try:
+        return star.numbers(table, column)
+    except DataError as err:
+        raise DataError(err.what, path, err.what_to_do) from None
+
+
+def _pair(table: pd.DataFrame, x: str, y: str, path: Path) -> F64 | None:
     if x not in table.columns or y not in table.columns:
         return None
-    pair: F64 = np.stack([star.numbers(table, x), star.numbers(table, y)], axis=1).astype(float)
+    pair: F64 = np.stack([_numbers(table, x, path), _numbers(table, y, path)], axis=1).astype(float)
     return pair
