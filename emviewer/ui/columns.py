@@ -36,6 +36,7 @@ _KNOWN = {
     "rlnCoordinateX": ("x", "px"),
     "rlnCoordinateY": ("y", "px"),
     "rlnImagePixelSize": ("pixel size", "Å"),
+    "frc05_A": ("FRC ½", "Å"),
     "rlnVoltage": ("voltage", "kV"),
     "rlnSphericalAberration": ("Cs", "mm"),
     "angleRot": ("rot", "°"),

@@ -30,8 +30,9 @@ THEN = (
     "residual_logdet", "zScoreResMean", "zScoreResVar", "zScoreResCov", "reason", "image_name",
 )  # fmt: skip
 SCORES = (*FIRST[1:], *THEN[:8])
+NOT_SHOWN = ("image", "map", "outlier")
+"""Columns that say what the row number, the map chosen and the status say already."""
 LOWER_IS_WORSE = ("cc", "cc_margin")
-TAGS_FILE = "tags.csv"
 SIGN_FROM = 1000
 """Images from which the contrast is told while the job has not said it."""
 FIGURE_ROWS = 5
@@ -126,6 +127,7 @@ class Comparison:
             columns[WINNER] = pd.Categorical.from_codes(winner, self.maps)
             columns |= {f"cc {name}": every[i] for i, name in enumerate(self.maps)}
         columns |= {name: own[name].array for name in THEN if name in own}
+        columns |= {str(c): own[c].array for c in own.columns if c not in columns and c not in NOT_SHOWN}
         return pd.DataFrame(columns, index=own.index, copy=False)
 
     def correlations(self, n: int) -> np.ndarray:
@@ -253,25 +255,6 @@ def set_tags(document: Document, rows: Sequence[int], tags: Sequence[str]) -> No
         if row < len(column):
             column[row] = tag
     document.table = document.table.assign(**{TAG: column})
-
-
-def read_tags(folder: Path) -> dict[int, str]:
-    """Return the tags that were given to a result."""
-    path = folder / TAGS_FILE
-    if not path.is_file():
-        return {}
-    with contextlib.suppress(ValueError, KeyError, pd.errors.ParserError):
-        found = pd.read_csv(path, dtype={"image": int, TAG: str})
-        return {int(i) - 1: str(t) for i, t in zip(found["image"], found[TAG], strict=True)}
-    return {}
-
-
-def write_tags(folder: Path, tags: dict[int, str]) -> None:
-    """Keep the tags beside the scores; a folder that cannot be written keeps none."""
-    rows = sorted(tags)
-    table = pd.DataFrame({"image": [r + 1 for r in rows], TAG: [tags[r] for r in rows]})
-    with contextlib.suppress(OSError):
-        table.to_csv(folder / TAGS_FILE, index=False)
 
 
 def open_growing(path: Path, final: Path) -> ImageStack:

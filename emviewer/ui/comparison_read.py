@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from emviewer.engine.errors import FileError
-from emviewer.ui.comparison import KEY, Comparison, open_growing, read_tags, refresh
+from emviewer.ui.comparison import KEY, Comparison, open_growing, refresh
+from emviewer.ui.comparison_keep import read_tags, read_views
 from emviewer.ui.workspace import Document
 
 
@@ -47,6 +48,7 @@ def read_comparison(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> 
         table["reason"] = table["reason"].fillna("")
         comparison.tables[str(name)] = table
         comparison.places[str(name)] = (folder / str(name), folder / str(name))
+    read_views(folder, comparison)
     if (folder / "ranking.csv").is_file():
         comparison.ranking = pd.read_csv(folder / "ranking.csv")
     best = str(comparison.summary.get("best_map"))

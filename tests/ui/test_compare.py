@@ -16,7 +16,7 @@ from emviewer.engine.params import validated
 from emviewer.engine.simulate_phantom import GaussianPhantom
 from emviewer.engine.star_write import write_particles
 from emviewer.engine.types import Map3D
-from emviewer.ui import comparison
+from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.compare_stage import turn
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.compare import ComparePanel
@@ -167,10 +167,10 @@ def test_the_verdict_says_map_exceptions_contrast(document):
 
 
 def test_tags_are_kept_beside_the_scores(planted, tmp_path):
-    comparison.write_tags(tmp_path, {4: "reject", 0: "1"})
-    assert comparison.read_tags(tmp_path) == {0: "1", 4: "reject"}
+    comparison_keep.write_tags(tmp_path, {4: "reject", 0: "1"})
+    assert comparison_keep.read_tags(tmp_path) == {0: "1", 4: "reject"}
     (tmp_path / "tags.csv").write_text("no,such\nthing,here\n")
-    assert comparison.read_tags(tmp_path) == {}
+    assert comparison_keep.read_tags(tmp_path) == {}
 
 
 def test_a_running_job_grows_a_document_that_ends_as_the_folder(window, planted, qtbot, tmp_path):
@@ -486,3 +486,23 @@ def test_a_low_pass_softens_the_pictures_and_leaves_the_scores(panel, scores, wo
     np.testing.assert_allclose(soft.image, soft.fitted + soft.residual, atol=3e-3 * sharp.image.std())
     assert panel.strip.values["cc"].text() == cc
     assert all(t.style is None or t.style.low_pass_A == 40.0 for t in scores.pictures.values())
+
+
+def test_views_set_by_hand_are_there_again_when_the_result_is_opened(planted, document, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(planted / "result", folder)
+    compared = comparison.of(document)
+    row = compared.tables["true"].loc[4].copy()
+    row["cc"], row["rot_deg"], row["reason"] = 0.123, 45.0, "view set by hand"
+    compared.tables["true"].loc[4] = row
+    pictures = {kind: np.full((BOX, BOX), 3.0, np.float32) for kind in comparison_keep.HAND_KINDS}
+    compared.replaced["true", 4] = pictures
+    comparison_keep.write_views(folder, comparison_keep.views_of(compared))
+    again = read_document(folder)
+    assert again.table.loc[4, "cc"] == 0.123 and again.table.loc[4, "reason"] == "view set by hand"
+    assert (comparison.of(again).stack("residuals")[4] == 3.0).all()
+    assert not (comparison.of(again).stack("residuals")[5] == 3.0).any()
+    comparison_keep.write_views(folder, {})
+    assert read_document(folder).table.loc[4, "cc"] != 0.123

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.filters_display import distribution
 from emviewer.engine.task import Check
-from emviewer.ui import comparison
+from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.compare_hand import Hand
 from emviewer.ui.panels.compare_looks import CompareLooks
@@ -271,12 +271,21 @@ class ComparePanel(CompareLooks):
             current.version += 1
             comparison.refresh(document)
             self.workspace.touch(document)
+            self._keep_views(document, current)
 
         images = view.images
         self.hand.leave()
         self.workspace.edited.emit(
             f"set the view of image {row + 1}", lambda: put(new, images), lambda: put(old, old_images)
         )
+
+    def _keep_views(self, document: Document, compared: comparison.Comparison) -> None:
+        """Write the views set by hand beside the scores, so that closing loses nothing."""
+        folder = document.path
+        if folder is not None and not document.streaming:
+            rows = comparison_keep.views_of(compared)
+            key = ("views", document.id)
+            self.runner.view(key, lambda check: comparison_keep.write_views(folder, rows), lambda _: None, slow=True)
 
     # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:

@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
-from emviewer.ui import comparison
+from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.workspace import Document
 
@@ -70,9 +70,8 @@ class CompareRows(Panel):
             folder = document.path
             if folder is not None and not document.streaming:
                 kept = dict(comparison.of(document).tags)  # type: ignore[union-attr]
-                self.runner.view(
-                    ("tags", document.id), lambda check: comparison.write_tags(folder, kept), lambda _: None, slow=True
-                )
+                key = ("tags", document.id)
+                self.runner.view(key, lambda check: comparison_keep.write_tags(folder, kept), lambda _: None, slow=True)
 
         self.workspace.edited.emit(
             f"tag {n} image{'s' * (n != 1)} {after or 'none'}", lambda: put([after] * n), lambda: put(before)
