@@ -188,6 +188,14 @@ def _rim(data: F32, mask: F32 | None) -> float:
     return float(np.median(data[:: max(1, len(data) // 32)]))
 
 
+def _slope(data: F32, axis: int, step: int) -> F32:
+    """Return the derivative along an axis (per voxel) at every ``step``-th voxel of each axis."""
+    place = np.clip(np.arange(0, data.shape[axis], step), 1, max(1, data.shape[axis] - 2))
+    thin = tuple(slice(None) if i == axis else slice(None, None, step) for i in range(3))
+    ahead, behind = (data[thin].take(place + k, axis=axis, mode="clip") for k in (1, -1))
+    return np.asarray((ahead - behind) / 2, np.float32)
+
+
 def _sample(where: NDArray[np.bool_], *maps: F32) -> list[NDArray[np.float32]]:
     """Return values of maps at some two million of the voxels asked for, the same of each."""
     step = max(1, int(np.ceil((where.size / FEW) ** (1 / 3))))
@@ -253,16 +261,13 @@ def _sigma(
 
 def misregistration(diff: F32, moved: F32, reference: F32) -> float:
     """Return the largest absolute correlation of a difference with the derivatives of the map by its six motions."""
-    power = float(np.sum(np.square(diff), dtype=np.float64))
-    whole = float(np.sum(np.square(reference), dtype=np.float64))
+    power, whole = (float(np.vdot(each, each)) for each in (diff, reference))
     if not power > 4e-4 * whole:
         return 0.0
     step = max(1, max(diff.shape) // 128)
-    small = tuple(slice(None, None, step) for _ in range(3))
-    d = diff[small]
-    slopes = [np.gradient(moved, axis=axis)[small].copy() for axis in (2, 1, 0)]
+    d = diff[::step, ::step, ::step]
+    gx, gy, gz = (_slope(moved, axis, step) for axis in (2, 1, 0))
     z, y, x = np.ix_(*(np.arange(0, n, step, dtype=np.float32) - n // 2 for n in diff.shape))
-    gx, gy, gz = slopes
     maps = [gx, gy, gz, gz * y - gy * z, gx * z - gz * x, gy * x - gx * y]
     norm = np.sqrt(np.sum(np.square(d), dtype=np.float64))
     found = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from emviewer.engine.types import F32
@@ -40,6 +41,11 @@ def blobs(
     mass = float(np.sum(reference, where=reference > 0, dtype=np.float64))
     smallest = max(resolution_A / pixel_size_A, 1.0) ** 3
     rows: list[tuple[float, ...]] = []
+    corner = _corner(np.abs(z) > threshold)
+    if corner is None:
+        return pd.DataFrame(columns=list(COLUMNS), dtype=float).astype({"sign": int})
+    z, diff = z[corner], diff[corner]
+    first = [s.start for s in corner]
     for sign in (1, -1):
         labels, count = ndimage.label(z > threshold if sign > 0 else z < -threshold)
         if count == 0:
@@ -53,11 +59,20 @@ def blobs(
                 continue
             weight = np.where(own, np.abs(diff[place]), 0).astype(np.float64)
             total = float(weight.sum())
-            corner = [s.start for s in place]
+            start = [f + s.start for f, s in zip(first, place, strict=True)]
             middle = [float((weight.sum(axis=tuple(j for j in range(3) if j != i)) * np.arange(n)).sum() / total)
                       for i, n in enumerate(weight.shape)]  # fmt: skip
-            at = [origin_A[i] + (corner[2 - i] + middle[2 - i]) * pixel_size_A for i in range(3)]
+            at = [origin_A[i] + (start[2 - i] + middle[2 - i]) * pixel_size_A for i in range(3)]
             peak = sign * float((sign * z[place])[own].max())
             rows.append((sign, size * pixel_size_A**3, *at, peak, total / mass if mass > 0 else np.nan))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"sign": int})
     return table.sort_values("mass_fraction", ascending=False, ignore_index=True)
+
+
+def _corner(above: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
+    """Return the smallest box that holds all voxels asked for, or None if there are none."""
+    spans = [np.flatnonzero(above.any(axis=tuple(j for j in range(3) if j != i))) for i in range(3)]
+    if len(spans[0]) == 0:
+        return None
+    z, y, x = (slice(int(s[0]), int(s[-1]) + 1) for s in spans)
+    return z, y, x

@@ -15,7 +15,7 @@ Shape = tuple[int, int, int]
 
 
 def half_transform(data: F32, weight: F32 | None = None, check: Check = never, out: C64 | None = None) -> C64:
-    """Return numpy's ``rfftn`` of ``data`` (times ``weight``) as complex64, shape (nz, ny, nx // 2 + 1); into ``out``."""
+    """Return numpy's ``rfftn`` of ``data`` (times ``weight``) as complex64 (nz, ny, nx // 2 + 1), in ``out``."""
     nz, ny, nx = data.shape
     half = np.empty((nz, ny, nx // 2 + 1), np.complex64) if out is None else out
 
