@@ -506,3 +506,53 @@ def test_views_set_by_hand_are_there_again_when_the_result_is_opened(planted, do
     assert not (comparison.of(again).stack("residuals")[5] == 3.0).any()
     comparison_keep.write_views(folder, {})
     assert read_document(folder).table.loc[4, "cc"] != 0.123
+
+
+def test_the_form_takes_what_is_open_and_offers_the_other_maps(window, planted, qtbot):
+    for name in ("images.star", "other.mrc", "true.mrc"):
+        window.open_document(read_document(planted / name))
+    window.show_task("compare")
+    form = window.inspector.task()
+    maps = form.form.fields["maps"].widget
+    assert form.form.values()["images"] == str(planted / "images.star")
+    assert maps.texts() == [str(planted / "true.mrc")]  # the one looked at
+    assert [title for title, _ in maps.offers()] == ["other", "true"]
+    maps.take(str(planted / "other.mrc"))
+    assert form.params().maps == [planted / "true.mrc", planted / "other.mrc"]
+    maps.take(str(planted / "true.mrc"))
+    assert form.params().maps == [planted / "other.mrc"]
+    qtbot.waitUntil(lambda: "20 images" in form.estimate.text(), timeout=5000)
+
+
+def test_a_wrong_symmetry_is_a_sentence_in_the_form_before_anything_runs(window, planted, qtbot):
+    window.open_document(read_document(planted / "images.star"))
+    window.open_document(read_document(planted / "true.mrc"))
+    window.show_task("compare")
+    form = window.inspector.task()
+    form.form.set_values({"sym": "Q7"})
+    qtbot.waitUntil(lambda: "Q7" in form.estimate.text(), timeout=5000)
+    assert not form.button.isEnabled()
+
+
+def test_the_keys_of_the_window_tag_walk_and_wipe(window, planted, qtbot):
+    opened = read_document(planted / "result")
+    opened.path = None
+    document = window.open_document(opened)
+    qtbot.waitUntil(lambda: {"compare", "scores", "plot"} <= {p.kind for p in window.area.panels()}, timeout=5000)
+    compare, scores = (next(p for p in window.area.panels() if p.kind == k) for k in ("compare", "scores"))
+    window.activateWindow()
+    window.area.bring(scores)
+    qtbot.waitUntil(lambda: window.actions_["tag_reject"].isEnabled() and scores.view.hasFocus(), timeout=5000)
+    first = shown_ids(scores)[0]
+    qtbot.waitUntil(lambda: window.workspace.row(document) == first)
+    qtbot.keyClick(scores.view, Qt.Key.Key_Delete)
+    qtbot.keyClick(scores.view, Qt.Key.Key_N)
+    qtbot.keyClick(scores.view, Qt.Key.Key_Space)
+    second = shown_ids(scores)[1]
+    assert comparison.of(document).tags == {first: "reject", second: "keep"}
+    qtbot.keyClick(scores.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert comparison.of(document).tags == {first: "reject"}
+    window.area.bring(compare)
+    qtbot.keyClick(compare, Qt.Key.Key_W)
+    assert compare.pictures.mode == "wipe"
+    qtbot.waitUntil(lambda: all(t.idle for t in scores.pictures.values()), timeout=5000)
