@@ -15,6 +15,7 @@ from scipy import fft as sfft
 
 from emviewer.engine import kernels_match as km
 from emviewer.engine.match_search import Matches, PolarSearch, Slices
+from emviewer.engine.rotations import random_rotations
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk, threads
 from emviewer.engine.types import F32, F64
@@ -93,6 +94,21 @@ class Matcher:
         if displacement_px is not None:
             out *= np.exp(-2j * np.pi / self.n * (displacement_px @ self.points.T))
         return out
+
+    def self_similarity(self, band: float, n_views: int = 12) -> float:
+        """Return the least correlation, over the group, of slices with those of the turned map, up to ring ``band``.
+
+        1 for a map that has the group's symmetry.
+        """
+        points = np.ascontiguousarray(self.points[self.radius <= band])
+        views = random_rotations(n_views, np.random.default_rng(0))
+        plain = self.slices.sample(points, views)
+        least = 1.0
+        for g in self.group:
+            turned = self.slices.sample(points, np.ascontiguousarray(views @ g))
+            norm = np.sqrt(_power(plain).sum() * _power(turned).sum())
+            least = min(least, float(np.vdot(turned, plain).real / norm) if norm > 0 else 1.0)
+        return least
 
     def search(self, images: F32, keep: int = 12, check: Check = never) -> Matches:
         """Search all views, in-plane angles and shifts in the coarse band; return the ``keep`` best distinct views."""

@@ -24,6 +24,8 @@ from emviewer.engine.types import Map3D
 
 BATCH_SECONDS = 0.05
 LARGEST_BATCH = 256
+SYMMETRIC = 0.7
+"""Least correlation of a map with itself, turned by its symmetry, in the coarse band."""
 
 
 def compare(params: CompareParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
@@ -76,6 +78,7 @@ class _Run:
         self.folder.stage("prepare")
         yield message(f"preparing {name}", first, total)
         comparison = MapComparison(volume, self.inputs, self.params)
+        self._say_other_symmetry(comparison, name)
         self.folder.stage("calibrate")
         yield message(f"{name}: contrast, weights and what chance would give", first, total)
         if self.sign is None:
@@ -97,6 +100,15 @@ class _Run:
         yield message(f"{name}: statistics of the residuals", first + len(table), total)
         writer.add_xmipp_covariance(table, check)
         yield _set_batch(table, name, first, total)
+
+    def _say_other_symmetry(self, comparison: MapComparison, name: str) -> None:
+        m = comparison.matcher
+        similar = m.self_similarity(1.5 * m.coarse)
+        if similar < SYMMETRIC:
+            self.folder.warn(
+                f"the map {name} does not have the symmetry {self.inputs.group.name} about these axes: turned by it, "
+                f"it correlates {similar:.2f} with itself; views are taken for equal that are not"
+            )
 
     def _fit_magnification(self, comparison: MapComparison, name: str, check: Check) -> None:
         factor = setup.fit_magnification(comparison, self.reader, check)
@@ -139,6 +151,8 @@ class _Run:
             output.write_ranking(self.folder, self.ranking)
         table = self.tables[self.best]
         explained = scores.explains(table, self.nulls.get(self.best)) if len(table) == len(self.reader) else None
+        if table["cc"].isna().all():
+            explained = None
         median = table["cc"].median()
         self.folder.summary |= {
             "n_images": len(self.reader),
@@ -151,6 +165,12 @@ class _Run:
             "box_px": self.inputs.grid.n,
             "hand": "undetermined: projections cannot tell a map from its mirror image",
         }
+        if self.reader.reasons:
+            first = min(self.reader.reasons)
+            self.folder.warn(
+                f"{len(self.reader.reasons)} of {len(self.reader)} images could not be used; image {first + 1}: "
+                f"{self.reader.reasons[first]}"
+            )
         if explained is False:
             self.folder.warn("none of the maps explains these images better than a map of random phases does")
 

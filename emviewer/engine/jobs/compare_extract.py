@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,11 @@ def best_particles(
     if images.members is not None and CLASS_COLUMN in images.members:
         classes = {str(i + 1) for i in rows}
         kept = images.members[images.members[CLASS_COLUMN].astype(str).str.strip().isin(classes)]
-        _write_star(folder, images.blocks, kept)
-    elif images.format == "cryosparc":
+        blocks = _beside(images.source)
+        _write_star(folder, images.blocks if blocks is None else blocks, kept)
+        folder.summary["n_extracted"] = len(kept)
+        return
+    if images.format == "cryosparc":
         record: Any = images.blocks["particles"]
         cryosparc.write_cs(folder / "best" / "particles.cs", record[rows])
     elif len(images.table.columns):
@@ -55,21 +59,28 @@ def best_particles(
 
 
 def _class3d_members(folder: ResultFolder, model: Any, best: str, inputs: Inputs) -> bool:
-    data = model.with_name(model.name.replace("_model.star", "_data.star"))
-    if not data.exists():
-        folder.warn(f"{data.name} is not beside {model.name}: the members of the best class are not known")
+    blocks = _beside(model)
+    if blocks is None:
+        folder.warn(f"no _data.star is beside {model.name}: the members of the best class are not known")
         return False
-    blocks = star_read.read_star(data)
     name = "particles" if "particles" in blocks else list(blocks)[-1]
     table = blocks[name]
     if CLASS_COLUMN not in table:
-        folder.warn(f"{data.name} has no {CLASS_COLUMN}: the members of the best class are not known")
+        folder.warn(
+            f"the _data.star beside {model.name} has no {CLASS_COLUMN}: the members of the best class are not known"
+        )
         return False
     number = [map_name for map_name, _ in inputs.maps].index(best) + 1
     kept = table[table[CLASS_COLUMN].astype(str).str.strip() == str(number)]
     _write_star(folder, blocks, kept)
     folder.summary["n_extracted"] = len(kept)
     return True
+
+
+def _beside(model: Path | None) -> dict[str, pd.DataFrame] | None:
+    """Return the blocks of the ``_data.star`` that RELION wrote beside a ``_model.star``, None if there is none."""
+    data = None if model is None else model.with_name(model.name.replace("_model.star", "_data.star"))
+    return star_read.read_star(data) if data is not None and data != model and data.is_file() else None
 
 
 def _write_star(folder: ResultFolder, blocks: Any, table: pd.DataFrame) -> None:

@@ -40,13 +40,12 @@ class Reader:
 
     def read(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], F32]:
         """Return the usable ones of ``ids`` and their images (k, n, n) on the grid."""
+        ids = self._with_angles(ids)
         try:
             images = self.inputs.stack[ids]
         except (EmviewerError, OSError):
-            if len(ids) == 1:
-                raise
             ids, images = self._one_by_one(ids)
-        flat = images.reshape(len(ids), -1)
+        flat = images.reshape(len(ids), images.shape[1] * images.shape[2])
         low, high = flat.min(axis=1, initial=np.inf), flat.max(axis=1, initial=-np.inf)
         finite = np.isfinite(low) & np.isfinite(high)
         usable = finite & (high > low)
@@ -55,6 +54,16 @@ class Reader:
                 "the image is empty" if finite[i] else "the image holds values that are no numbers"
             )
         return ids[usable], self.inputs.grid.images(images[usable])
+
+    def _with_angles(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of ``ids`` whose orientation can be used, if orientations are."""
+        poses = self.inputs.images.poses
+        if not self.inputs.use or poses is None:
+            return ids
+        known = np.isfinite(poses.rotations[ids]).all(axis=(1, 2)) & np.isfinite(poses.shifts_A[ids]).all(axis=1)
+        for i in ids[~known]:
+            self.reasons[int(i)] = "the table's angles or shifts are no numbers"
+        return ids[known]
 
     def _one_by_one(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], F32]:
         kept, images = [], []
