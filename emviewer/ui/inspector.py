@@ -20,6 +20,7 @@ from shiboken6 import isValid
 
 from emviewer.ui import theme
 from emviewer.ui.facts import facts_of
+from emviewer.ui.long_text import breakable
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.workspace import Document, Workspace
 
@@ -95,17 +96,12 @@ class FactsView(QWidget):
                 text.setSizePolicy(policy)
                 self._form.addRow(label, text)
             self._label(row, QFormLayout.ItemRole.LabelRole).setText(name)
-            self._label(row, QFormLayout.ItemRole.FieldRole).setText(_breakable(value))
+            self._label(row, QFormLayout.ItemRole.FieldRole).setText(breakable(value))
 
     def _label(self, row: int, role: QFormLayout.ItemRole) -> QLabel:
         widget = self._form.itemAt(row, role).widget()
         assert isinstance(widget, QLabel)
         return widget
-
-
-def _breakable(text: str) -> str:
-    """Let a long path break behind its slashes (a zero-width space)."""
-    return text.replace("/", "/\u200b") if len(text) > 24 else text
 
 
 class Inspector(QTabWidget):

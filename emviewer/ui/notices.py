@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from emviewer.ui import theme
+from emviewer.ui.long_text import breakable
 
 Level = Literal["info", "good", "warn", "error"]
 _ICONS = {"info": "info", "good": "done", "warn": "warning", "error": "error"}
@@ -61,7 +62,7 @@ class Notice(QFrame):
         self.level, self.text, self.key = level, text, key
         self.setAccessibleName(text)
         self._icon = QLabel()
-        self._label = QLabel(text)
+        self._label = QLabel(breakable(text))
         self._label.setWordWrap(True)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -23,6 +23,7 @@ from emviewer.ui.app import refuse_bad_pair
 from emviewer.ui.bug_report import BugDialog, install_hook
 from emviewer.ui.dialogs import HelpViewer
 from emviewer.ui.jobs_dock import Pace, time_words
+from emviewer.ui.notices import Notice
 from emviewer.ui.runner import JobHandle
 from emviewer.ui.settings import Settings
 from emviewer.ui.window import MainWindow
@@ -422,6 +423,15 @@ def test_a_table_whose_images_are_elsewhere_asks_for_the_project_folder(qtbot, w
     qtbot.waitUntil(lambda: document.stack is not None, timeout=5000)
     assert len(document.stack) == 3
     assert not any("Extract" in n.text for n in window.notices.notices())
+
+
+def test_a_notice_with_a_long_name_does_not_push_the_docks_aside(qtbot, window, map_file):
+    open_(qtbot, window, map_file)
+    window.resize(1200, 800)
+    before = window.minimumSizeHint().width()
+    window.notices.show_notice(Notice("warn", "not found: J204/extract/" + "10010466727_14sep05c_00004gr_" * 8))
+    QCoreApplication.sendPostedEvents()
+    assert window.minimumSizeHint().width() <= before + 100
 
 
 def test_a_built_in_map_opens_by_name(qtbot, window):
