@@ -12,6 +12,7 @@ def build(panel: RowsJobs, place: int) -> QMenu:
     """Return the menu for a right click at a place (-1: beside the images)."""
     menu = QMenu(panel)
     n = columns.grouped(max(1, panel.picker.count))
+    forms = "" if panel.can("tag_keep") else " as .mrcs and .star"  # scores are saved in other forms, too
     some = len(panel.selected_positions()) > 0
     entries: list[tuple[str, str, bool] | None] = [
         ("Open large\tEnter", "open_current", place >= 0),
@@ -24,9 +25,14 @@ def build(panel: RowsJobs, place: int) -> QMenu:
         ("Clear selection\tEsc", "select_none", panel.picker.count > 0),
         ("Select this and all above\t[", "select_above", place >= 0),
         ("Select this and all below\t]", "select_below", place >= 0),
+        ("Select all worse than this\t}", "select_worse", place >= 0),
+        *([None] if panel.can("tag_keep") else []),
+        ("Tag: keep\tSpace", "tag_keep", place >= 0),
+        ("Tag: reject\tDel", "tag_reject", place >= 0),
+        ("Tag: none\t0", "tag_none", place >= 0),
         None,
         (f"Average and standard deviation of {n}", "average", panel.picker.count > 1),
-        (f"Save {n} selected as .mrcs and .star…\tCtrl+Shift+S", "save_selected", some),
+        (f"Save {n} selected{forms}…\tCtrl+Shift+S", "save_selected", some),
         *([(f"Save the particles of {n} selected as .star…", "save_members", some)] if panel.has_members else []),
         None,
         ("Copy rows\tCtrl+C", "copy", some),
