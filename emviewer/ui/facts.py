@@ -70,6 +70,12 @@ _NAMES = {
     "min_separation_deg": "Nearest views",
     "views_per_second": "Speed",
     "pixel_size_known": "Pixel size known",
+    "snr": "Signal to noise",
+    "fsc_0.143_A": "FSC 0.143",
+    "fsc_0.5_A": "FSC 0.5",
+    "error_p95_deg": "95 % of errors within",
+    "error_median_o4_rad": "Median error, O(4)",
+    "agreement_of_starts": "Starts agree",
 }
 _UNITS = {"_deg": "°", "_A": " Å", "_px": " px", "_per_second": " a second", "_rad": " rad", "_MB": " MB"}
 

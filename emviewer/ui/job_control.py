@@ -151,7 +151,8 @@ class JobControl(QObject):
                 f"{job.title} ended early with {made} of {count_text(job.total)}, kept and marked partial: {job.error}"
             )
         else:
-            text = f"{job.title} was cancelled: {made} of {count_text(job.total)} are kept and marked partial."
+            kept = f"{made} of {count_text(job.total)} are" if job.total else "what was finished is"
+            text = f"{job.title} was cancelled: {kept} kept and marked partial."
         return Notice(
             "good" if job.state == "complete" else "warn",
             text,

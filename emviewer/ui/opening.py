@@ -141,7 +141,7 @@ def result_info(job: dict[str, Any]) -> dict[str, Any]:
     info: dict[str, Any] = {"job": job.get("job", "?"), "Status": job.get("status", "?")}
     inputs = [Path(entry["path"]).name for entry in job.get("inputs", []) if "path" in entry]
     if inputs:
-        info["Made from"] = ", ".join(inputs)
+        info["Made from"] = ", ".join(dict.fromkeys(inputs))
     seconds = sum(job.get("seconds", {}).values())
     if seconds:
         info["Took"] = f"{seconds:.1f} s"

@@ -21,10 +21,11 @@ from PySide6.QtWidgets import (
 
 from emviewer.engine.params import JobParams
 from emviewer.ui.latest import Throttle
+from emviewer.ui.notices import Notice
 from emviewer.ui.orientation_read import ERROR, JOBS, of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.orientation_lab_chain import Chain
-from emviewer.ui.panels.orientation_lab_map import MapPage
+from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
 from emviewer.ui.panels.orientation_lab_pages import DistancesPage, Page, RecoverPage, ReportPage, SimulatePage
 from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
 from emviewer.ui.runner import JobHandle, Runner
@@ -67,6 +68,7 @@ class OrientationLabPanel(Panel):
         self.forms: dict[str, TaskForm] = {}
         self.handles: dict[str, JobHandle] = {}
         self.chain = Chain(workspace)
+        self._given: dict[str, dict[str, Any]] = {}
         self.form_room = QStackedWidget()
         self.nothing = QLabel()
         self.nothing.setProperty("role", "dim")
@@ -74,6 +76,8 @@ class OrientationLabPanel(Panel):
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.nothing.setContentsMargins(14, 14, 14, 14)
         self.form_room.addWidget(self.nothing)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
         self.pages = self._make_pages()
         self._build()
         self._step_chosen(self.list.current)
@@ -98,8 +102,8 @@ class OrientationLabPanel(Panel):
         page = pages["reconstruct"]
         assert isinstance(page, MapPage)
         page.send_wanted.connect(self.send)
-        page.open_wanted.connect(lambda path: self._shell().open_paths([path]) if self._shell() else None)
-        page.said.connect(self._say)
+        page.flipped.connect(self._other_hand)
+        page.failed.connect(self.words.setText)
         return {name: page for name, page in pages.items() if name in self.steps}
 
     def _build(self) -> None:
@@ -111,8 +115,6 @@ class OrientationLabPanel(Panel):
         self.stack.addWidget(self.welcome)
         for page in self.pages.values():
             self.stack.addWidget(page)
-        self.words = QLabel()
-        self.words.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress")
@@ -166,8 +168,10 @@ class OrientationLabPanel(Panel):
         self.chain.show(document)
         if document is not None and document.info.get("job") in self.steps:
             self.list.choose(str(document.info["job"]))
-        self._offer(document)
         self._refresh()
+        form = self.forms.get(self.list.current)
+        if form is not None:
+            self._fill(self.list.current, form)
 
     def start(self, document: Document | None) -> None:
         """Begin where a document belongs: images to be recovered, a map to be simulated from."""
@@ -207,6 +211,8 @@ class OrientationLabPanel(Panel):
         self.nothing.setText(NO_FORM.get(name, ""))
         self.form_room.setCurrentWidget(form if form is not None else self.nothing)
         self._refresh()
+        if form is not None:
+            self._fill(name, form)
 
     def _shell(self) -> Any:
         """Return the window that runs jobs and opens files; None while the panel stands alone."""
@@ -232,17 +238,16 @@ class OrientationLabPanel(Panel):
         return self.forms[name]
 
     def _fill(self, name: str, form: TaskForm) -> None:
-        """Write into a form what the steps before have made; a field that a person filled stays."""
+        """Write into a form what the steps before have made, once: what a person then changes stays."""
         given = self.chain.inputs(name)
+        if self._given.get(name) == given:
+            return
+        self._given[name] = given
         if name == "simulate" and not given and not form.form.fields[form.input_name].value():
             given = FIRST
         known = {key: value for key, value in given.items() if key in form.form.fields}
         if known:
             form.form.set_values(known)
-
-    def _offer(self, document: Document | None) -> None:
-        for name, form in self.forms.items():
-            self._fill(name, form)
 
     def _run(self, name: str, job: str, params: JobParams, out: Path, overwrite: bool) -> JobHandle:
         handle: JobHandle = self._shell().run_job(job, params, out, overwrite)
@@ -276,7 +281,8 @@ class OrientationLabPanel(Panel):
         recovered = self.chain.results.get("recover")
         settled = recovered is not None and not recovered.streaming
         if "report" in found and settled and of(recovered) is not None and of(recovered).truth is not None:
-            found["report"] = State("done", error_words(recovered))
+            partial = recovered is not None and recovered.info.get("Status") == "partial"
+            found["report"] = State("partial" if partial else "done", error_words(recovered))
         if "distances" in found and not self.steps["distances"].job and (self.chain.shown("distances") is not None):
             found["distances"] = State("done")
         if found.get("reconstruct", State("waiting")).name == "waiting":
@@ -287,6 +293,10 @@ class OrientationLabPanel(Panel):
         return found
 
     def _show_states(self) -> None:
+        for name, handle in self.handles.items():
+            if handle.state in ("failed", "cancelled") and self.chain.give_up(name):
+                self._refresh()  # nothing new came: what was there before shows again
+                return
         states = self.states()
         self.list.show_states(states)
         name = self.list.current
@@ -304,29 +314,26 @@ class OrientationLabPanel(Panel):
     def _sentence(self, name: str, state: State) -> str:
         shown = self.chain.shown(name)
         if state.name in ("running", "queued", "failed", "cancelled", "partial"):
-            return f"{state.name.capitalize()}: {state.words}" if state.words else state.name.capitalize()
+            named = state.words.lower().startswith(state.name) or not state.words
+            return state.words or state.name.capitalize() if named else f"{state.name.capitalize()}: {state.words}"
         if shown is None:
             return self.steps[name].question + "."
         return f"{shown.title}: {summary_words(shown)}"
 
-    def _say(self, sentence: str) -> None:
-        self.words.setText(sentence)
-
     def _show_next(self, name: str, state: State) -> None:
         order = list(self.steps)
         following = next((n for n in order[order.index(name) + 1 :] if self.steps[n].job), "")
-        here = state.name in ("done", "partial") and bool(following)
+        settled = state.name in ("done", "partial") or (
+            state.name == "cancelled" and self.chain.shown(name) is not None
+        )
+        here = settled and bool(following)
         self.next_button.setVisible(here)
         if here:
             self.next_button.setText(f"Next: {self.steps[following].title}")
             self.next_button.setProperty("step", following)
 
     def _go_on(self) -> None:
-        following = str(self.next_button.property("step"))
-        form = self._form(following)
-        if form is not None:
-            self._fill(following, form)
-        self.list.choose(following)
+        self.list.choose(str(self.next_button.property("step")))
 
     # going on -------------------------------------------------------------------------------------------------------
     def send(self, job: str) -> None:
@@ -337,10 +344,27 @@ class OrientationLabPanel(Panel):
             return
         images = self.chain.images()
 
+        title = f"{orient.folder.name}, map" if orient.folder is not None else "map"
+
         def then(document: Document) -> None:
+            self._entitle(document, title)
             shell.show_task(job, images if job == "compare" and images is not None else document)
 
         shell.open_paths([path], then)
+
+    def _entitle(self, document: Document, title: str) -> None:
+        document.title = title
+        self.workspace.touch(document)
+
+    def _other_hand(self, folder: Path) -> None:
+        """Open the map of the other hand and say what it is worth."""
+        shell = self._shell()
+        if shell is None:
+            return
+        title = f"{folder.parent.name}, other hand"
+        shell.open_paths([folder / "map.mrc"], lambda document: self._entitle(document, title))
+        sentence = f"The other hand of {folder.parent.name} is written beside it. {HAND}"
+        shell.notices.show_notice(Notice("info", sentence, key=("hand", str(folder))))
 
     def inspector(self) -> list[tuple[str, QWidget]]:
         return []

@@ -49,6 +49,10 @@ class Chain:
         """Show no result made before now for this step: a new one is on its way."""
         self._begun[step] = max(self.workspace.documents, default=0)
 
+    def give_up(self, step: str) -> bool:
+        """Show again what was there before a job that made nothing; return whether there is a change."""
+        return step not in self.results and self._begun.pop(step, None) is not None
+
     def look(self) -> None:
         """Find the documents that belong together."""
         self.results = {}

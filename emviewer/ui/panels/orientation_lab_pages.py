@@ -136,7 +136,7 @@ class SpherePage(Page):
             self.sphere.set_directions(np.empty((0, 3)))
             return None
         self.sphere.set_group(group_of(document, self.workspace))
-        shown = None if values is None else values[self.placed]
+        shown = None if values is None else np.round(values[self.placed], 2)
         self.sphere.set_directions(numbers.direction_angles(angles[self.placed]), shown)
         return angles
 

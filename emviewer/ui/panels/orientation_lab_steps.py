@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QS
 
 from emviewer.engine.jobs import registry
 from emviewer.ui import theme
+from emviewer.ui.orientation_read import of
 from emviewer.ui.runner import JobHandle
 from emviewer.ui.workspace import Document
 
@@ -99,8 +100,9 @@ def state_of(handle: JobHandle | None, document: Document | None) -> State:
         return State("cancelled", "Cancelled; what was finished is kept" if kept else "Cancelled")
     if document is None:
         return State("waiting")
-    if document.streaming:
-        return State("running")
+    orient = of(document)
+    if document.streaming or (orient is not None and orient.folder is None):
+        return State("running", "Closing its files")
     status = str(document.info.get("Status", "complete"))
     return State("partial", "Ended early; kept") if status == "partial" else State("done")
 
