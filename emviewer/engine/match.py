@@ -96,18 +96,21 @@ class Matcher:
         return out
 
     def self_similarity(self, band: float, n_views: int = 12) -> float:
-        """Return the least correlation, over the group, of slices with those of the turned map, up to ring ``band``.
+        """Return the mean ring correlation of slices with those of the turned map up to ring ``band``.
 
-        1 for a map that has the group's symmetry.
+        The least over the operations of the group; 1 for a map that has its symmetry.
         """
-        points = np.ascontiguousarray(self.points[self.radius <= band])
+        inside = (self.radius <= band) & (self.radius > 1.5)
+        points, rings = np.ascontiguousarray(self.points[inside]), self.rings[inside]
         views = random_rotations(n_views, np.random.default_rng(0))
         plain = self.slices.sample(points, views)
+        power = np.bincount(rings, _power(plain).sum(axis=0))
         least = 1.0
         for g in self.group:
             turned = self.slices.sample(points, np.ascontiguousarray(views @ g))
-            norm = np.sqrt(_power(plain).sum() * _power(turned).sum())
-            least = min(least, float(np.vdot(turned, plain).real / norm) if norm > 0 else 1.0)
+            top = np.bincount(rings, (plain * turned.conj()).real.sum(axis=0))
+            norm = np.sqrt(power * np.bincount(rings, _power(turned).sum(axis=0)))
+            least = min(least, float(np.mean(top[norm > 0] / norm[norm > 0])))
         return least
 
     def search(self, images: F32, keep: int = 12, check: Check = never) -> Matches:
