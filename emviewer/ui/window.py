@@ -22,6 +22,7 @@ from emviewer.engine.errors import EmviewerError
 from emviewer.engine.params import JobParams
 from emviewer.ui import menus, theme
 from emviewer.ui.action_set import ActionSet
+from emviewer.ui.align_form import AlignForm
 from emviewer.ui.bug_report import BugDialog, is_bug, report_text
 from emviewer.ui.documents import DocumentsTree
 from emviewer.ui.facts import count_text
@@ -225,7 +226,7 @@ class MainWindow(WindowActions, QMainWindow):
             return
         form = self.inspector.task()
         if not isinstance(form, TaskForm) or form.job != name:
-            form = TaskForm(name, self.runner, self.run_job)
+            form = (AlignForm if name == "align" else TaskForm)(name, self.runner, self.run_job)
         if document is not None:
             form.set_input(document)
         form.offer(lambda: list(self.workspace.documents.values()), task(name).needs, self.workspace.current)

@@ -1,0 +1,401 @@
+"""Which map goes with which mask and particles: rows that keep what belongs to them whatever happens to others."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from emviewer.ui.opening import is_built_in
+from emviewer.ui.runner import Runner
+
+_ids = itertools.count(1)
+_ROW, _PART = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+PARTS = {"mask": "mask", "particles": "particle"}
+FILTERS = {"mask": "Maps (*.mrc *.map *.ccp4 *.gz);;All files (*)", "particles": "Particles (*.star *.cs);;All (*)"}
+
+
+NAMES = ("reference", "ref_mask", "maps", "mask", "particles")
+"""The parameters that the table stands for."""
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as text to compare."""
+    return [str(v) for v in value] if isinstance(value, (list, tuple)) else str(value) if value else value or None
+
+
+@dataclass(eq=False)
+class PairRow:
+    """A map with what belongs to it.
+
+    Parameters
+    ----------
+    path : str
+        The map; empty for a reference that is not chosen.
+    mask, particles : str
+        Files bound to it; empty for none.
+    beside : tuple of list of Path
+        Half maps, derived maps and masks found beside it.
+    looked : bool
+        Whether it was looked for them.
+    """
+
+    path: str
+    mask: str = ""
+    particles: str = ""
+    beside: tuple[list[Path], list[Path], list[Path]] = ([], [], [])
+    looked: bool = False
+    id: int = field(default_factory=_ids.__next__)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path if is_built_in(self.path) else Path(self.path).name
+
+    def found_text(self) -> str:
+        """Return what was found beside the map, in words; empty for nothing."""
+        halves, derived, masks = self.beside
+        words = [f"{len(halves)} half maps" if len(halves) != 1 else "1 half map"] if halves else []
+        words += [f"{len(derived)} sharpened or filtered"] if derived else []
+        words += ["mask" if len(masks) == 1 else f"{len(masks)} masks"] if masks else []
+        return ", ".join(words)
+
+
+class Pairing:
+    """The reference and the maps of an alignment, without any widget."""
+
+    def __init__(self) -> None:
+        self.reference = PairRow("")
+        self.maps: list[PairRow] = []
+
+    def rows(self) -> list[PairRow]:
+        """Return reference and maps."""
+        return [self.reference, *self.maps]
+
+    def row(self, number: int) -> PairRow | None:
+        """Return the row of an id."""
+        return next((r for r in self.rows() if r.id == number), None)
+
+    def add(self, path: str) -> PairRow:
+        """Add a map; one that is there already is not added again."""
+        known = next((r for r in self.maps if r.path == path), None)
+        if known is None:
+            known = PairRow(path)
+            self.maps.append(known)
+        return known
+
+    def remove(self, row: PairRow) -> None:
+        """Take a map out; the others keep what belongs to them."""
+        self.maps = [r for r in self.maps if r is not row]
+
+    def make_reference(self, row: PairRow) -> None:
+        """Let a map and the reference change places, each with what belongs to it."""
+        place = self.maps.index(row)
+        if self.reference.path:
+            self.maps[place] = self.reference
+        else:
+            del self.maps[place]
+        self.reference = row
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Take the parameters of a form: rows that are known by their path keep their identity.
+
+        Parameters that are as :meth:`values` gave them change nothing: a mask of one of several maps stays its own.
+        """
+        if {name: _plain(values.get(name)) for name in NAMES} == {n: _plain(v) for n, v in self.values().items()}:
+            return
+        given = str(values.get("reference") or "")
+        if given != self.reference.path:
+            self.reference = next((r for r in self.maps if r.path == given), PairRow(given))
+        self.reference.mask = str(values.get("ref_mask") or "")
+        known = {r.path: r for r in self.maps}
+        self.maps = [known.get(str(p)) or PairRow(str(p)) for p in values.get("maps") or [] if str(p)]
+        for part in PARTS:
+            files = [str(p) for p in values.get(part) or []]
+            if len(files) in (1, len(self.maps)) and files:
+                for row, file in zip(self.maps, files if len(files) > 1 else files * len(self.maps), strict=True):
+                    setattr(row, part, file)
+            elif not files and part in values:
+                for row in self.maps:
+                    setattr(row, part, "")
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters; masks and particles in the order of the maps."""
+        out: dict[str, Any] = {
+            "reference": self.reference.path or None,
+            "ref_mask": self.reference.mask or None,
+            "maps": [r.path for r in self.maps],
+        }
+        for part in PARTS:
+            files = [getattr(r, part) for r in self.maps if getattr(r, part)]
+            out[part] = files[:1] if files and len(set(files)) == 1 and len(files) == len(self.maps) else files
+        return out
+
+    def problem(self) -> str:
+        """Return why these rows cannot be aligned; empty if they can."""
+        for part, word in PARTS.items():
+            given = [bool(getattr(r, part)) for r in self.maps]
+            if any(given) and not all(given):
+                missing = next(r.name for r in self.maps if not getattr(r, part))
+                said = f"{sum(given)} of {len(given)} maps have a {word} file, {missing} has none"
+                return f"{said}: give one to all of them, or to none."
+        if self.reference.path and any(r.path == self.reference.path for r in self.maps):
+            return f"{self.reference.name} is the reference and one of the maps."
+        return ""
+
+
+class PairingTable(QWidget):
+    """Reference and maps, each with its mask, its particles and what was found beside it.
+
+    Parameters
+    ----------
+    runner : Runner
+        Looks beside the maps in a lane.
+
+    Attributes
+    ----------
+    offers : callable
+        ``offers() -> [(title, path)]`` of open maps.
+
+    Signals
+    -------
+    edited
+        A person changed something.
+    """
+
+    edited = Signal()
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.runner = runner
+        self.pairing = Pairing()
+        self.offers: Callable[[], list[tuple[str, str]]] = list
+        self._shown: object = None
+        self.tree = QTreeWidget()
+        self.tree.setAccessibleName("Maps with their masks and particles")
+        self.tree.setColumnCount(2)
+        self.tree.setHeaderHidden(True)
+        self.tree.setIndentation(12)
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.tree.header().setStretchLastSection(True)
+        self.tree.itemActivated.connect(lambda item, _: self._menu_at(item))
+        self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.tree.customContextMenuRequested.connect(lambda at: self._menu_at(self.tree.itemAt(at), at))
+        self.tree.currentItemChanged.connect(lambda *_: self._allow())
+        self.add_button = _button("Add map…", "Add maps that are open, or files")
+        self.add_button.clicked.connect(self._add_menu)
+        self.remove_button = _button("Remove", "Take the map out; the others keep their masks and particles")
+        self.remove_button.clicked.connect(lambda: self.remove(self._row_of(self.tree.currentItem())))
+        self.reference_button = _button("Make reference", "Let this map be the one that the others are aligned to")
+        self.reference_button.clicked.connect(lambda: self.make_reference(self._row_of(self.tree.currentItem())))
+        self.wrong = QLabel()
+        self.wrong.setProperty("role", "wrong")
+        self.wrong.setWordWrap(True)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(4)
+        for button in (self.add_button, self.remove_button, self.reference_button):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 12, 0)
+        column.setSpacing(4)
+        title = QLabel("Maps")
+        title.setProperty("role", "title")
+        title.setBuddy(self.tree)
+        for widget in (title, self.tree):
+            column.addWidget(widget)
+        column.addLayout(buttons)
+        column.addWidget(self.wrong)
+        self.refresh()
+
+    # contents -------------------------------------------------------------------------------------------------------
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Show the parameters of a form."""
+        self.pairing.take(values)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write the rows anew if they changed, and look beside maps that are new."""
+        rows = self.pairing.rows()
+        state = [(r.id, r.path, r.mask, r.particles, r.found_text()) for r in rows]
+        self.wrong.setText(self.pairing.problem())
+        self.wrong.setVisible(bool(self.wrong.text()))
+        if state == self._shown:
+            return
+        self._shown = state
+        current = self._row_of(self.tree.currentItem())
+        self.tree.clear()
+        for place, row in enumerate(rows):
+            self._write(row, "Reference" if place == 0 else f"Map {place}", place == 0)
+            if current is row:
+                self.tree.setCurrentItem(self.tree.topLevelItem(place))
+        lines = sum(1 + self.tree.topLevelItem(i).childCount() for i in range(self.tree.topLevelItemCount()))
+        height = self.tree.fontMetrics().height() + 8
+        self.tree.setMinimumHeight(min(lines, 12) * height + 8)
+        self._allow()
+        for row in rows:
+            if row.path and not is_built_in(row.path):
+                self._look_beside(row)
+
+    def _write(self, row: PairRow, word: str, is_reference: bool) -> None:
+        top = QTreeWidgetItem([word, row.name or "choose…"])
+        top.setToolTip(1, row.path or "Double-click to choose")
+        top.setData(0, _ROW, row.id)
+        top.setData(0, _PART, "path")
+        self.tree.addTopLevelItem(top)
+        font = top.font(0)
+        font.setBold(True)
+        top.setFont(0, font)
+        parts = ["mask"] if is_reference else list(PARTS)
+        for part in parts:
+            value = getattr(row, part)
+            item = QTreeWidgetItem([part, Path(value).name if value else "automatic" if part == "mask" else "none"])
+            item.setToolTip(1, value or "Double-click to choose")
+            item.setData(0, _ROW, row.id)
+            item.setData(0, _PART, part)
+            if not value:
+                item.setForeground(1, self.palette().placeholderText())
+            top.addChild(item)
+        found = row.found_text()
+        if found:
+            item = QTreeWidgetItem(["beside it", found])
+            item.setToolTip(1, "\n".join(p.name for group in row.beside for p in group))
+            item.setData(0, _ROW, row.id)
+            item.setData(0, _PART, "beside")
+            top.addChild(item)
+        top.setExpanded(True)
+
+    def _look_beside(self, row: PairRow) -> None:
+        def look(check: Any) -> tuple[list[Path], list[Path], list[Path]]:
+            from emviewer.engine.jobs.align_inputs import find_siblings
+
+            return find_siblings(Path(row.path))
+
+        def seen(found: tuple[list[Path], list[Path], list[Path]]) -> None:
+            row.beside = found
+            self.refresh()
+
+        if not row.looked:
+            row.looked = True
+            self.runner.view((id(self), "beside", row.id), look, seen, fail=lambda error: None, slow=True)
+
+    def _row_of(self, item: QTreeWidgetItem | None) -> PairRow | None:
+        return None if item is None else self.pairing.row(item.data(0, _ROW))
+
+    def _allow(self) -> None:
+        row = self._row_of(self.tree.currentItem())
+        one = row is not None and row in self.pairing.maps
+        self.remove_button.setEnabled(one)
+        self.reference_button.setEnabled(one)
+
+    # hands ----------------------------------------------------------------------------------------------------------
+    def add(self, path: str) -> None:
+        """Add a map; the first goes to the reference if that is not chosen."""
+        if not self.pairing.reference.path:
+            self.pairing.reference = PairRow(path)
+        else:
+            self.pairing.add(path)
+        self._changed()
+
+    def remove(self, row: PairRow | None) -> None:
+        """Take a map out."""
+        if row is not None:
+            self.pairing.remove(row)
+            self._changed()
+
+    def make_reference(self, row: PairRow | None) -> None:
+        """Let a map be the reference."""
+        if row is not None and row in self.pairing.maps:
+            self.pairing.make_reference(row)
+            self._changed()
+
+    def bind(self, row: PairRow, part: str, path: str) -> None:
+        """Bind a file to a row: ``path``, ``mask`` or ``particles``; an empty one takes it away."""
+        if part == "path":
+            row.path, row.beside, row.looked = path, ([], [], []), False
+        else:
+            setattr(row, part, path)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.refresh()
+        self.edited.emit()
+
+    def _add_menu(self) -> None:
+        taken = {r.path for r in self.pairing.rows()}
+        menu = QMenu(self)
+        for title, path in self.offers():
+            if path not in taken:
+                menu.addAction(title, lambda p=path: self.add(p))
+        menu.addSeparator()
+        menu.addAction("Choose files…", self._add_files)
+        menu.exec(self.add_button.mapToGlobal(self.add_button.rect().bottomLeft()))
+        menu.deleteLater()
+
+    def _add_files(self) -> None:
+        folder = str(Path(self.pairing.reference.path).parent) if self.pairing.reference.path else ""
+        for name in QFileDialog.getOpenFileNames(self, "Choose maps", folder, FILTERS["mask"])[0]:
+            self.add(name)
+
+    def menu_for(self, row: PairRow, part: str) -> QMenu:
+        """Return what can be done with a part of a row."""
+        menu = QMenu(self)
+        if part == "beside":
+            for path in row.beside[2]:
+                menu.addAction(f"Use {path.name} as mask", lambda p=path: self.bind(row, "mask", str(p)))
+            return menu
+        if part == "path":
+            for title, path in self.offers():
+                menu.addAction(title, lambda p=path: self.bind(row, "path", p))
+        if part == "mask":
+            for path in row.beside[2]:
+                menu.addAction(f"{path.name} (beside it)", lambda p=path: self.bind(row, "mask", str(p)))
+        menu.addSeparator()
+        menu.addAction("Choose a file…", lambda: self._choose(row, part))
+        if part in PARTS and getattr(row, part):
+            menu.addAction("None", lambda: self.bind(row, part, ""))
+        if part == "path" and row in self.pairing.maps:
+            menu.addAction("Make reference", lambda: self.make_reference(row))
+            menu.addAction("Remove", lambda: self.remove(row))
+        return menu
+
+    def _menu_at(self, item: QTreeWidgetItem | None, at: QPoint | None = None) -> None:
+        row = self._row_of(item)
+        if item is None or row is None:
+            return
+        menu = self.menu_for(row, str(item.data(0, _PART)))
+        where = at if at is not None else self.tree.visualItemRect(item).bottomLeft()
+        if menu.actions():
+            menu.exec(self.tree.viewport().mapToGlobal(where))
+        menu.deleteLater()
+
+    def _choose(self, row: PairRow, part: str) -> None:
+        start = getattr(row, part) or row.path
+        name, _ = QFileDialog.getOpenFileName(self, f"Choose the {part}", start, FILTERS.get(part, FILTERS["mask"]))
+        if name:
+            self.bind(row, part, name)
+
+
+def _button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setMinimumHeight(26)
+    return button
