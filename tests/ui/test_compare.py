@@ -204,6 +204,7 @@ def test_walking_goes_from_the_worst_by_the_current_sort(panel, scores, workspac
     assert workspace.row(document) == order[1]
     scores.sort([("cc", False)])
     best = shown_ids(scores)
+    assert panel.header.place.text().endswith(f"{best.index(order[1]) + 1} of {N}")
     workspace.set_row(document, best[0])
     panel.do_next_worst()
     panel.do_next_worst()

@@ -55,10 +55,9 @@ class ComparePanel(CompareLooks):
         self.hand_strip.back_wanted.connect(self.hand.leave)
         w = self.workspace
         w.changed.connect(lambda d: self._reload() if d is self.document else None)
-        w.row_changed.connect(lambda i: self._show_row() if self.document and i == self.document.id else None)
-        w.selection_changed.connect(
-            lambda i: self._show_selected() if self.document and i == self.document.id else None
-        )
+        w.row_changed.connect(lambda number: self._show_row() if self._is_shown(number) else None)
+        w.order_changed.connect(lambda number: self._show_place() if self._is_shown(number) else None)
+        w.selection_changed.connect(lambda number: self._show_selected() if self._is_shown(number) else None)
 
     def _is_shown(self, number: int) -> bool:
         return self.document is not None and number == self.document.id
