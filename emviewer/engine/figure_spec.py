@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -169,6 +169,7 @@ class TripletsSpec(FigureSpec):
 
 
 AnyFigure = GallerySpec | SlicesSpec | ImageSpec | TripletsSpec
+KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
 
 
@@ -193,6 +194,9 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
         figure = _ADAPTER.validate_python(spec)
     except ValidationError as err:
         first = err.errors(include_url=False)[0]
+        if first["type"].startswith("union_tag"):
+            what = f"there is no figure of the kind {spec['kind']!r}" if "kind" in spec else "the figure has no kind"
+            raise ParameterError(what, where, f"choose one of {', '.join(KINDS)}") from None
         place = ".".join(str(part) for part in first["loc"][1:]) or "kind"
         raise ParameterError(
             f"the figure's {place} is wrong: {first['msg'].removeprefix('Value error, ')}", where, "mend the spec"

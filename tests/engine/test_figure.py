@@ -141,8 +141,8 @@ def test_a_projection_can_be_drawn(folder, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "error", "said"),
     [
-        ({"kind": "pie"}, ParameterError, "kind"),
-        ({}, ParameterError, "kind"),
+        ({"kind": "pie"}, ParameterError, "no figure of the kind 'pie': choose one of gallery, slices, image, "),
+        ({}, ParameterError, "the figure has no kind"),
         ({"kind": "gallery"}, ParameterError, "names no images"),
         (gallery(width_mm="wide"), ParameterError, "width_mm"),
         (gallery(nonsense=1), ParameterError, "nonsense"),
