@@ -14,7 +14,8 @@ from emviewer.engine.types import F32, Map3D, RigidTransform
 COARSE = 64
 """Longest edge of the grid on which the mask is found; 64³ takes 0.05 s, and the edge is soft anyway."""
 DETAIL_A = 15.0
-MARGIN_A = 6.0
+MARGIN_A = 8.0
+LEVEL = 0.05
 EDGE_A = 10.0
 
 
@@ -22,7 +23,7 @@ def coarse_mask(volume: Map3D) -> tuple[F32, float] | None:
     """Return a soft mask around the density on a coarse cube, with the cube's pixel size.
 
     The map is low-passed to 15 Å (4 voxels if coarser); what stands three deviations above the solvent, and above
-    12 % of the height of the density, is kept without specks, its holes are filled, and it grows by 6 Å and a soft edge
+    5 % of the height of the density, is kept without specks, its holes are filled, and it grows by 8 Å and a soft edge
     of 10 Å.
 
     Returns
@@ -43,7 +44,7 @@ def coarse_mask(volume: Map3D) -> tuple[F32, float] | None:
     level = float(np.median(shell))
     noise = 1.4826 * float(np.median(np.abs(shell - level)))
     height = float(np.percentile(smooth[radius < 0.5 * m - 1], 99.8)) - level
-    above = (smooth > level + max(3 * noise, 0.12 * height)) & (radius < 0.5 * m - 1)
+    above = (smooth > level + max(3 * noise, LEVEL * height)) & (radius < 0.5 * m - 1)
     kept = _without_specks(above)
     share = float(kept.sum()) / (np.pi / 6 * m**3)
     if not 0.002 < share < 0.7:

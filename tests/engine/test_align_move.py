@@ -30,9 +30,8 @@ def motion(seed: int, flipped: bool, length_A: float = 4.0) -> RigidTransform:
 
 def phantom(box: int, pixel: float, seed: int = 0, spread: float = 0.16) -> GaussianPhantom:
     rng = np.random.default_rng(seed)
-    return GaussianPhantom(
-        rng.normal(0, spread / 2, (30, 3)).clip(-spread, spread) * box, rng.uniform(1.2, 2.2, 30), rng.uniform(0.5, 1.5, 30)
-    )  # fmt: skip
+    centres = rng.normal(0, spread / 2, (30, 3)).clip(-spread, spread) * box
+    return GaussianPhantom(centres, rng.uniform(1.2, 2.2, 30), rng.uniform(0.5, 1.5, 30))
 
 
 def exactly_moved(p: GaussianPhantom, pixel: float, m: RigidTransform, box: int, to: float) -> np.ndarray:
