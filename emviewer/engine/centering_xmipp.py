@@ -127,8 +127,8 @@ def _mirror_angle(image: F64, frame: Frame) -> float:
         for sign in (1, -1)
     )
     likeness = sfft.irfft((rings * mirrored.conj() * radius[:, None]).sum(0), count, workers=1)
-    # y' of the output is -s x + c y: a positive angle of the matrix turns against the polar angle
-    best = -float(np.degrees(angle[int(likeness.argmax())]))
+    # the matrix turns against the polar angle: by half of what the mirror image lacks, both meet
+    best = float(np.degrees(angle[int(likeness.argmax())]))
     return (best + 90) % 180 - 90 if (best + 90) % 180 else 90.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.
     yield message("opening classes and members")
     classes = center_classes.open_classes(params, folder)
     form, members = _members(params, classes)
+    if form == "cryosparc" and classes.counted:
+        classes = replace(classes, numbers=classes.numbers - 1)
     for note in members.notes if members is not None else ():
         folder.warn(note)
     members_A = float(members.pixel_A[0]) if members is not None else 0.0

@@ -33,6 +33,8 @@ class Classes:
         Of the images; 0 if they do not tell.
     members : path or None
         The table of members, if known.
+    counted : bool
+        Whether the classes are a plain stack, whose numbers were counted from 1.
     blocks : mapping or None
         An Xmipp file that was read already and holds the members.
     """
@@ -41,6 +43,7 @@ class Classes:
     numbers: NDArray[np.int64]
     pixel_size_A: float
     members: Path | None
+    counted: bool = False
     blocks: dict[str, pd.DataFrame] | None = None
 
 
@@ -65,7 +68,8 @@ def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
         edge = images.pixel_size_A if images.pixel_size_known else 0.0
         blocks: Any = images.blocks if images.members is not None and params.particles is None else None
         numbers = _numbers(images.table, kind, images.stack.n)
-        found = Classes(images.stack, numbers, edge, params.particles, blocks)
+        counted = kind in ("images", "map")
+        found = Classes(images.stack, numbers, edge, params.particles, counted, blocks)
     height, width = found.stack.shape
     if height != width:
         raise DataError(f"the class averages are {width}×{height} px, not square", params.classes, "crop them")
