@@ -130,6 +130,7 @@ def test_points_beyond_many_are_drawn_as_density(panel, runner, qtbot):
     rng = np.random.default_rng(1)
     table = pd.DataFrame({"cc": rng.normal(size=300_000), "outlier_score": rng.normal(size=300_000)})
     panel.show_document(panel.workspace.add(Document("images", "many", table=table)))
+    qtbot.waitUntil(lambda: len(panel.view.x) == len(table), timeout=5000)
     colours = {panel.view.grab().toImage().pixelColor(x, 150).name() for x in range(80, 450, 2)}
     assert len(colours) > 10
 

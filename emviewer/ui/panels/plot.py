@@ -16,6 +16,7 @@ from emviewer.ui.panels.base import Panel
 from emviewer.ui.plot_view import PlotView
 from emviewer.ui.row_order import sortable
 from emviewer.ui.runner import Runner
+from emviewer.ui.table_model import SORT_ELSEWHERE
 from emviewer.ui.workspace import Document, Workspace
 
 COUNT = "\0count"
@@ -113,7 +114,6 @@ class PlotPanel(Panel):
         if table is None:
             self.view.set_points(np.empty(0), np.empty(0), ("", ""))
             return
-        self.ids = table.index.to_numpy(np.int64)
         if list(table.columns) != self._named:
             self._named = list(table.columns)
             self._fill(table)
@@ -147,8 +147,22 @@ class PlotPanel(Panel):
         across, up = (box.currentData() for box in self.boxes)
         if table is None or across is None:
             return
-        values = [None if name == COUNT else sortable(table[name]) for name in (across, up)]
-        self.view.set_points(values[0], values[1], (columns.title(across), columns.title(up) if up != COUNT else ""))
+        titles = (columns.title(across), columns.title(up) if up != COUNT else "")
+        ids = table.index.to_numpy(np.int64)
+
+        def read() -> list[np.ndarray | None]:
+            return [None if name == COUNT else sortable(table[name]) for name in (across, up)]
+
+        key = (id(self), "columns")
+        if len(table) < SORT_ELSEWHERE:
+            self.runner.drop_views(key)
+            self._draw(read(), titles, ids)
+        else:  # a million texts take a second to become numbers
+            self.runner.view(key, lambda check: read(), lambda values: self._draw(values, titles, ids))
+
+    def _draw(self, values: list[np.ndarray | None], titles: tuple[str, str], ids: np.ndarray) -> None:
+        self.ids = ids
+        self.view.set_points(values[0], values[1], titles)
         self._show_selected()
         self._show_current()
 
