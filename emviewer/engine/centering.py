@@ -90,8 +90,8 @@ def find_centres(
 
     Notes
     -----
-    Medians on simulated classes of 80 px (target, off-centre, with a neighbour): T20S with ``auto`` 0.28, 0.45 and
-    0.18 px; without symmetry 0.48 px alone and 0.62 px with a neighbour.
+    Medians with ``auto`` on simulated classes of 80 px: T20S 0.28 px, off-centre 0.45 px, with a neighbour 0.18 px;
+    without symmetry 0.42 to 0.55 px alone and 0.49 to 0.80 px with a neighbour.
     """
     k, n = len(images), images.shape[1]
     images = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,7 +1,10 @@
 """Xmipp's ten iterations of mirror correlation, as an oracle for what ``xmipp_transform_center_image`` finds.
 
 Made from the description of the procedure, not from its code. Its centre is where the image resembles its mirror
-images best, so it is right only for projections that are symmetric, and it always turns the image.
+images best, so it is right only for projections that are symmetric, and it always turns the image. The mirror images
+are the rows and columns read backwards, which puts the centre of an even box at ``n / 2 - 1/2``: half a pixel off on
+both axes. Medians on simulated T20S classes (target, off-centre, neighbour): 0.71, 0.83, 0.63 px, Xmipp's own program
+0.69, 0.85, 0.64; on a particle without symmetry 1.7 px, and 2.2 px with a neighbour.
 """
 
 from __future__ import annotations
@@ -67,9 +70,8 @@ def _moved(image: F64, matrix: F64, move: F64, frame: Frame) -> F64:
 
 
 def _mirrored(image: F64, axes: tuple[int, ...]) -> F64:
-    """Return the mirror image about ``n // 2``."""
-    flipped = np.flip(image, axes)
-    return np.roll(flipped, 1, axes) if image.shape[0] % 2 == 0 else flipped
+    """Return the image read backwards: for an even box its mirror about ``n / 2 - 1/2``, as Xmipp's."""
+    return np.flip(image, axes)
 
 
 def _mean_shift(image: F64) -> F64:
