@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +160,18 @@ class AlignPanel(AlignCutsPanel):
         known = Path(given) if Path(given).exists() or str(given).startswith("phantom:") else found.reference
         return (str(known), str(moving), each.size, found.parameters.get("pixel_size"), each.name)
 
-    def read(self, wanted: tuple[Any, ...], check: Check) -> tuple[Volume, Volume, MovedCuts]:
+    def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
         given, moved, size, pixel, _ = wanted
-        reference = read_volume(Path(given), check, pixel)
-        moving = read_volume(Path(moved), check, pixel)
-        if size != 1.0:
-            scaled = moving.map.with_pixel_size(moving.map.pixel_size_A * size)
-            moving = Volume(scaled, moving.distribution, moving.levels, moving.sigma)
-        return reference, moving, MovedCuts(moving.map, reference.map)
+
+        def read(check: Check) -> tuple[Volume, Volume, MovedCuts]:
+            reference = read_volume(Path(given), check, pixel)
+            moving = read_volume(Path(moved), check, pixel)
+            if size != 1.0:
+                scaled = moving.map.with_pixel_size(moving.map.pixel_size_A * size)
+                moving = Volume(scaled, moving.distribution, moving.levels, moving.sigma)
+            return reference, moving, MovedCuts(moving.map, reference.map)
+
+        return read
 
     def take(self, read: tuple[Volume, Volume, MovedCuts]) -> Volume:
         reference, self.moving, self.cutter = read
@@ -186,27 +191,27 @@ class AlignPanel(AlignCutsPanel):
             return STILL
         return each.motion or STILL
 
-    def cut(self, plane: Plane, state: SliceState, check: Check) -> Pair | None:
-        cutter, reader = self.cutter, self.reader
-        if cutter is None or reader is None:
-            return None
-        index = state.voxel[plane.normal]
-        first = reader.cut(plane, index, state.half_width, check)
-        quick = self._dragging is not None
-        planes = range(max(0, index - state.half_width), min(state.size[plane.normal], index + state.half_width + 1))
-        second = np.zeros_like(first) if not quick else None
-        if second is None:
-            return Pair(first, cutter.cut(self.motion(), plane, index, quick=True))
-        motion = self.motion()
-        for k in planes:
-            check()
-            second += cutter.cut(motion, plane, k)
-        return Pair(first, second / np.float32(len(planes)))
+    def cutting(self, state: SliceState) -> Callable[[Plane, Check], Any]:
+        cutter, reader, motion, quick = self.cutter, self.reader, self.motion(), self._dragging is not None
+        assert cutter is not None and reader is not None
 
-    def got_cut(self, plane: Plane, made: Pair | None) -> None:
-        if made is not None:
-            self.pairs[plane.name] = made
-            self._paint_plane(plane)
+        def cut(plane: Plane, check: Check) -> Pair:
+            index, half = state.voxel[plane.normal], 0 if quick else state.half_width
+            first = reader.cut(plane, index, half, check)
+            if quick:
+                return Pair(first, cutter.cut(motion, plane, index, quick=True))
+            planes = range(max(0, index - half), min(state.size[plane.normal], index + half + 1))
+            second = np.zeros_like(first)
+            for k in planes:
+                check()
+                second += cutter.cut(motion, plane, k)
+            return Pair(first, second / np.float32(len(planes)))
+
+        return cut
+
+    def got_cut(self, plane: Plane, made: Pair) -> None:
+        self.pairs[plane.name] = made
+        self._paint_plane(plane)
 
     def _moved(self) -> None:
         """Show another motion."""
@@ -271,6 +276,8 @@ class AlignPanel(AlignCutsPanel):
     def _moving_name(self) -> str:
         each = self.shown
         where = "before" if self.before.isChecked() else "by hand" if each and each.by_hand else "aligned"
+        if where == "aligned" and each is not None and not each.facts.get("hand"):
+            where = "so far"
         return f"Moving map, {where}"
 
     def _paint_over(self, painter: QPainter, canvas: ImageCanvas, plane: Plane) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -136,9 +137,7 @@ class AlignCutsPanel(SlicesActions, Panel):
         self._loaded = wanted
         for canvas in self.area.cells.values():
             canvas.set_message("Reading…")
-        self.runner.view(
-            (id(self), "volumes"), lambda check: self.read(wanted, check), self._got, fail=self._failed, slow=True
-        )
+        self.runner.view((id(self), "volumes"), self.reading(wanted), self._got, fail=self._failed, slow=True)
 
     def _forget(self) -> None:
         for pacer in self._pacers.values():
@@ -177,16 +176,16 @@ class AlignCutsPanel(SlicesActions, Panel):
         """Return what must be read for the map shown; empty while there is nothing to show."""
         raise NotImplementedError
 
-    def read(self, wanted: tuple[Any, ...], check: Check) -> Any:
-        """Read what :meth:`wanted` named; in a lane."""
+    def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
+        """Return what reads, in a lane, what :meth:`wanted` named; it must not look at widgets."""
         raise NotImplementedError
 
     def take(self, read: Any) -> Volume:
         """Keep what was read and return the reference, whose grid all cuts are on."""
         raise NotImplementedError
 
-    def cut(self, plane: Plane, state: SliceState, check: Check) -> Any:
-        """Return the cuts of a plane; in the view lane."""
+    def cutting(self, state: SliceState) -> Callable[[Plane, Check], Any]:
+        """Return what cuts a plane in the view lane, as widgets and maps stand now; it must not look at widgets."""
         raise NotImplementedError
 
     def got_cut(self, plane: Plane, made: Any) -> None:
@@ -267,10 +266,10 @@ class AlignCutsPanel(SlicesActions, Panel):
         """Ask the view lane for the cuts that are shown."""
         if self.reference is None:
             return
-        state = self.current
+        cut = self.cutting(self.current)
         for plane in self.area.shown():
             self._pacers[plane.name].ask(
-                lambda check, plane=plane: self.cut(plane, state, check),
+                lambda check, plane=plane: cut(plane, check),
                 lambda made, plane=plane: self.got_cut(plane, made) if self.reference is not None else None,
                 self._failed,
             )
@@ -300,10 +299,8 @@ class AlignCutsPanel(SlicesActions, Panel):
         at = self.current.at(plane.across, pixel[0]).at(plane.down, pixel[1])
         x, y, z = at.at(plane.normal, self.current.voxel[plane.normal]).voxel
         lengths = f" ({', '.join(f'{v * size:.1f}' for v in (x, y, z))} Å)" if size else ""
-        values = [
-            f"{self.label(row).lower()} {self.area.cells[row, plane.name].value_at(*pixel):.4g}"
-            for row in self.area.rows()
-        ]
+        cells = [(name, self.area.cells[row, plane.name]) for row, name in enumerate(self.rows)]
+        values = [f"{name.lower()} {cell.value_at(*pixel):.4g}" for name, cell in cells if cell.image is not None]
         self.status.emit(f"x {x} y {y} z {z}{lengths}   {'   '.join(values)}")
 
     # window ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,10 @@ class DifferencePanel(AlignCutsPanel):
             return ()
         return (found.reference, each.aligned, each.difference, each.z_scores, each.name)
 
-    def read(self, wanted: tuple[Any, ...], check: Check) -> Maps:
+    def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
         given, moved, made, scored, _ = wanted
-        blobs = self.shown.blobs if self.shown is not None else None
-        return read_maps(given, moved, made, scored, blobs, check)
+        blobs = None if self.shown is None else self.shown.blobs
+        return lambda check: read_maps(given, moved, made, scored, blobs, check)
 
     def take(self, read: Maps) -> Volume:
         self.volumes, self.cuts = read, {}
@@ -140,22 +141,22 @@ class DifferencePanel(AlignCutsPanel):
         self.recolour()
         return read.reference
 
-    def cut(self, plane: Plane, state: SliceState, check: Check) -> Cuts | None:
-        volumes = self.volumes
-        if volumes is None:
-            return None
-        index, half = state.voxel[plane.normal], state.half_width
-        cuts = [None if r is None else r.cut(plane, index, half, check) for r in self.readers]
-        share = 1 - self.share_box.value() / 100
-        lines: list[list[F32]] = []
-        for volume, image in ((volumes.reference, cuts[0]), (volumes.aligned, cuts[1])):
-            lines.append([] if volume is None or image is None else contour_lines(image, volume.level(share)))
-        assert cuts[0] is not None and cuts[2] is not None
-        return Cuts((cuts[0], cuts[1], cuts[2]), cuts[3], (lines[0], lines[1]))
+    def cutting(self, state: SliceState) -> Callable[[Plane, Check], Any]:
+        volumes, readers, share = self.volumes, list(self.readers), 1 - self.share_box.value() / 100
+        assert volumes is not None
 
-    def got_cut(self, plane: Plane, made: Cuts | None) -> None:
-        if made is None:
-            return
+        def cut(plane: Plane, check: Check) -> Cuts:
+            index, half = state.voxel[plane.normal], state.half_width
+            cuts = [None if r is None else r.cut(plane, index, half, check) for r in readers]
+            lines: list[list[F32]] = []
+            for volume, image in ((volumes.reference, cuts[0]), (volumes.aligned, cuts[1])):
+                lines.append([] if volume is None or image is None else contour_lines(image, volume.level(share)))
+            assert cuts[0] is not None and cuts[2] is not None
+            return Cuts((cuts[0], cuts[1], cuts[2]), cuts[3], (lines[0], lines[1]))
+
+        return cut
+
+    def got_cut(self, plane: Plane, made: Cuts) -> None:
         self.cuts[plane.name] = made
         self._paint_plane(plane)
 

@@ -1,0 +1,118 @@
+"""The pairing table: what belongs to a map stays with it, whatever is removed, added or made the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emviewer.engine import mrc
+from emviewer.ui.align_form import AlignForm
+from emviewer.ui.panels.pairing import Pairing
+from emviewer.ui.runner import Runner
+
+
+def paired() -> Pairing:
+    """Return three maps, each with a mask and particles of its own."""
+    pairing = Pairing()
+    pairing.take({
+        "reference": "ref.mrc", "maps": ["a.mrc", "b.mrc", "c.mrc"], "mask": ["ma.mrc", "mb.mrc", "mc.mrc"],
+        "particles": ["a.star", "b.star", "c.star"],
+    })  # fmt: skip
+    return pairing
+
+
+def test_removing_a_map_never_renumbers_its_neighbours():
+    pairing = paired()
+    before = {row.path: (row.id, row.mask, row.particles) for row in pairing.maps}
+    pairing.remove(pairing.maps[1])
+    after = {row.path: (row.id, row.mask, row.particles) for row in pairing.maps}
+    assert after == {path: before[path] for path in ("a.mrc", "c.mrc")}
+    values = pairing.values()
+    assert values["mask"] == ["ma.mrc", "mc.mrc"] and values["particles"] == ["a.star", "c.star"]
+
+
+def test_a_map_that_becomes_the_reference_takes_its_mask_along():
+    pairing = paired()
+    pairing.reference.mask = "mref.mrc"
+    pairing.make_reference(pairing.maps[2])
+    values = pairing.values()
+    assert (values["reference"], values["ref_mask"]) == ("c.mrc", "mc.mrc")
+    assert values["maps"] == ["a.mrc", "b.mrc", "ref.mrc"]
+    assert pairing.maps[2].mask == "mref.mrc"
+
+
+def test_one_mask_of_several_maps_stays_its_own_and_is_refused():
+    pairing = Pairing()
+    pairing.take({"reference": "ref.mrc", "maps": ["a.mrc", "b.mrc"]})
+    pairing.maps[1].mask = "mb.mrc"
+    pairing.take(pairing.values())
+    assert [row.mask for row in pairing.maps] == ["", "mb.mrc"]
+    assert "a.mrc has none" in pairing.problem()
+    pairing.maps[0].mask = "ma.mrc"
+    assert pairing.problem() == ""
+
+
+def test_a_mask_for_all_is_written_once():
+    pairing = Pairing()
+    pairing.take({"reference": "ref.mrc", "maps": ["a.mrc", "b.mrc"], "mask": ["m.mrc"]})
+    assert [row.mask for row in pairing.maps] == ["m.mrc", "m.mrc"]
+    assert pairing.values()["mask"] == ["m.mrc"]
+
+
+def test_the_reference_cannot_be_one_of_the_maps():
+    pairing = Pairing()
+    pairing.take({"reference": "a.mrc", "maps": ["a.mrc", "b.mrc"]})
+    assert "the reference and one of the maps" in pairing.problem()
+
+
+@pytest.fixture
+def form(qtbot):
+    """Return the form of an alignment with a runner of its own."""
+    runner, calls = Runner(), []
+    made = AlignForm("align", runner, lambda *args: calls.append(args))
+    made.calls = calls
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+    assert runner.close()
+
+
+def maps(folder, *names):
+    """Write small maps and return their paths."""
+    rng = np.random.default_rng(0)
+    for name in names:
+        mrc.write_map(folder / name, rng.standard_normal((12, 12, 12)).astype(np.float32), 2.0)
+    return [str(folder / name) for name in names]
+
+
+def test_what_lies_beside_a_map_is_shown_and_can_become_its_mask(qtbot, form, tmp_path):
+    ref, one = maps(tmp_path, "ref.mrc", "run_class001.mrc")
+    maps(tmp_path, "run_half1_class001_unfil.mrc", "run_half2_class001_unfil.mrc", "run_class001_mask.mrc")
+    form.form.set_values({"reference": ref, "maps": [one]})
+    row = form.pairing.pairing.maps[0]
+    qtbot.waitUntil(lambda: row.found_text() == "2 half maps, mask", timeout=20000)
+    menu = form.pairing.menu_for(row, "mask")
+    next(a for a in menu.actions() if "beside" in a.text()).trigger()
+    assert form.form.values()["mask"] == [str(tmp_path / "run_class001_mask.mrc")]
+    assert form.form.problems() == {}
+
+
+def test_the_form_waits_until_every_map_has_its_mask(qtbot, form, tmp_path):
+    ref, a, b, mask = maps(tmp_path, "ref.mrc", "a.mrc", "b.mrc", "m.mrc")
+    form.form.set_values({"reference": ref, "maps": [a, b]})
+    form.out.line.setText(str(tmp_path / "out"))
+    qtbot.waitUntil(form.button.isEnabled, timeout=20000)
+    rows = form.pairing.pairing.maps
+    form.pairing.bind(rows[0], "mask", mask)
+    assert not form.button.isEnabled() and "b.mrc has none" in form.button.toolTip()
+    form.pairing.remove(rows[1])
+    qtbot.waitUntil(form.button.isEnabled, timeout=20000)
+    form.run()
+    job, params, *_ = form.calls[0]
+    assert job == "align" and [str(p) for p in params.mask] == [mask] and [str(p) for p in params.maps] == [a]
+
+
+def test_the_fields_of_the_table_are_not_shown_twice(form):
+    assert not form.form.rows["maps"].isVisibleTo(form) and not form.form.rows["mask"].isVisibleTo(form)
+    assert form.form.rows["hands"].isVisibleTo(form)

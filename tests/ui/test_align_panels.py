@@ -1,0 +1,303 @@
+"""Alignment, difference and FSC panels: what they show of a result, what hands do to it, what can be undone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QGuiApplication
+
+from emviewer.engine import mrc
+from emviewer.engine.align3d_move import Grid3D, move_map
+from emviewer.engine.types import Contrast, RigidTransform
+from emviewer.ui import colormaps, results_align
+from emviewer.ui.canvas import to_words
+from emviewer.ui.opening import read_document
+from emviewer.ui.panels.align_pair import shifted, turned
+from emviewer.ui.panels.align_volumes import MovedCuts, contour_lines
+from emviewer.ui.panels.difference import significant
+from emviewer.ui.panels.fsc import crossings
+from emviewer.ui.panels.fsc_plot import FscPlot, Line
+from emviewer.ui.panels.slices_state import PLANES
+
+N, PIXEL = 24, 2.0
+MOTION = RigidTransform(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([4.0, 0.0, -2.0]))
+
+
+def density() -> np.ndarray:
+    """Return a map without symmetry."""
+    z, y, x = np.indices((N, N, N)) - N // 2
+    centres = ((0, 0, 0, 1.0), (5, 1, 0, 0.8), (-2, 4, 3, 0.9), (1, -3, -4, 0.7))
+    found = sum(a * np.exp(-((x - i) ** 2 + (y - j) ** 2 + (z - k) ** 2) / 4.0) for i, j, k, a in centres)
+    return np.asarray(found, np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return the result folder of an alignment of one map, and where its one difference is (z, y, x)."""
+    out = tmp_path / "result"
+    for name in ("aligned", "difference", "fsc", "search"):
+        (out / name).mkdir(parents=True)
+    reference = density()
+    back = RigidTransform(MOTION.matrix.T, -MOTION.matrix.T @ MOTION.translation_A)
+    moving = move_map(reference, PIXEL, back, Grid3D((N, N, N), PIXEL))
+    mrc.write_map(tmp_path / "moving.mrc", moving, PIXEL)
+    mrc.write_map(out / "reference.mrc", reference, PIXEL)
+    mrc.write_map(out / "aligned" / "moving.mrc", reference, PIXEL)
+    difference = np.zeros_like(reference)
+    difference[4:7, 15:18, 9:12] = 0.5
+    mrc.write_map(out / "difference" / "moving.mrc", difference, PIXEL)
+    mrc.write_map(out / "difference" / "moving_z.mrc", difference * 20, PIXEL)
+    at = (10 * PIXEL, 16 * PIXEL, 5 * PIXEL)
+    blobs = {"sign": [1], "volume_A3": [216.0], "x_A": at[0], "y_A": at[1], "z_A": at[2], "peak_z": 10.0}
+    pd.DataFrame(blobs | {"mass_fraction": 0.01}).to_csv(out / "difference" / "moving_blobs.csv", index=False)
+    frequency = np.arange(1, 13) / (N * PIXEL)
+    curve = pd.DataFrame({"frequency_inv_A": frequency, "fsc_before": 0.1, "fsc_after": np.linspace(1, 0, 12)})
+    curve.assign(fsc_masked=np.nan, fsc_corrected=np.nan).to_csv(out / "fsc" / "moving.csv", index=False)
+    scores = {"angle_deg": [0.0, 90.0, 10.0], "score": [0.9, 0.2, 0.4], "flipped": [0, 0, 1]}
+    pd.DataFrame(scores).to_csv(out / "search" / "moving.csv", index=False)
+    facts = {
+        "name": "moving", "path": str(tmp_path / "moving.mrc"), "rotation": MOTION.matrix.tolist(),
+        "translation_A": MOTION.translation_A.tolist(), "hand_flipped": False, "hand": "same", "cc_before": 0.2,
+        "cc_after": 0.99, "cc_other_hand": 0.5, "chimerax_matrix": np.eye(3, 4).tolist(),
+    }  # fmt: skip
+    (out / "transforms.json").write_text(json.dumps([facts]))
+    parameters = {"reference": str(out / "reference.mrc"), "maps": [facts["path"]]}
+    (out / "job.json").write_text(json.dumps({"job": "align", "status": "complete", "parameters": parameters}))
+    return out
+
+
+@pytest.fixture
+def opened(window, qtbot, folder):
+    """Return the window with the result open, and its panel of a kind when it shows its maps."""
+    document = window.open_document(read_document(folder))
+
+    def panel(kind):
+        found = window.area.open_panel(kind, document)
+        qtbot.waitUntil(lambda: found.reference is not None, timeout=20000)
+        return found
+
+    return window, document, panel
+
+
+def test_a_result_opens_alignment_difference_and_fsc(qtbot, opened):
+    window, document, _ = opened
+    qtbot.waitUntil(lambda: {p.kind for p in window.area.panels()} == {"align", "difference", "fsc"})
+    assert window.area.front().kind == "align"
+    each = results_align.of(document).current
+    assert each.moving is not None and each.difference is not None and len(each.search) == 3
+    np.testing.assert_allclose(each.found.matrix, MOTION.matrix)
+    assert "90.00°" in document.info["Map moving"]
+
+
+def test_a_flipped_hand_is_in_the_motion():
+    facts = {"rotation": np.eye(3).tolist(), "translation_A": [0, 0, 0], "hand_flipped": True}
+    found = results_align.motion_of(facts)
+    np.testing.assert_allclose(found.matrix, np.diag([1, 1, -1]))
+    assert results_align.motion_of({"name": "x"}) is None
+    text = results_align.motion_text(found, facts, shown_by_hand=False)
+    assert "hand flipped (z)    yes" in text and "0.000°" in text
+
+
+def test_cuts_of_a_moved_map_are_those_of_the_map_moved(folder):
+    moving, reference = mrc.read_map(folder.parent / "moving.mrc"), mrc.read_map(folder / "reference.mrc")
+    cutter = MovedCuts(moving, reference)
+    for plane in PLANES:
+        seen = cutter.cut(MOTION, plane, N // 2)
+        truth = np.take(reference.data, N // 2, axis=2 - plane.normal)
+        truth = truth.T if plane.normal == 0 else truth
+        assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] > 0.99
+
+
+def test_the_quick_copy_stands_where_the_map_stands():
+    big = np.zeros((200, 200, 200), np.float32)
+    big[90:110, 60:80, 130:150] = 1
+    volume = mrc.Map3D(big, 1.0)
+    cutter = MovedCuts(volume, volume)
+    still = RigidTransform(np.eye(3), np.zeros(3))
+    for plane in PLANES:
+        index = (140, 70, 100)[plane.normal]
+        full, quick = cutter.cut(still, plane, index), cutter.cut(still, plane, index, quick=True)
+        assert quick.shape[0] * 2 <= full.shape[0]
+        step = cutter.coarse
+        centres = [np.array(np.nonzero(image > 0.5)).mean(axis=1) for image in (full, quick)]
+        np.testing.assert_allclose(centres[1] * step + (step - 1) / 2, centres[0], atol=1.0)
+
+
+def test_before_shows_the_map_as_it_came_and_after_where_it_lies(qtbot, opened):
+    panel = opened[2]("align")
+    assert not panel.before.isChecked()
+
+    def likeness():
+        pair = panel.pairs.get("XY")
+        return -1.0 if pair is None else np.corrcoef(pair.first.ravel(), pair.second.ravel())[0, 1]
+
+    qtbot.waitUntil(lambda: likeness() > 0.98)
+    panel.before.setChecked(True)
+    qtbot.waitUntil(lambda: likeness() < 0.9)
+    assert "0.000 Å" in panel.text.toPlainText()
+
+
+def test_a_map_moved_by_hand_is_undone_and_redone(qtbot, opened):
+    window, _, make = opened
+    panel = make("align")
+    panel.hand.setChecked(True)
+    canvas, plane = panel.area.cells[0, "XY"], PLANES[0]
+    canvas.dragged.emit(10 * canvas.scale, 0.0, Qt.KeyboardModifier.NoModifier)
+    canvas.drag_ended.emit()
+    moved = panel.shown.by_hand
+    np.testing.assert_allclose(moved.translation_A - MOTION.translation_A, [10 * PIXEL, 0, 0], atol=1e-6)
+    window.history.undo()
+    assert panel.shown.by_hand is None
+    window.history.redo()
+    assert panel.shown.by_hand is moved
+    assert panel.back.isEnabled() and plane.normal == 2
+
+
+def test_refining_from_a_start_by_hand_finds_the_map_again(qtbot, opened):
+    panel = opened[2]("align")
+    panel._edit("move by hand", turned(MOTION, PLANES[0], 8.0, np.zeros(3)))
+    panel.refine_from_here()
+    qtbot.waitUntil(panel.refine.isEnabled, timeout=60000)
+    found = panel.shown.by_hand
+    assert results_align.angle_deg(found.matrix @ MOTION.matrix.T) < 0.5
+    np.testing.assert_allclose(found.translation_A, MOTION.translation_A, atol=0.2)
+    assert "refined" in panel.quality.text()
+
+
+def test_apply_writes_the_map_where_it_is_shown(qtbot, opened, tmp_path):
+    window, _, make = opened
+    panel = make("align")
+    panel.apply_to(tmp_path / "applied.mrc")
+    qtbot.waitUntil(lambda: any(d.title == "applied" for d in window.workspace.documents.values()), timeout=20000)
+    written = mrc.read_map(tmp_path / "applied.mrc")
+    assert np.corrcoef(written.data.ravel(), density().ravel())[0, 1] > 0.999
+
+
+def test_hand_and_its_scores_are_said_and_the_motion_can_be_copied(opened):
+    panel = opened[2]("align")
+    assert panel.badge.text() == "✓ hand kept: cc 0.990, other hand 0.500"
+    panel.do_copy()
+    text = QGuiApplication.clipboard().text()
+    assert "view matrix models #2," in text and "Euler ZYZ" in text
+    assert [name for name, *_ in panel.scatter.hands] == ["own hand", "other hand"]
+
+
+def test_a_turn_keeps_the_point_it_is_about():
+    about = np.array([3.0, -2.0, 5.0])
+    for plane in PLANES:
+        made = turned(MOTION, plane, 30.0, about)
+        point = MOTION.matrix.T @ (about - MOTION.translation_A)
+        np.testing.assert_allclose(made.matrix @ point + made.translation_A, about, atol=1e-9)
+        # clockwise on the screen: what lies along the columns goes towards higher rows
+        arm = np.eye(3)[plane.across]
+        assert ((made.matrix @ MOTION.matrix.T) @ arm)[plane.down] == pytest.approx(0.5)
+        np.testing.assert_allclose(
+            shifted(MOTION, plane, 1.0, 2.0).translation_A - MOTION.translation_A,
+            np.eye(3)[plane.across] + 2 * np.eye(3)[plane.down],
+        )
+
+
+def test_zero_difference_is_exactly_white(qtbot, opened):
+    panel = opened[2]("difference")
+    c = panel.difference_contrast()
+    assert c.low == -c.high and c.colormap in colormaps.DIVERGING
+    word = to_words(np.zeros((1, 1), np.float32), Contrast(c.low, c.high, "blue-white-orange"))[0, 0]
+    assert word & 0xFFFFFF == 0xFFFFFF
+    ranges = {panel.area.cells[2, plane.name]._contrast for plane in PLANES}
+    assert ranges == {c}
+
+
+def seen(panel, x, y):
+    """Return the difference at a pixel of the XY cut that is shown; 0 while there is none."""
+    made = panel.cuts.get("XY")
+    return 0.0 if made is None else made.images[2][y, x]
+
+
+def test_a_blob_takes_the_cursor_there(qtbot, opened):
+    panel = opened[2]("difference")
+    panel.blobs.view.selectRow(0)
+    assert panel.current.voxel == (10, 16, 5)
+    qtbot.waitUntil(lambda: seen(panel, 10, 16) == pytest.approx(0.5))
+
+
+def test_differences_can_be_shown_as_z_scores(qtbot, opened):
+    panel = opened[2]("difference")
+    panel.go_to((10, 16, 5))
+    qtbot.waitUntil(lambda: seen(panel, 10, 16) > 0)
+    panel.scores.setCurrentIndex(1)
+    panel.recolour()
+    assert panel.area.cells[2, "XY"].value_at(10, 16) == pytest.approx(10.0)
+    assert panel.difference_contrast().high == panel.range_box.value()
+
+
+def test_what_is_not_significant_stays_clear():
+    picture = significant(np.array([[0.0, 2.9, 3.5, -8.0]], np.float32), 3.0)
+    clear = [picture.pixelColor(x, 0).alpha() == 0 for x in range(4)]
+    assert clear == [True, True, False, False]
+    assert picture.pixelColor(2, 0).red() > picture.pixelColor(3, 0).red()
+
+
+def test_contours_run_where_the_value_is():
+    y, x = np.indices((21, 21)) - 10.0
+    lines = contour_lines(np.hypot(x, y).astype(np.float32), 6.0)
+    assert len(lines) == 1
+    radius = np.hypot(*(lines[0] - 10.5).T)
+    assert np.all(np.abs(radius - 6.0) < 0.1)
+
+
+def test_fsc_says_its_crossings_and_reads_out_under_the_cursor(qtbot, opened):
+    window, document, _ = opened
+    panel = window.area.open_panel("fsc", document)
+    found = crossings(panel.curves)
+    frequency = np.arange(1, 13) / (N * PIXEL)
+    assert found["0.5"] == pytest.approx(1 / np.interp(0.5, np.linspace(0, 1, 12), frequency[::-1]))
+    assert [line.name for line in panel.plot.lines] == ["before", "after, unmasked"]
+    assert "not gold standard" in panel.plot.title
+    said = []
+    panel.status.connect(said.append)
+    panel.plot.set_cursor(float(frequency[5]))
+    assert f"{1 / frequency[5]:.2f} Å" in said[-1] and "before 0.100" in said[-1]
+
+
+def test_a_curve_that_never_crosses_has_no_resolution():
+    table = pd.DataFrame({"frequency_inv_A": [0.1, 0.2, 0.3], "fsc": [0.99, 0.9, 0.8]})
+    assert crossings(table) == {"0.5": None, "0.143": None}
+    assert crossings(None) == {}
+
+
+def test_the_plot_leaves_out_what_is_not_a_number(qtbot):
+    plot = FscPlot()
+    qtbot.addWidget(plot)
+    line = Line("corrected", np.array([1.0, np.nan, 0.2]), "#000000", "#ffffff")
+    plot.show_lines(np.array([0.1, 0.2, 0.3]), [line])
+    plot.resize(300, 200)
+    assert not plot.grab().isNull()
+    assert plot.values_at(0.3) == [(line, pytest.approx(0.2))]
+
+
+def test_difference_and_fsc_jobs_open_too(window, qtbot, tmp_path, folder):
+    difference = tmp_path / "diff"
+    difference.mkdir()
+    (folder / "difference" / "moving.mrc").rename(difference / "difference.mrc")
+    (folder / "difference" / "moving_z.mrc").rename(difference / "difference_z.mrc")
+    parameters = {"reference": str(folder / "reference.mrc"), "map": str(folder / "aligned" / "moving.mrc")}
+    record = {"job": "difference", "status": "complete", "parameters": parameters}
+    (difference / "job.json").write_text(json.dumps(record))
+    document = window.open_document(read_document(difference))
+    panel = window.area.open_panel("difference", document)
+    qtbot.waitUntil(lambda: panel.reference is not None, timeout=20000)
+    assert len(panel.blobs.model.table) == 1, "pieces are found where the job wrote no table"
+
+
+def test_dragging_is_shown_at_reduced_resolution_at_once(qtbot, opened):
+    panel = opened[2]("align")
+    canvas = panel.area.cells[0, "XZ"]
+    canvas.dragged.emit(5.0, 0.0, Qt.KeyboardModifier.ShiftModifier)
+    assert results_align.angle_deg(panel.motion().matrix @ MOTION.matrix.T) > 1
+    qtbot.waitUntil(lambda: not any(p.busy for p in panel._pacers.values()))
+    canvas.drag_ended.emit()
+    assert panel.shown.by_hand is not None and canvas.to_image(QPointF(0, 0)) is not None
