@@ -28,11 +28,14 @@ from emviewer.engine import figure_gallery, figure_slices, figure_triplets
 from emviewer.engine.errors import FileError, ParameterError
 from emviewer.engine.figure_page import Page
 from emviewer.engine.figure_spec import AnyFigure, GallerySpec, SlicesSpec, TripletsSpec, parse
+from emviewer.engine.task import Check, never
 
 FORMATS = (".png", ".pdf", ".svg", ".tiff", ".tif")
 
 
-def render(spec: dict[str, Any], out: Path | str | Sequence[Path], base: Path | None = None) -> None:
+def render(
+    spec: dict[str, Any], out: Path | str | Sequence[Path], base: Path | None = None, *, check: Check = never
+) -> None:
     """Draw a figure and write it, once for each path in ``out``, in the format of its suffix.
 
     Parameters
@@ -43,6 +46,8 @@ def render(spec: dict[str, Any], out: Path | str | Sequence[Path], base: Path | 
         ``.png``, ``.pdf``, ``.svg``, ``.tiff``; each appears whole or not at all.
     base : Path, optional
         Folder that relative paths in the spec start from.
+    check : callable
+        Called before each file is written; may raise.
 
     Raises
     ------
@@ -60,6 +65,7 @@ def render(spec: dict[str, Any], out: Path | str | Sequence[Path], base: Path | 
     figure = parse(spec, base)
     page = _draw(figure)
     for target in targets:
+        check()
         _save(page, figure, spec, target)
 
 

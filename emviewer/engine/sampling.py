@@ -6,7 +6,6 @@ reduced by the whole group (see :mod:`emviewer.engine.symmetry`).
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ from emviewer.engine.sampling_lists import (
 from emviewer.engine.sampling_region import Region
 from emviewer.engine.sampling_xmipp import xmipp_angles
 from emviewer.engine.symmetry import PointGroup, point_group
+from emviewer.engine.task import Check, never
 
 __all__ = [
     "Count",
@@ -65,7 +65,12 @@ class Count(NamedTuple):
 
 
 def even(
-    step_deg: float, group: PointGroup | str = "C1", rot_range: Range = ALL_ROT, tilt_range: Range = ALL_TILT
+    step_deg: float,
+    group: PointGroup | str = "C1",
+    rot_range: Range = ALL_ROT,
+    tilt_range: Range = ALL_TILT,
+    *,
+    check: Check = never,
 ) -> F64:
     """Return evenly spread views, one for each symmetry orbit.
 
@@ -78,6 +83,8 @@ def even(
     rot_range, tilt_range : tuple of float
         Degrees; a view with an equivalent in the range is given as that equivalent, one without is left out. The rot
         range may cross 0 (``(350, 370)``, ``(-10, 10)``), the tilt range may be negative.
+    check : callable
+        Called now and then; may raise.
 
     Returns
     -------
@@ -97,26 +104,19 @@ def even(
     group = _group(group)
     _check_step(step_deg)
     region = Region.of(rot_range, tilt_range)
-    return _even(float(step_deg), _Key(group), region).copy()
+    key = (float(step_deg), group, region)
+    views = _KEPT.get(key)
+    if views is None:
+        directions = even_directions(float(np.deg2rad(step_deg)), group, region, check)
+        views = _KEPT[key] = _sorted_angles(region.first_inside(directions, group)[0])
+        while len(_KEPT) > _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+    return views.copy()
 
 
-class _Key:
-    """A group as a cache key: groups by name are one object each."""
-
-    def __init__(self, group: PointGroup) -> None:
-        self.group = group
-
-    def __hash__(self) -> int:
-        return id(self.group)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.group is self.group
-
-
-@lru_cache(maxsize=32)
-def _even(step_deg: float, key: _Key, region: Region) -> F64:
-    directions = even_directions(float(np.deg2rad(step_deg)), key.group, region)
-    return _sorted_angles(region.first_inside(directions, key.group)[0])
+_KEPT: dict[tuple[float, PointGroup, Region], F64] = {}
+"""The last lists that were made; groups by name are one object each."""
+_MOST_KEPT = 32
 
 
 def healpix(

@@ -16,6 +16,7 @@ from emviewer.engine.conventions import F64
 from emviewer.engine.sampling_cover import region_holes, spread, thinned
 from emviewer.engine.sampling_region import WHOLE_SPHERE, Region
 from emviewer.engine.symmetry import PointGroup
+from emviewer.engine.task import Check, never
 
 MAX_HOLE = 0.745
 """Largest covering radius in steps; the promise is 0.75."""
@@ -30,7 +31,7 @@ MANY = 5_000
 """With more points than this on the whole sphere one start is enough."""
 
 
-def even_directions(step: float, group: PointGroup, region: Region) -> F64:
+def even_directions(step: float, group: PointGroup, region: Region, check: Check = never) -> F64:
     """Return directions (n, 3) spread evenly modulo the group over the region.
 
     Parameters
@@ -41,6 +42,8 @@ def even_directions(step: float, group: PointGroup, region: Region) -> F64:
         All elements count.
     region : Region
         Directions with an equivalent inside are wanted.
+    check : callable
+        Called between steps of which the longest takes 3 s at 0.5° and 0.7 s at 1°.
 
     Returns
     -------
@@ -48,19 +51,20 @@ def even_directions(step: float, group: PointGroup, region: Region) -> F64:
         In the asymmetric unit, unless it and the region only meet elsewhere.
     """
     if region.is_whole_sphere:
-        return _best(step, group, region)
+        return _best(step, group, region, check)
     seeds = spiral_in_unit(float(np.sqrt(4 * np.pi / group.order / 500)), 0.5, group)
     if group.order > 1 and region.first_inside(seeds, group)[1].all():
-        whole = _best(step, group, WHOLE_SPHERE)
+        whole = _best(step, group, WHOLE_SPHERE, check)
         if region.first_inside(whole, group)[1].all() and not len(_too_wide(whole, step, group, region)):
             return whole
-    return _best(step, group, region)
+    return _best(step, group, region, check)
 
 
-def _best(step: float, group: PointGroup, region: Region) -> F64:
+def _best(step: float, group: PointGroup, region: Region, check: Check) -> F64:
     best: F64 | None = None
     for seeds, gap in _starts(step, group, region):
-        mended = _mended(thinned(seeds, group, gap * step), step, group, region)
+        check()
+        mended = _mended(thinned(seeds, group, gap * step), step, group, region, check)
         if best is None or len(mended) < len(best):
             best = mended
     assert best is not None
@@ -103,11 +107,12 @@ def spiral_in_unit(spacing: float, shift: float, group: PointGroup) -> F64:
     return np.asarray(points[group.in_asymmetric_unit(points)])
 
 
-def _mended(directions: F64, step: float, group: PointGroup, region: Region) -> F64:
+def _mended(directions: F64, step: float, group: PointGroup, region: Region, check: Check) -> F64:
     """Return the directions, in the asymmetric unit, with a point put into every hole wider than the limit."""
     if not len(directions):
         directions = (group.unit_middle if region.is_whole_sphere else region.inner_points(360.0)[0])[None]
     while True:
+        check()
         new = _too_wide(directions, step, group, region)
         if not len(new):
             return group.to_asymmetric_unit(directions)

@@ -416,6 +416,29 @@ def test_cancelled_at_once_says_that_nothing_is_there(tmp_path, map_file):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["job.json", "summary.json"]
 
 
+@pytest.mark.parametrize(("stage", "views"), [("choosing views", 0), ("drawing the figure", 25)])
+def test_a_cancel_is_heard_within_a_stage(tmp_path, map_file, stage, views):
+    said, asked = [], []
+
+    def check():
+        asked.extend(said[-1:])
+        if asked.count(stage) > 1:  # the first time it is the loop that runs the job, before the stage begins
+            raise Cancelled
+
+    sampling._KEPT.clear()
+    job = run_job(SPEC, validated(GalleryParams, {"map": map_file, "step": 40}), tmp_path / "out", check=check)
+    while True:
+        try:
+            said.append(next(job).stage)
+        except StopIteration as end:
+            outcome = end.value
+            break
+    assert said[-1] == stage
+    assert outcome.status == "partial"
+    assert outcome.summary["n_views"] == views
+    assert not list((tmp_path / "out").glob("gallery.p*"))
+
+
 def test_a_closed_window_leaves_a_valid_partial_gallery(tmp_path, map_file):
     job = run_job(SPEC, validated(GalleryParams, {"map": map_file, "step": 5, "report": "none"}), tmp_path / "out")
     while not len(next(job).rows):

@@ -40,7 +40,7 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
     check()
     yield message("choosing views")
     folder.stage("views")
-    views = plan(params, rng)
+    views = plan(params, rng, check)
     for note in views.notes:
         folder.warn(note)
     if not kernels.is_compiled():
@@ -76,7 +76,7 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
     if params.report != "none":
         yield message("drawing the figure", len(views), len(views))
         spec = output.figure_spec(params, volume.name or params.map.name, len(views), views.group.name)
-        output.write_figures(folder, params, spec)
+        output.write_figures(folder, params, spec, check)
 
 
 def open_volume(params: GalleryParams, folder: ResultFolder, check: Check) -> Map3D:

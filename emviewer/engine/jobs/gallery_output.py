@@ -13,6 +13,7 @@ from emviewer.engine.jobs.gallery_experiment import defocus
 from emviewer.engine.jobs.gallery_params import GalleryParams
 from emviewer.engine.mrc import StackWriter
 from emviewer.engine.star_stream import ParticleStream, Value
+from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
 STACK, TABLE = "projections.mrcs", "projections.star"
@@ -126,10 +127,10 @@ def figure_spec(params: GalleryParams, name: str, n: int, group: str) -> dict[st
     }
 
 
-def write_figures(folder: ResultFolder, params: GalleryParams, spec: dict[str, Any]) -> None:
+def write_figures(folder: ResultFolder, params: GalleryParams, spec: dict[str, Any], check: Check) -> None:
     """Write gallery.json (the spec) and gallery.png and gallery.pdf as ``--report`` says."""
     from emviewer.engine import figure
 
     (folder / "gallery.json").write_text(json.dumps(spec, indent=1) + "\n")
     kinds = ("png", "pdf") if params.report == "both" else (params.report,)
-    figure.render(spec, [folder / f"gallery.{kind}" for kind in kinds], base=folder.path)
+    figure.render(spec, [folder / f"gallery.{kind}" for kind in kinds], base=folder.path, check=check)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emviewer.engine import sampling, symmetry
 from emviewer.engine.errors import DataError, FileError, ParameterError
 from emviewer.engine.jobs.gallery_params import GalleryParams
+from emviewer.engine.task import Check, never
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ class Views:
         return len(self.angles)
 
 
-def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
+def plan(params: GalleryParams, rng: np.random.Generator, check: Check = never) -> Views:
     """Return the views that the parameters ask for, at least one.
 
     Raises
@@ -69,7 +70,7 @@ def plan(params: GalleryParams, rng: np.random.Generator) -> Views:
     refuse_too_many(params, group)
     if params.angles is not None:
         return _from_table(params.angles, group)
-    angles = _directions(params, group, rng)
+    angles = _directions(params, group, rng, check)
     if len(angles) == 0:
         raise DataError("there is no view in these ranges", "--rot, --tilt", "make them wider or the step smaller")
     directions = different_directions(angles)
@@ -113,7 +114,7 @@ def _ranges(params: GalleryParams) -> tuple[tuple[float, float], tuple[float, fl
     return rot_range(params), tilt_range(params)
 
 
-def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.random.Generator) -> F64:
+def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.random.Generator, check: Check) -> F64:
     if params.view:
         return np.array(params.view, float)
     if params.tilt_series is not None:
@@ -124,7 +125,9 @@ def _directions(params: GalleryParams, group: symmetry.PointGroup, rng: np.rando
         rot_step, tilt_step = params.steps
         rots, tilts = sampling.Steps(*rot_range(params), rot_step), sampling.Steps(*tilt_range(params), tilt_step)
         return sampling.grid_ranges(rots, tilts)
-    lay = {"even": sampling.even, "healpix": sampling.healpix, "xmipp": sampling.xmipp}[params.lattice]
+    if params.lattice == "even":
+        return sampling.even(params.steps[0], group, rot_range(params), tilt_range(params), check=check)
+    lay = {"healpix": sampling.healpix, "xmipp": sampling.xmipp}[params.lattice]
     return lay(params.steps[0], group, rot_range=rot_range(params), tilt_range=tilt_range(params))
 
 
