@@ -77,6 +77,7 @@ class SphereView(QWidget):
         self.selected = np.empty(0, np.int64)
         self.hovered = -1
         self._values: np.ndarray | None = None
+        self.span: tuple[float, float] | None = None  # of the colours; None: that of the values
         self._lines = graticule()
         self._ground: tuple[object, QImage] | None = None
         self._dots: tuple[object, QImage] | None = None
@@ -327,6 +328,8 @@ class SphereView(QWidget):
             return None
         if len(self.directions) > DENSE:
             return self._mean_span
+        if self.span is not None:
+            return self.span
         finite = self._values[np.isfinite(self._values)]
         if not len(finite):
             return None

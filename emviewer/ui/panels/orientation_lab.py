@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from emviewer.engine.params import JobParams
+from emviewer.ui.inspector import Section
 from emviewer.ui.latest import Throttle
 from emviewer.ui.notices import Notice
 from emviewer.ui.orientation_read import ERROR, JOBS, of
@@ -48,6 +49,7 @@ EMPTY = {
     "reconstruct": "No map yet.\n\nIt comes with recovered orientations; or choose particles whose orientations are "
     "known on the left and press Run.",
 }
+COMING = "The job has begun; what it finds shows here as soon as there is something to see."
 NO_FORM = {
     "distances": "Nothing to set here: the distances follow from the orientations.",
     "report": "Nothing to set here: errors are told where the truth is known.",
@@ -198,7 +200,8 @@ class OrientationLabPanel(Panel):
         name = self.list.current
         page, shown = self.pages[name], self.chain.shown(name)
         page.show_document(shown)
-        self.welcome.setText(EMPTY[name])
+        handle = self._handle(name)
+        self.welcome.setText(COMING if handle is not None and handle.active else EMPTY[name])
         self.stack.setCurrentWidget(page if shown is not None else self.welcome)
         self._show_states()
 
@@ -309,7 +312,17 @@ class OrientationLabPanel(Panel):
             self.bar.setRange(0, handle.total)
             self.bar.setValue(handle.done)
         self._show_next(name, state)
+        self._show_levels()
         self.words.setText(self._sentence(name, state))
+
+    def _show_levels(self) -> None:
+        """Offer levels in the inspector only beside the map that they are of."""
+        page = self.pages.get("reconstruct")
+        above: Any = page.slices.levels.parentWidget() if isinstance(page, MapPage) else None
+        while above is not None and not isinstance(above, Section):
+            above = above.parentWidget()
+        if above is not None:
+            above.setVisible(self.list.current == "reconstruct")
 
     def _sentence(self, name: str, state: State) -> str:
         shown = self.chain.shown(name)
@@ -367,7 +380,8 @@ class OrientationLabPanel(Panel):
         shell.notices.show_notice(Notice("info", sentence, key=("hand", str(folder))))
 
     def inspector(self) -> list[tuple[str, QWidget]]:
-        return []
+        page = self.pages.get("reconstruct")
+        return [("Levels of the map", page.slices.levels)] if isinstance(page, MapPage) else []
 
     def recolour(self) -> None:
         """Follow a new theme."""

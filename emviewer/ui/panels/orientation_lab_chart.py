@@ -56,6 +56,7 @@ class Chart(QWidget):
         self.y_range: tuple[float, float] | None = None
         self.x_text = "{:.6g}".format
         self.legend = "right"
+        self.x_ticks: tuple[float, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(150, 110)
         self.setAccessibleName(title)
@@ -116,8 +117,8 @@ class Chart(QWidget):
             return
         painter.setPen(QColor(c.dim))
         taken = self.fontMetrics().horizontalAdvance(self.title) + 12
-        note = self.fontMetrics().elidedText(self.note, Qt.TextElideMode.ElideLeft, int(heading.width() - taken))
-        painter.drawText(heading, Qt.AlignmentFlag.AlignRight, note)
+        if self.fontMetrics().horizontalAdvance(self.note) + taken < heading.width():
+            painter.drawText(heading, Qt.AlignmentFlag.AlignRight, self.note)
         painter.fillRect(area, QColor(c.base))
         self._paint_axes(painter, area, ranges)
         painter.save()
@@ -134,7 +135,7 @@ class Chart(QWidget):
 
     def _paint_axes(self, painter: QPainter, area: QRectF, ranges: tuple[float, float, float, float]) -> None:
         c, line = theme.current(), self.fontMetrics().height()
-        for value in ticks(ranges[0], ranges[1], max(3, int(area.width() // 48))):
+        for value in self._x_ticks(area, ranges):
             x = self._at(area, ranges, value, ranges[2]).x()
             painter.setPen(QPen(QColor(c.border), 1))
             painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + 4))
@@ -156,6 +157,11 @@ class Chart(QWidget):
         painter.setPen(QColor(c.dim))
         below = QRectF(area.left(), self.height() - line - 2, area.width(), line)
         painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, self.x_title)
+
+    def _x_ticks(self, area: QRectF, ranges: tuple[float, float, float, float]) -> list[float]:
+        if not self.x_ticks:
+            return ticks(ranges[0], ranges[1], max(4, int(area.width() // 48)))
+        return list(self.x_ticks[:: 1 if area.width() > 36 * len(self.x_ticks) else 2])
 
     def _paint_data(self, painter: QPainter, area: QRectF, ranges: tuple[float, float, float, float]) -> None:
         c = theme.current()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from emviewer.engine import mrc, mrc_write, star
 from emviewer.engine.conventions import euler_to_matrix, flip_hand, matrix_to_euler
@@ -18,6 +18,7 @@ from emviewer.engine.reconstruct import Reconstructor
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import ImageStack, Map3D
+from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.latest import Latest
 from emviewer.ui.orientation_read import of
 from emviewer.ui.panels.orientation_lab_chart import Chart, Line
@@ -74,43 +75,49 @@ class MapPage(Page):
         self.sends = []
         for job, title in jobs:
             button = QPushButton(title)
-            button.setToolTip(f"Open the map and take it to {title}")
+            button.setToolTip(f"Open the map and take it on to {title}")
             button.clicked.connect(lambda _=False, j=job: self.send_wanted.emit(j))
             self.sends.append(button)
         self._build()
 
     def _build(self) -> None:
-        self.levels = self.slices.inspector()[0][1]
+        onward = FlowLayout()
+        word = QLabel("Take the map to")
+        word.setProperty("role", "dim")
+        word.setMinimumHeight(self.flip.sizeHint().height())
+        for widget in (word, *self.sends) if self.sends else ():
+            onward.addWidget(widget)
+        words = QVBoxLayout()
+        words.addWidget(self.filtered)
+        words.addWidget(self.hand)
+        words.addWidget(self.flip, 0, Qt.AlignmentFlag.AlignLeft)
+        words.addLayout(onward)
+        words.addStretch(1)
         side = QWidget()
-        column = QVBoxLayout(side)
-        column.setContentsMargins(6, 4, 8, 6)
-        column.addWidget(self.curve, 1)
-        column.addWidget(self.filtered)
-        column.addWidget(self.hand)
-        line = QHBoxLayout()
-        line.addWidget(self.flip)
-        line.addStretch(1)
-        column.addLayout(line)
-        if self.sends:
-            onward = QHBoxLayout()
-            word = QLabel("Take the map to")
-            word.setProperty("role", "dim")
-            word.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-            onward.addWidget(word)
-            for button in self.sends:
-                onward.addWidget(button)
-            onward.addStretch(1)
-            column.addLayout(onward)
-        column.addSpacing(4)
-        column.addWidget(self.levels)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.addWidget(self.slices)
-        split.addWidget(side)
-        split.setSizes([600, 360])
+        self._side = QBoxLayout(QBoxLayout.Direction.TopToBottom, side)
+        self._side.setContentsMargins(6, 4, 8, 6)
+        self._side.addWidget(self.curve, 1)
+        self._side.addLayout(words, 1)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(self.slices)
+        self.split.addWidget(side)
+        self.split.setStretchFactor(0, 2)
+        self.split.setStretchFactor(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(split)
+        layout.addWidget(self.split)
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        wide = self.width() > 1.25 * self.height()
+        wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
+        if wanted != self.split.orientation() or event.oldSize().width() < 1:
+            self.split.setOrientation(wanted)
+            way = QBoxLayout.Direction.TopToBottom if wide else QBoxLayout.Direction.LeftToRight
+            self._side.setDirection(way)
+            length = self.width() if wide else self.height()
+            self.split.setSizes([length * 64 // 100, length * 36 // 100])
 
     def refresh(self) -> None:
         orient = of(self.document)

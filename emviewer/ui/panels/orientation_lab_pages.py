@@ -158,7 +158,8 @@ class SimulatePage(SpherePage):
         self.euler = [Chart(name, "", "No views yet") for name in ("rot, °", "tilt, °", "psi, °")]
         self.pairs = Chart("Distances between all pairs of views", "rotation angle, °", "No views yet")
         self.pairs.legend = "left"
-        for chart in self.euler:
+        for chart, tilts in zip(self.euler, (False, True, False), strict=True):
+            chart.x_ticks = (0, 45, 90, 135, 180) if tilts else (-180, -90, 0, 90, 180)
             self.below.addWidget(chart)
         self.foot.show()
         self.charts.addWidget(self.pairs)
@@ -211,7 +212,8 @@ class RecoverPage(SpherePage):
     def __init__(self, workspace: Workspace, runner: Runner, owner: Any) -> None:
         super().__init__(workspace, runner, owner)
         self.loss = Chart("Progress", "step", "The curve appears while orientations are recovered")
-        self.sure = Chart("Confidence of the images", "confidence", "No orientations yet")
+        self.sphere.span = (0.0, 1.0)
+        self.sure = Chart("How sure the images are", "confidence", "No orientations yet")
         self.charts.addWidget(self.loss, 1)
         self.charts.addWidget(self.sure, 1)
 
@@ -235,9 +237,7 @@ class RecoverPage(SpherePage):
             edges = np.linspace(0.0, top, 31)
             low = int((known < 0.5).sum())
             missing = f", {waiting} not placed" if waiting else ""
-            self.sure.show_data(
-                bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} of {len(sure)} below 0.5{missing}"
-            )
+            self.sure.show_data(bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} below 0.5{missing}")
         n = 0 if document.stack is None else len(document.stack)
         self.strip.show_images(
             document, order[order < n][:STRIP], title,
@@ -245,6 +245,8 @@ class RecoverPage(SpherePage):
         )  # fmt: skip
 
     def _show_loss(self, curves: dict[str, list[Point]]) -> None:
+        streaming = self.document is not None and self.document.streaming
+        self.loss.setVisible(bool(curves) or streaming)  # the folder does not keep it
         name = next((n for n in CURVES if n in curves), next(iter(curves), ""))
         if not name:
             self.loss.clear()
@@ -256,7 +258,7 @@ class RecoverPage(SpherePage):
             points = np.array([(point.step, point.value) for point in curve if point.stage == stage])
             lines.append(Line(points[:, 0], points[:, 1]))
         now = curve[-1]
-        self.loss.show_data(lines=lines, note=f"{now.stage}, now {now.value:.3g}".lstrip(", "))
+        self.loss.show_data(lines=lines, note=f"{now.stage}: {now.value:.3g}".lstrip(": "))
 
 
 class Figures(QLabel):
