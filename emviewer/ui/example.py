@@ -13,8 +13,6 @@ from emviewer.ui.workspace import Document
 if TYPE_CHECKING:
     from emviewer.engine.jobs.demo import Example
 
-STEP_DEG = 7.5
-
 
 def build_example(window: Any) -> JobHandle:
     """Build the example (once; it is kept in the user's cache), open its map and project it."""
@@ -51,7 +49,7 @@ def _add_quietly(window: Any, document: Document) -> None:
 
 
 def _project(window: Any, example: Example, document: Document) -> None:
-    from emviewer.engine.jobs.demo import SYMMETRY
+    from emviewer.engine.jobs.demo import STEP_DEG, SYMMETRY
 
     params = {"map": example.map, "sym": SYMMETRY, "step": STEP_DEG, "report": "none"}
     window.run_job("gallery", params, example.folder.with_name("example_gallery"), overwrite=True)

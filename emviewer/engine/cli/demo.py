@@ -34,7 +34,7 @@ def run(out: Path, quiet: bool = False) -> int:
     from emviewer.engine.cli.interrupt import interruptible
     from emviewer.engine.cli.run import run as run_job
     from emviewer.engine.cli.say import say
-    from emviewer.engine.jobs.demo import SYMMETRY, example
+    from emviewer.engine.jobs.demo import STEP_DEG, SYMMETRY, example
     from emviewer.engine.jobs.folder import as_output_error
 
     try:
@@ -44,7 +44,7 @@ def run(out: Path, quiet: bool = False) -> int:
     with interruptible() as interrupt:
         made = example(check=interrupt.check, progress=lambda stage: None if quiet else say(stage))
     say(f"the example is in {made.folder}")
-    values = {"map": str(made.map), "step": 10.0, "sym": SYMMETRY}
+    values = {"map": str(made.map), "step": STEP_DEG, "sym": SYMMETRY}
     code = run_job("gallery", values, str(out / "gallery"), overwrite=True, quiet=quiet)
     if code:
         return code

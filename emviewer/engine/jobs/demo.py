@@ -35,6 +35,8 @@ PIXEL_A = 1.5
 BOX = 96
 RESOLUTION_A = 6.0
 SYMMETRY = "C3"
+STEP_DEG = 7.5
+"""Angular step of the example's gallery."""
 SEED = 2007
 
 ABOUT = """\
