@@ -189,13 +189,31 @@ class Annealing:
         sharp: float = 1.0,
         check: Check = never,
     ) -> Iterator[State]:
-        """Iterate from a map; the assumed noise is at least ``hot`` … ``cold`` times the images' power."""
+        """Iterate from a map; the assumed noise is at least ``hot`` … ``cold`` times the images' power.
+
+        Parameters
+        ----------
+        start : ndarray of float32
+            Map on the small box.
+        iterations : int
+            In which the floor of the noise falls; as long as more and more is explained up to three times as many.
+        hot, cold : float
+            First and last floor.
+        sharp : float
+            Exponent of the likelihoods, times the mask's share of the box.
+        check : callable
+            Raises to stop.
+        """
         data = start
-        for i in range(iterations):
+        explained: list[float] = []
+        for i in range(3 * iterations):
             check()
-            heat = hot * (cold / hot) ** (i / max(1, iterations - 1))
+            heat = hot * (cold / hot) ** min(1.0, i / max(1, iterations - 1))
             data, state = self._step(data, heat, sharp, i, check)
+            explained.append(state.explained)
             yield state
+            if i + 1 >= iterations and explained[-1] - explained[-min(6, i + 1)] < 0.003:
+                return
 
     def _step(self, data: F32, heat: float, sharp: float, iteration: int, check: Check) -> tuple[F32, State]:
         b, k = self.band, len(self.views)

@@ -7,14 +7,16 @@ views that do not spread over the sphere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import fft as sfft
 
+from emviewer.engine import orientations_lines as lines_of
 from emviewer.engine import orientations_match
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_em import Annealing, Band, State, band, prepare_images
+from emviewer.engine.resample import shift_images
 from emviewer.engine.rotations import super_fibonacci
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check, never
@@ -22,8 +24,8 @@ from emviewer.engine.types import F32, F64
 
 ANCHORS = 1000
 """Images that the starts work on; the others are placed on their map."""
-COARSE_VIEWS, FINE_VIEWS = 4608, 30_000
-"""Rotations of the grids, 15° and 8° apart at most; fewer by the order of the point group."""
+COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
+"""Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
 SAME_DEG = 25.0
 """Two starts agree on an image when their views of it differ by less."""
 
@@ -88,21 +90,17 @@ class Solution:
 
 
 def particle_radius_px(images: F32) -> float:
-    """Return the radius within which 98 % of the images' power above that of their rim lies, plus a pixel."""
+    """Return the radius beyond which images hold less than 1 % of the most power above that of their rim, plus 1 px."""
     n = images.shape[1]
     y, x = np.ogrid[:n, :n]
     r = np.round(np.hypot(y - n // 2, x - n // 2)).astype(int)
     flat = images - np.median(images[:, r >= n // 2 - 1], axis=1)[:, None, None]
     power = (flat.astype(np.float64) ** 2).mean(axis=0)
-    count = np.bincount(r.ravel())
-    profile: F64 = np.bincount(r.ravel(), power.ravel())[: n // 2] / count[: n // 2]
+    profile = np.bincount(r.ravel(), power.ravel())[: n // 2] / np.bincount(r.ravel())[: n // 2]
     rim = profile[int(0.42 * n) :]
-    excess = np.maximum(profile - float(rim.mean()) - 2 * float(rim.std()), 0) * count[: n // 2]
-    total = np.asarray(np.cumsum(excess), np.float64)
-    if total[-1] == 0:
-        return 0.42 * n
-    reach = float(np.searchsorted(total, 0.98 * total[-1])) + 1.0
-    return min(max(reach, 0.1 * n), 0.46 * n)
+    excess = profile - rim.mean() - 2 * rim.std()
+    inside = np.flatnonzero(excess > 0.01 * excess.max())
+    return float(np.clip(inside[-1] + 1.0 if len(inside) else 0.42 * n, 0.1 * n, 0.46 * n))
 
 
 def centred(images: F32, radius_px: float, max_shift_px: float, rounds: int = 3) -> F64:
@@ -154,16 +152,17 @@ def solve(images: F32, group: PointGroup, plan: Plan, check: Check = never) -> I
     views = _views(COARSE_VIEWS, group)
     tries = _tries(plan.max_shift_px, d / (4.5 * top))
     ends: list[State] = []
-    for number in range(plan.starts):
-        state = None
-        for state in _start(coarse, views, elements, tries, displaced[anchors], plan, number, check):
+    for number in range(-1 if group.order == 1 else 0, plan.starts):
+        first = _from_lines(ready[anchors], displaced[anchors], plan, check) if number < 0 else None
+        name = "start from common lines" if number < 0 else f"start {number + 1} of {plan.starts}"
+        for state in _start(coarse, views, elements, tries, displaced[anchors], plan, number, first, check):
             if state.iteration % 5 == 4:
-                yield _partial(state, anchors, n, f"start {number + 1} of {plan.starts}")
-        assert state is not None
+                yield _partial(state, anchors, n, name)
         ends.append(state)
     ends.sort(key=lambda e: -e.explained)
     same = _agreement(ends, elements)
     best = ends[0]
+    doubts = _doubts(best, coarse, ready[anchors], group, displaced[anchors], plan, check)
     fine = _fine(ready, best, anchors, displaced, group, plan, top, check)
     yield _partial(fine, np.arange(n), n, "finer grid")
     last = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refined")
@@ -175,24 +174,65 @@ def solve(images: F32, group: PointGroup, plan: Plan, check: Check = never) -> I
         score = refined.score
         last = Solution(refined.rotations, refined.displacement_px, np.zeros(n), "refining", best.explained)
         yield last
-    yield _judged(last, fine, score, same, best.explained)
+    yield _judged(last, score, same, best.explained, doubts)
 
 
 def _start(
-    images: Band, views: F64, elements: F64, tries: F64, displaced: F64, plan: Plan, number: int, check: Check
-) -> Iterator[State]:
-    """Yield the states of one random start."""
+    images: Band, views: F64, elements: F64, tries: F64, displaced: F64, plan: Plan, number: int,
+    first: F64 | None, check: Check,
+) -> Iterator[State]:  # fmt: skip
+    """Yield the states of one start: from views already suspected, or from random ones."""
     anneal = Annealing(images, views, group=elements, displacements_px=tries, centre_px=displaced)
-    rng = np.random.default_rng([plan.seed, number])
-    first = super_fibonacci(4096)[rng.integers(4096, size=len(images.values))]
-    for state in anneal.run(anneal.map_of(first, displaced), plan.iterations, 0.2, 0.01, 3.0, check):
+    hot = 0.2
+    if first is None:
+        rng = np.random.default_rng([plan.seed, number])
+        first = super_fibonacci(4096)[rng.integers(4096, size=len(images.values))]
+    else:
+        hot, anneal.noise = 0.05, 0.5 * anneal.power
+    for state in anneal.run(anneal.map_of(first, displaced), plan.iterations, hot, 0.01, 3.0, check):
         np.clip(anneal.centre, -plan.max_shift_px, plan.max_shift_px, out=anneal.centre)
         yield state
 
 
+def _from_lines(ready: F32, displaced: F64, plan: Plan, check: Check) -> F64:
+    """Return views from common lines: exact for clean images, and a start like any other for noisy ones."""
+    d = ready.shape[1]
+    top = float(np.clip(3.0 * d / plan.radius_px, 8.0, d / 2 - 2))
+    rays, rings = lines_of.polar_rays(shift_images(ready, -displaced), top, 120)
+    lines = lines_of.common_lines(rays, rings, d, min(2.0, plan.max_shift_px), 1.0, check)
+    views = lines_of.consistent(lines)
+    better = lines_of.reweighted(lines, views, iterations=30, check=check)
+    cost = [float(np.mean(np.minimum(lines_of.residuals(lines, v), 0.5))) for v in (views, better)]
+    return better if cost[1] < cost[0] else views
+
+
+def _doubts(
+    best: State, coarse: Band, ready: F32, group: PointGroup, displaced: F64, plan: Plan, check: Check
+) -> list[tuple[float, str]]:
+    """Return factors of confidence with sentences: when chance explains as much, and when no symmetry explains more."""
+    out: list[tuple[float, str]] = []
+    rng = np.random.default_rng([plan.seed, 7])
+    phase = np.exp(2j * np.pi * rng.uniform(size=coarse.values.shape)).astype(np.complex64)
+    views, elements = _views(COARSE_VIEWS, group), np.asarray(group.rotations)
+    still = np.zeros((1, 2))
+    # half as many iterations: chance has no answer to converge to
+    short = replace(plan, iterations=plan.iterations // 2 + 3)
+    chance = replace(coarse, values=coarse.values * phase)
+    *_, null = _start(chance, views, elements, still, np.zeros_like(displaced), short, 0, None, check)
+    gain = (best.explained - null.explained) / max(1e-6, 1 - null.explained)
+    if gain < 0.15:
+        out.append((0.1, "images with random phases are explained about as well: nothing in these was recognised"))
+    if group.order > 1:
+        lines, grid = _from_lines(ready, best.displacement_px, plan, check), super_fibonacci(COARSE_VIEWS)
+        *_, free = _start(coarse, grid, np.eye(3)[None], still, best.displacement_px, plan, 0, lines, check)
+        if 1 - best.explained > 1.6 * (1 - free.explained):
+            out.append((0.1, f"the images are explained much better without the symmetry {group.name}"))
+    return out
+
+
 def _fine(
     ready: F32, best: State, anchors: np.ndarray, displaced: F64, group: PointGroup, plan: Plan, top: float,
-    check: Check, iterations: int = 5,
+    check: Check, iterations: int = 4,
 ) -> State:  # fmt: skip
     """Return the state after some iterations of all images on a finer grid in a wider band."""
     d = ready.shape[1]
@@ -221,7 +261,7 @@ def _tries(max_shift_px: float, spacing: float) -> F64:
     if max_shift_px < 0.25:
         return np.zeros((1, 2))
     step = min(spacing, max_shift_px)
-    return np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1], [1, -1], [-1, 1], [-1, -1]]) * step
+    return np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]) * step
 
 
 def _agreement(ends: list[State], elements: F64) -> F64:
@@ -229,11 +269,13 @@ def _agreement(ends: list[State], elements: F64) -> F64:
     n = len(ends[0].rotations)
     if len(ends) < 2:
         return np.full(n, 0.5)
-    agree = []
-    for other in ends[1:3]:
-        angle = np.degrees(align_views(ends[0].rotations, other.rotations, elements)[2])
-        agree.append(angle < SAME_DEG)
-    return np.asarray(np.max(agree, axis=0), float)
+    agree = [
+        np.degrees(align_views(ends[0].rotations, other.rotations, elements)[2]) < SAME_DEG
+        for other in ends[1:]
+        if 1 - other.explained < 1.25 * (1 - ends[0].explained)
+    ]
+    # starts that stopped at a much worse answer say nothing against the best
+    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(n, 0.7)
 
 
 def _partial(state: State, rows: np.ndarray, n: int, stage: str) -> Solution:
@@ -242,15 +284,17 @@ def _partial(state: State, rows: np.ndarray, n: int, stage: str) -> Solution:
     return Solution(rotations, displaced, sure, stage, state.explained)
 
 
-def _judged(last: Solution, fine: State, score: F64, same: F64, explained: float) -> Solution:
+def _judged(last: Solution, score: F64, same: F64, explained: float, doubts: list[tuple[float, str]]) -> Solution:
     """Return the result with confidences and doubts."""
     n = len(score)
     agreement = float(same.mean())
-    warnings = []
+    warnings = [sentence for _, sentence in doubts]
     middle, width = float(np.median(score)), float(np.percentile(score, 75) - np.percentile(score, 25)) / 1.35
     fits = 1 / (1 + np.exp(-((score - middle) / max(width, 0.02) + 2.5)))
     confidence = fits * (same if len(same) == n else agreement)
     confidence = confidence * np.clip(2 * agreement - 0.4, 0.05, 1.0)
+    for factor, _ in doubts:
+        confidence = confidence * factor
     if agreement < 0.6:
         warnings.append(
             f"the best starts agree on {100 * agreement:.0f} % of the images only: the orientations are not reliable"
