@@ -330,7 +330,7 @@ def test_the_example_reports_progress_and_comes_back(qtbot, window, monkeypatch,
     with mrc.StackWriter(Made.classes, (8, 8), 1.5) as writer:
         writer.append(np.ones((2, 8, 8), np.float32) * np.arange(2, dtype=np.float32)[:, None, None])
     monkeypatch.setattr(demo, "example", example)
-    monkeypatch.setattr("emviewer.ui.example.STEP_DEG", 90.0)
+    monkeypatch.setattr(demo, "STEP_DEG", 90.0)
     show = window.start.show_progress
     monkeypatch.setattr(window.start, "show_progress", lambda stage: (seen.append(stage), show(stage)))
     window.do_open_example()
