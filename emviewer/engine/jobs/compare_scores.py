@@ -212,7 +212,8 @@ def explains(table: pd.DataFrame, null: Null | None) -> bool:
     if not known.any():
         return False
     z = float(np.median(_fisher(cc[known])))
-    signal = float(np.nanmedian(table["_signal"].to_numpy(float)[rows][known]))
+    share = table["_signal"].to_numpy(float)[rows][known]
+    signal = float(np.median(share[np.isfinite(share)])) if np.isfinite(share).any() else 0.0
     enough = not signal > 0.1 or float(np.median(np.maximum(cc[known], 0) ** 2)) > LEAST_SHARE * signal
     return enough and all(z > middle + spread for middle, spread in null.levels())
 
