@@ -28,6 +28,9 @@ class AlignStream(ResultStream):
         for each, path in zip(self.order, maps, strict=True):
             each.moving = path
         document.info[KEY] = self.alignment
+        arrange = self._opened
+        # asked for in a turn of its own, when the job may have failed and its document be gone
+        self._opened = lambda d: arrange(d) if d.id in self.workspace.documents else None
 
     def batches(self, batches: list[Batch]) -> None:
         """Take what the job said since: the newest pose of the map it works on, and finished maps."""

@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 
 from emviewer.engine import mrc
 from emviewer.engine.align3d_move import Grid3D, move_map
-from emviewer.engine.types import Contrast, RigidTransform
+from emviewer.engine.types import RigidTransform
 from emviewer.ui import colormaps, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
@@ -205,7 +205,7 @@ def test_zero_difference_is_exactly_white(qtbot, opened):
     panel = opened[2]("difference")
     c = panel.difference_contrast()
     assert c.low == -c.high and c.colormap in colormaps.DIVERGING
-    word = to_words(np.zeros((1, 1), np.float32), Contrast(c.low, c.high, "blue-white-orange"))[0, 0]
+    word = to_words(np.zeros((1, 1), np.float32), c)[0, 0]
     assert word & 0xFFFFFF == 0xFFFFFF
     ranges = {panel.area.cells[2, plane.name]._contrast for plane in PLANES}
     assert ranges == {c}

@@ -19,13 +19,13 @@ from emviewer.ui import results_align
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.panels.align_base import AlignCutsPanel
 from emviewer.ui.panels.align_volumes import CONTOUR_SHARE, Volume, contour_lines, on_grid_of, read_volume
-from emviewer.ui.panels.compare_pictures import diverging
 from emviewer.ui.panels.difference_blobs import BlobTable
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.workspace import Document
 
 RANGE_SIGMA = 5.0
+WHITE_ZERO, DARK_ZERO = "blue-white-orange", "blue-dark-orange"
 INSPECT_Z = 3.0
 REFERENCE, ALIGNED = QColor(70, 200, 130), QColor(240, 200, 60)
 """Of the contour lines; solid and dashed, so that colour alone says nothing."""
@@ -82,10 +82,12 @@ class DifferencePanel(AlignCutsPanel):
         self.overlay.toggled.connect(lambda _: self._repaint())
         self.z_box = _number(INSPECT_Z, 0.5, 1000.0, " z", "From this z-score on, differences are coloured")
         self.z_box.valueChanged.connect(lambda _: self._repaint())
+        self.dark = _toggle("Dark zero", "Show no difference in black in place of white", False)
+        self.dark.toggled.connect(lambda _: self.recolour())
         self.note = QLabel()
         self.note.setProperty("badge", "warn")
         self.note.hide()
-        for widget in (self.scores, self.range_box, self.contours, self.share_box, self.overlay, self.z_box):
+        for widget in (self.scores, self.range_box, self.contours, self.share_box, self.overlay, self.z_box, self.dark):
             self.bar.addWidget(widget)
         self.bar.addWidget(self.note)
         self.blobs = BlobTable()
@@ -137,7 +139,7 @@ class DifferencePanel(AlignCutsPanel):
         for widget in (self.overlay, self.z_box):
             widget.setVisible(has_z)
         self.scores.setVisible(has_z)
-        self.blobs.show_blobs(read.blobs, read.reference.map)
+        self.blobs.show_blobs(read.blobs)
         self.recolour()
         return read.reference
 
@@ -170,7 +172,7 @@ class DifferencePanel(AlignCutsPanel):
         """Return the range of the difference, symmetric about zero, the same for all cuts and maps."""
         assert self.volumes is not None
         half = self.range_box.value() * (1.0 if self.as_z else self.volumes.sigma)
-        return Contrast(-half, half, diverging(), self.levels.contrast.inverted)
+        return Contrast(-half, half, DARK_ZERO if self.dark.isChecked() else WHITE_ZERO)
 
     def recolour(self) -> None:
         volumes = self.volumes
@@ -258,7 +260,7 @@ class DifferencePanel(AlignCutsPanel):
             "half_width": self.current.half_width,
             "cuts": [plane.name for plane in self.area.shown()],
             "title": f"Reference − {each.name}",
-            "contrast": {"low": c.low, "high": c.high, "colormap": "blue-white-orange", "inverted": c.inverted},
+            "contrast": {"low": c.low, "high": c.high, "colormap": WHITE_ZERO, "inverted": False},
         }
 
 

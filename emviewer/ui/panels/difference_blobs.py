@@ -9,7 +9,6 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
-from emviewer.engine.types import Map3D
 from emviewer.ui.columns import MISSING
 
 _DISPLAY = Qt.ItemDataRole.DisplayRole
@@ -122,11 +121,12 @@ class BlobTable(QWidget):
         """Wide enough for the columns that say most."""
         return QSize(self.fontMetrics().averageCharWidth() * 46, 240)
 
-    def show_blobs(self, table: pd.DataFrame | None, reference: Map3D) -> None:
+    def show_blobs(self, table: pd.DataFrame | None) -> None:
         """Show the pieces of a difference."""
         n = 0 if table is None else len(table)
         self.model.show_table(pd.DataFrame() if table is None else table.reset_index(drop=True))
         self.view.setVisible(n > 0)
+        self.setMaximumWidth(16777215 if n else self.fontMetrics().averageCharWidth() * 18)
         if table is None:
             self.heading.setText("No table of pieces: there are no z-scores.")
         elif n == 0:
