@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emviewer.engine import fft
 from emviewer.engine import kernels_align as ka
-from emviewer.engine.align3d_mask import MARGIN_A, coarse_mask, reach_A
+from emviewer.engine.align3d_mask import MARGIN_A, coarse_mask, reach_A, without_fill
 from emviewer.engine.align3d_move import Grid3D, move_mask
 from emviewer.engine.errors import DataError
 from emviewer.engine.filters import soft_ball
@@ -132,7 +132,7 @@ def prepare_map(
 def _working(volume: Map3D, mask: F32 | None, finest_A: float, check: Check) -> Map3D:
     """Return the map, masked if there is a mask, as a cube whose voxels suffice for the band."""
     n = volume.box
-    cube = np.asarray(volume.data, np.float32)
+    cube = without_fill(np.asarray(volume.data, np.float32))
     if float(cube[:: max(1, len(cube) // 64)].std()) == 0 and float(cube.std()) == 0:
         raise DataError("the map is flat: every voxel is alike", volume.source or volume.name, "give another map")
     if mask is not None:

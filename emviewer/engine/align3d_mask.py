@@ -31,7 +31,7 @@ def coarse_mask(volume: Map3D) -> tuple[F32, float] | None:
     ndarray of float32 (m, m, m) and float, or None
         None where density cannot be told from solvent: nothing stands out, or nearly everything.
     """
-    data = np.asarray(volume.data, np.float32)
+    data = without_fill(np.asarray(volume.data, np.float32))
     n = volume.box
     cube = data if volume.is_cubic else resize_box(data, (n,) * 3, float(np.median(data)))
     m = min(n, COARSE)
@@ -52,6 +52,24 @@ def coarse_mask(volume: Map3D) -> tuple[F32, float] | None:
     distance = ndimage.distance_transform_edt(~ndimage.binary_fill_holes(kept)) * pixel
     soft = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - MARGIN_A) / max(EDGE_A, 2 * pixel), 0, 1))
     return np.asarray(soft, np.float32), pixel
+
+
+def without_fill(data: F32) -> F32:
+    """Return the map with the value that fills its corners, if any, replaced by that of the solvent.
+
+    Programs that turn a map fill what comes from outside with its least value: more than 1 % of the voxels share it
+    exactly, and it lies three standard deviations of the others below their median.
+    """
+    low = data.min()
+    filled = data == low
+    share = float(np.count_nonzero(filled)) / data.size
+    if not 0.01 < share < 0.9:
+        return data
+    rest = data[~filled]
+    middle = np.median(rest)
+    if low > middle - 3 * float(rest.std()):
+        return data
+    return np.where(filled, middle, data)
 
 
 def automatic_mask(volume: Map3D) -> F32 | None:
