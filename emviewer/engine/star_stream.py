@@ -10,6 +10,29 @@ from typing import Self
 Value = str | int | float
 
 
+def optics_group(box: int, pixel_size_A: float, microscope: tuple[float, float, float] | None) -> dict[str, Value]:
+    """Return the one optics group of a set of images.
+
+    Parameters
+    ----------
+    box, pixel_size_A : int, float
+        Edge of the images in pixels, of a pixel in Å.
+    microscope : tuple of float or None
+        Voltage in kV, spherical aberration in mm, amplitude contrast; None for images without a CTF.
+    """
+    optics: dict[str, Value] = {
+        "rlnOpticsGroup": 1,
+        "rlnOpticsGroupName": "opticsGroup1",
+        "rlnImagePixelSize": float(pixel_size_A),
+        "rlnImageSize": box,
+        "rlnImageDimensionality": 2,
+    }
+    if microscope is not None:
+        labels = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
+        optics |= dict(zip(labels, microscope, strict=True))
+    return optics
+
+
 class ParticleStream:
     """Write an optics block at once, then particle rows as they come.
 

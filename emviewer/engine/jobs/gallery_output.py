@@ -12,7 +12,7 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.gallery_experiment import defocus
 from emviewer.engine.jobs.gallery_params import GalleryParams
 from emviewer.engine.mrc import StackWriter
-from emviewer.engine.star_stream import ParticleStream, Value
+from emviewer.engine.star_stream import ParticleStream, optics_group
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
@@ -53,7 +53,8 @@ class GalleryWriter:
         self._optics_end = (1, *defocus(params)) if params.defocus is not None else (1,)
         columns = _COLUMNS + (_CTF_COLUMNS if params.defocus is not None else ())
         self.stack = StackWriter(self.path, (box, box), pixel_size_A)
-        self.table = ParticleStream(self._table_path, _optics(params, box, pixel_size_A), columns)
+        microscope = (params.kv, params.cs, params.q0) if params.defocus is not None else None
+        self.table = ParticleStream(self._table_path, optics_group(box, pixel_size_A, microscope), columns)
 
     @property
     def n(self) -> int:
@@ -92,23 +93,6 @@ class GalleryWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _optics(params: GalleryParams, box: int, pixel_size_A: float) -> dict[str, Value]:
-    optics: dict[str, Value] = {
-        "rlnOpticsGroup": 1,
-        "rlnOpticsGroupName": "opticsGroup1",
-        "rlnImagePixelSize": float(pixel_size_A),
-        "rlnImageSize": box,
-        "rlnImageDimensionality": 2,
-    }
-    if params.defocus is not None:
-        optics |= {
-            "rlnVoltage": params.kv,
-            "rlnSphericalAberration": params.cs,
-            "rlnAmplitudeContrast": params.q0,
-        }
-    return optics
 
 
 def figure_spec(params: GalleryParams, name: str, n: int, group: str) -> dict[str, Any]:

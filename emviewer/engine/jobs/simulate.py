@@ -16,7 +16,7 @@ from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.jobs.simulate_params import HELP, TITLE, SimulateParams
 from emviewer.engine.jobs.simulate_views import draw_shifts, draw_views
 from emviewer.engine.mrc_write import StackWriter
-from emviewer.engine.star_stream import ParticleStream, Value
+from emviewer.engine.star_stream import ParticleStream, Value, optics_group
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import F32, F64, Map3D
@@ -133,7 +133,9 @@ class _Set:
         size = max(1, BATCH_BYTES // (4 * box * box))
         columns = _COLUMNS + (_CTF_COLUMNS if self.defocus_A is not None else ())
         extra = {"stack": str(folder / STACK), "n_views": self.n, "pixel_size_A": pixel}
-        optics = _optics(self.params, box, pixel)
+        given = self.params
+        microscope = (given.kv, given.cs, given.q0) if given.defocus is not None else None
+        optics = optics_group(box, pixel, microscope)
         with (
             StackWriter(folder / STACK, (box, box), pixel) as stack,
             ParticleStream(folder / TABLE, optics, columns) as table,
@@ -161,23 +163,6 @@ class _Set:
         if self.defocus_A is not None:
             ends = [(1, d, d, 0.0) for d in self.defocus_A[start:stop].tolist()]
         return [(start + i + 1, *row, *ends[i]) for i, row in enumerate(numbers)]
-
-
-def _optics(params: SimulateParams, box: int, pixel_size_A: float) -> dict[str, Value]:
-    optics: dict[str, Value] = {
-        "rlnOpticsGroup": 1,
-        "rlnOpticsGroupName": "opticsGroup1",
-        "rlnImagePixelSize": float(pixel_size_A),
-        "rlnImageSize": box,
-        "rlnImageDimensionality": 2,
-    }
-    if params.defocus is not None:
-        optics |= {
-            "rlnVoltage": params.kv,
-            "rlnSphericalAberration": params.cs,
-            "rlnAmplitudeContrast": params.q0,
-        }
-    return optics
 
 
 def _figures(params: SimulateParams, folder: ResultFolder, name: str) -> None:
