@@ -46,6 +46,8 @@ class Orient:
         ``simulate``, ``recover`` or ``reconstruct``.
     folder : path or None
         The folder once it is final.
+    files : frozenset of str
+        Names of what lay in it when it was read, so that nobody asks a disk on the GUI thread.
     inputs : tuple of path
         Files that the job read.
     curves : dict of str to list of Point
@@ -62,6 +64,7 @@ class Orient:
 
     job: str
     folder: Path | None = None
+    files: frozenset[str] = frozenset()
     inputs: tuple[Path, ...] = ()
     curves: dict[str, list[Point]] = field(default_factory=dict)
     fsc: pd.DataFrame | None = None
@@ -71,8 +74,7 @@ class Orient:
 
     def file(self, name: str) -> Path | None:
         """Return a file of the folder if it is there."""
-        path = self.folder / name if self.folder is not None else None
-        return path if path is not None and path.is_file() else None
+        return self.folder / name if self.folder is not None and name in self.files else None
 
 
 def of(document: Document | None) -> Orient | None:
@@ -102,7 +104,8 @@ def read_orientation(
         Gives the table of an image set with its angles in degrees.
     """
     name = str(job["job"])
-    orient = Orient(name, folder, tuple(Path(e["path"]) for e in job.get("inputs", []) if "path" in e))
+    there = frozenset(p.name for p in folder.iterdir())
+    orient = Orient(name, folder, there, tuple(Path(e["path"]) for e in job.get("inputs", []) if "path" in e))
     orient.summary = _json(folder / "summary.json")
     document = Document("result", folder.name, folder, info=info | {KEY: orient})
     table = orient.file(TABLES.get(name, ""))

@@ -409,3 +409,32 @@ def test_the_task_opens_the_lab_and_a_set_simulated_in_it_shows_while_it_is_made
     assert lab.forms["recover"].form.values()["truth"] == str(tmp_path / "sim" / "particles.star")
     window.area.close_panel(lab)
     QApplication.processEvents()
+
+
+def test_the_unsure_are_selected_for_the_gallery(lab, workspace, recovered):
+    document = read_document(recovered)
+    document.table.loc[[2, 9], CONFIDENCE] = 0.1
+    workspace.add(document)
+    lab.show_document(document)
+    lab.list.choose("recover")
+    lab.pages["recover"].select_unsure()
+    assert list(workspace.selection(document)) == [2, 9]
+
+
+def test_compare_gets_the_images_that_the_map_was_made_of(window, qtbot, recovered):
+    window.open_paths([recovered])
+    qtbot.waitUntil(lambda: isinstance(window.area.front(), OrientationLabPanel), timeout=5000)
+    window.area.front().send("compare")
+    qtbot.waitUntil(lambda: window.inspector.task() is not None, timeout=5000)
+    values = window.inspector.task().form.values()
+    assert values["images"] == str(recovered / "orientations.star")
+    assert values["maps"] == [str(recovered / "map.mrc")]
+
+
+def test_a_map_without_a_partner_asks_for_the_reference(window, qtbot, recovered):
+    window.open_paths([recovered])
+    qtbot.waitUntil(lambda: isinstance(window.area.front(), OrientationLabPanel), timeout=5000)
+    window.area.front().send("align")
+    qtbot.waitUntil(lambda: window.inspector.task() is not None, timeout=5000)
+    form = window.inspector.task()
+    assert form.form.values()["maps"] == [str(recovered / "map.mrc")] and form.input_name not in form.form.values()

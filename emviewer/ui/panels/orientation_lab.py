@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -25,7 +27,7 @@ from emviewer.ui.latest import Throttle
 from emviewer.ui.notices import Notice
 from emviewer.ui.orientation_read import ERROR, JOBS, of
 from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.orientation_lab_chain import Chain
+from emviewer.ui.panels.orientation_lab_chain import Chain, symmetry_of
 from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
 from emviewer.ui.panels.orientation_lab_pages import DistancesPage, Page, RecoverPage, ReportPage, SimulatePage
 from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
@@ -351,17 +353,23 @@ class OrientationLabPanel(Panel):
     # going on -------------------------------------------------------------------------------------------------------
     def send(self, job: str) -> None:
         """Open the map that shows and take it to another task."""
-        orient, shell = of(self.chain.shown("reconstruct")), self._shell()
+        made, shell = self.chain.shown("reconstruct"), self._shell()
+        orient = of(made)
         path = None if orient is None else orient.file("map.mrc")
-        if path is None or shell is None:
+        if made is None or path is None or shell is None:
             return
-        images = self.chain.images()
-
-        title = f"{orient.folder.name}, map" if orient.folder is not None else "map"
+        others = [d for d in self.workspace.documents.values() if d.kind == "map" and d.path != path]
+        first = {"compare": self.chain.images(), "align": others[-1] if others else None}
 
         def then(document: Document) -> None:
-            self._entitle(document, title)
-            shell.show_task(job, images if job == "compare" and images is not None else document)
+            if document.volume is not None:
+                document.volume = replace(document.volume, symmetry=symmetry_of(made))
+            self._entitle(document, f"{made.title}, map")
+            shell.show_task(job, first.get(job) or document)
+            if job in first and first[job] is None:  # the map is the one to be held against something still to choose
+                form = shell.inspector.task()
+                maps = next(n for n, f in form.form.fields.items() if f.meta.kind == "inputs")
+                form.form.set_values({form.input_name: None, maps: [str(path)]})
 
         shell.open_paths([path], then)
 
@@ -382,6 +390,14 @@ class OrientationLabPanel(Panel):
     def inspector(self) -> list[tuple[str, QWidget]]:
         page = self.pages.get("reconstruct")
         return [("Levels of the map", page.slices.levels)] if isinstance(page, MapPage) else []
+
+    def do_copy_picture(self) -> None:
+        """Copy the page to the clipboard as it shows."""
+        QGuiApplication.clipboard().setImage(self.stack.grab().toImage())
+
+    def picture_widget(self) -> QWidget:
+        """Return what a picture of the panel shows."""
+        return self.stack
 
     def recolour(self) -> None:
         """Follow a new theme."""

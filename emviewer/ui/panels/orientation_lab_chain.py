@@ -32,6 +32,7 @@ class Chain:
         self.workspace = workspace
         self.start: Document | None = None
         self.results: dict[str, Document] = {}
+        self.family: list[Document] = []
         self._begun: dict[str, int] = {}
 
     def show(self, document: Document | None) -> None:
@@ -55,7 +56,7 @@ class Chain:
 
     def look(self) -> None:
         """Find the documents that belong together."""
-        self.results = {}
+        self.results, self.family = {}, []
         if self.start is None:
             self.start = next((d for d in reversed(self.workspace.documents.values()) if of(d) is not None), None)
         if self.start is None:
@@ -71,7 +72,8 @@ class Chain:
                 if d.id not in family and any(_made_from(d, f) for f in family.values()):
                     family[d.id] = d
             grown = len(family) > before
-        for d in sorted(family.values(), key=lambda d: d.id):
+        self.family = sorted(family.values(), key=lambda d: d.id)
+        for d in self.family:
             job = d.info.get("job")
             if job in JOBS and d.id > self._begun.get(str(job), 0) and d.id in self.workspace.documents:
                 self.results[str(job)] = d
@@ -84,8 +86,10 @@ class Chain:
         return next((self.results[job] for job in SHOWN_BY[step] if job in self.results), None)
 
     def images(self) -> Document | None:
-        """Return the images that all began with, if they are open as such."""
-        return self.start if self.start is not None and self.start.kind == "images" else None
+        """Return the images that all began with, as they are open or as a table of the chain names them."""
+        found = next((d for d in self.family if d.kind == "images"), None)
+        table = _table(self.results.get("recover")) or _table(self.results.get("simulate"))
+        return found or (None if table is None else Document("images", table.parent.name, table))
 
     def inputs(self, step: str) -> dict[str, Any]:
         """Return what the steps before give to the form of a step."""
@@ -99,12 +103,12 @@ class Chain:
         if step == "recover":
             table = _table(simulated)
             if table is not None and simulated is not None:
-                return {"images": str(table), "truth": str(table), "sym": _sym(simulated)}
+                return {"images": str(table), "truth": str(table), "sym": symmetry_of(simulated)}
             return {"images": source_of(start)} if start is not None and start.kind == "images" else {}
         if step == "reconstruct":
             made = next((d for d in (recovered, simulated) if _table(d) is not None), None)
             if made is not None:
-                return {"particles": str(_table(made)), "sym": _sym(made)}
+                return {"particles": str(_table(made)), "sym": symmetry_of(made)}
             return {"particles": source_of(start)} if start is not None and start.kind == "images" else {}
         return {}
 
@@ -114,7 +118,8 @@ def _table(document: Document | None) -> Path | None:
     return None if orient is None else orient.file(TABLES.get(orient.job, ""))
 
 
-def _sym(document: Document) -> str:
+def symmetry_of(document: Document) -> str:
+    """Return the point group that a result was made with."""
     return str(document.info.get("_parameters", {}).get("sym") or "C1")
 
 

@@ -22,6 +22,8 @@ from emviewer.ui.workspace import Document, Workspace
 PAIR_EDGES = np.linspace(0.0, 180.0, 46)
 STRIP = 40
 MOST_DOTS = 6000
+UNSURE = 0.5
+"""Confidence below which an image is called unsure."""
 CURVES = {"loss": "Loss", "explained": "Explained by the map"}
 """What a job may say of its progress, the one shown first, and what it is called."""
 
@@ -99,14 +101,14 @@ class SpherePage(Page):
         self.strip.picked.connect(self.pick)
         self.placed = np.empty(0, np.int64)
         self.sphere.picked.connect(lambda index, modifiers: self.pick(int(self.rows[self.placed[index]]), modifiers))
-        foot = QHBoxLayout()
-        foot.addWidget(self.legend, 1)
-        foot.addWidget(self.flat)
+        self.strip_of_tools = QHBoxLayout()
+        self.strip_of_tools.addWidget(self.legend, 1)
+        self.strip_of_tools.addWidget(self.flat)
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(6, 4, 4, 4)
         column.addWidget(self.sphere, 1)
-        column.addLayout(foot)
+        column.addLayout(self.strip_of_tools)
         self.beside = QWidget()
         self.charts = QVBoxLayout(self.beside)
         self.charts.setContentsMargins(4, 4, 8, 4)
@@ -214,13 +216,21 @@ class RecoverPage(SpherePage):
         self.loss = Chart("Progress", "step", "The curve appears while orientations are recovered")
         self.sphere.span = (0.0, 1.0)
         self.sure = Chart("How sure the images are", "confidence", "No orientations yet")
+        self.unsure = QToolButton()
+        self.unsure.setText("Select the unsure")
+        self.unsure.setToolTip(
+            f"Select the images whose confidence is below {UNSURE}; the gallery shows and saves them"
+        )
+        self.unsure.clicked.connect(self.select_unsure)
+        self.strip_of_tools.insertWidget(1, self.unsure)
         self.charts.addWidget(self.loss, 1)
         self.charts.addWidget(self.sure, 1)
 
     def refresh(self) -> None:
         document, orient = self.document, of(self.document)
         sure = self.column(CONFIDENCE)
-        angles = self.show_directions(sure, "Coloured by confidence: bright is sure" if sure is not None else "")
+        angles = self.show_directions(sure, "Bright is sure" if sure is not None else "")
+        self.unsure.setVisible(sure is not None)
         self._show_loss(orient.curves if orient is not None else {})
         if document is None or angles is None:
             self.sure.clear()
@@ -235,14 +245,20 @@ class RecoverPage(SpherePage):
             waiting = len(sure) - len(known)
             top = max(1.0, float(known.max(initial=1.0)))
             edges = np.linspace(0.0, top, 31)
-            low = int((known < 0.5).sum())
+            low = int((known < UNSURE).sum())
             missing = f", {waiting} not placed" if waiting else ""
-            self.sure.show_data(bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} below 0.5{missing}")
+            self.sure.show_data(bars=Bars(np.histogram(known, edges)[0], edges), note=f"{low} below {UNSURE}{missing}")
         n = 0 if document.stack is None else len(document.stack)
         self.strip.show_images(
             document, order[order < n][:STRIP], title,
             lambda p: f"#{self.rows[p]}" if sure is None or not sure[p] >= 0 else f"#{self.rows[p]}  {sure[p]:.2f}",
         )  # fmt: skip
+
+    def select_unsure(self) -> None:
+        """Select the images whose confidence is low."""
+        sure = self.column(CONFIDENCE)
+        if self.document is not None and sure is not None:
+            self.workspace.select(self.document, self.rows[sure < UNSURE])
 
     def _show_loss(self, curves: dict[str, list[Point]]) -> None:
         streaming = self.document is not None and self.document.streaming
