@@ -34,6 +34,8 @@ _AREAS = {
 }
 _BENEATH = {"below": "main", "side below": "side"}
 """Places that stand beneath another one in the same area."""
+ROOM_FOR_TWO = 600
+"""Height of the area below which panels stand behind each other as tabs instead."""
 
 
 class PanelDock(QDockWidget):
@@ -292,8 +294,10 @@ class PanelArea(QMainWindow):
         elif entry.place in _BENEATH:
             upper = [d for d in self.docks if self.kinds[d.panel.kind][0].place == _BENEATH[entry.place]]
             height = self.height()
-            if upper:
-                self.resizeDocks([upper[0], dock], [height // 2, height // 2], Qt.Orientation.Vertical)
+            if upper and height < ROOM_FOR_TWO:
+                self.tabifyDockWidget(upper[-1], dock)
+            elif upper:
+                self.resizeDocks([upper[0], dock], [height * 58 // 100, height * 42 // 100], Qt.Orientation.Vertical)
         elif entry.place == "side" and self.docks:
             width = self.width()
             self.resizeDocks([self.docks[0], dock], [width * 68 // 100, width * 32 // 100], Qt.Orientation.Horizontal)

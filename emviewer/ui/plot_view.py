@@ -43,7 +43,7 @@ class PlotView(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(160, 140)
+        self.setMinimumSize(140, 90)
         self.setAccessibleName("Plot")
         self.setToolTip("Drag to select; Shift adds, Alt takes away; wheel zooms, middle drag moves, double click fits")
         self.x, self.y = np.empty(0), np.empty(0)

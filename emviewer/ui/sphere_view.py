@@ -145,7 +145,7 @@ class SphereView(QWidget):
     # geometry ---------------------------------------------------------------------------------------------------
     def _radius(self) -> float:
         """Return widget units a flat unit."""
-        margin = 18
+        margin = min(18.0, 0.08 * min(self.width(), self.height()))  # a small sphere needs all it has
         return max(10.0, min(self.width() / 2 - margin, (self.height() / 2 - margin) / self.projection.half_height))
 
     def to_widget(self, points: np.ndarray) -> np.ndarray:

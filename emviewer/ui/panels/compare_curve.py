@@ -19,15 +19,15 @@ class RingCurve(QWidget):
         self.before: np.ndarray | None = None
         self.pixel_size_A = 1.0
         self.crossing_A: float | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setAccessibleName("Ring correlation of image and reprojection")
         self.setToolTip("Fourier ring correlation of image and reprojection in the mask; the mark is where it is 0.5")
 
     def sizeHint(self) -> QSize:
-        return QSize(220, self.fontMetrics().height() * 6)
+        return QSize(220, self.fontMetrics().height() * 5)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(100, self.sizeHint().height())
+        return QSize(100, round(self.fontMetrics().height() * 3.5))
 
     def show_curve(
         self,

@@ -63,7 +63,9 @@ class CompareLooks(ContrastActions, CompareRows):
     def _build(self) -> None:
         side = QWidget()
         column = QVBoxLayout(side)
-        column.setContentsMargins(4, 4, 4, 4)
+        column.setContentsMargins(2, 2, 2, 0)
+        column.setSpacing(2)
+        self.sphere.setMinimumSize(64, 64)
         column.addWidget(self.sphere, 1)
         column.addWidget(self.curve)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)

@@ -103,7 +103,7 @@ class ComparePictures(QWidget):
         turning.setCursor(Qt.CursorShape.OpenHandCursor)
         turning.dragged.connect(self._dragged)
         self.single.pointed.connect(self._wipe_to)
-        self.setMinimumHeight(150)
+        self.setMinimumHeight(90)
 
     # contents -------------------------------------------------------------------------------------------------------
     def set_pixel_size(self, pixel_size_A: float | None) -> None:

@@ -40,9 +40,10 @@ class Verdict(QFrame):
         said = [] if comparison is None else comparison.verdict()
         if comparison is not None and streaming:
             said = [("info", f"comparing with {comparison.maps[-1]}…" if comparison.maps else "comparing…"), *said]
-        texts = [(level, f"{MARKS[level]} {text}".strip()) for level, text in said]
-        if comparison is not None:
-            texts.append(("info", "hand undetermined"))
+        texts = [(level, f"{MARKS[level]} {text}") for level, text in said if level != "info"]
+        plain = [text for level, text in said if level == "info"]
+        if comparison is not None:  # one badge for what is neither good nor bad: lines are dear on a small screen
+            texts.append(("info", " · ".join([*plain, "hand undetermined"])))
         while len(self.badges) < len(texts):
             badge = QLabel()
             badge.setProperty("badge", "info")

@@ -119,6 +119,7 @@ class ScoresTable(RowsTable):
         super().__init__(picker, pictures[IMAGE], model)
         self.setItemDelegate(ScoresDelegate(picker, pictures, self))
         self.setAccessibleName("Table of scores")
+        self.setMinimumHeight(60)
         for thumbnails in list(pictures.values())[1:]:
             thumbnails.ready.connect(lambda _: self.viewport().update())
 
