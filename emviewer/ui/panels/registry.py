@@ -50,6 +50,7 @@ PANELS = (
     PanelEntry(
         "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
     ),
+    PanelEntry("emviewer.ui.panels.surface:SurfacePanel"),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),
