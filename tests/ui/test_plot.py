@@ -67,6 +67,14 @@ def test_columns_of_numbers_are_offered_also_those_kept_as_text(panel, document)
     assert panel.boxes[0].currentData() == "cc" and panel.boxes[1].currentData() == "outlier_score"
 
 
+def test_a_table_of_words_says_that_there_is_nothing_to_plot(panel, document):
+    assert panel.pages.currentIndex() == 1
+    panel.show_document(panel.workspace.add(Document("images", "y", table=pd.DataFrame({"name": ["a", "b"]}))))
+    assert panel.pages.currentIndex() == 0
+    panel.show_document(document)
+    assert panel.pages.currentIndex() == 1
+
+
 def test_a_rectangle_selects_shift_adds_alt_takes_away(panel, document, qtbot):
     drag(qtbot, panel, at(panel, 0.15, 1.5), at(panel, 0.45, 4.5))
     assert panel.workspace.selection(document).tolist() == rows((2, 3, 4), (2, 3, 4))

@@ -21,7 +21,7 @@ from emviewer.ui.workspace import Document, Workspace
 
 COUNT = "\0count"
 PREFERRED_X, PREFERRED_Y = ("cc", "rlnDefocusU", "tilt_deg"), ("outlier_score", "rlnMaxValueProbDistribution", COUNT)
-EMPTY = "Nothing to plot.\n\nOpen a table, or the result of a comparison."
+EMPTY = "Nothing to plot.\n\nOpen a table with numbers, or the result of a comparison."
 _ADD, _SUBTRACT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 
 
@@ -110,14 +110,15 @@ class PlotPanel(Panel):
 
     def _reload(self) -> None:
         table = None if self.document is None else self.document.table
-        self.pages.setCurrentIndex(0 if table is None else 1)
-        if table is None:
-            self.view.set_points(np.empty(0), np.empty(0), ("", ""))
-            return
-        if list(table.columns) != self._named:
+        if table is not None and list(table.columns) != self._named:
             self._named = list(table.columns)
             self._fill(table)
-        self._plot()
+        there = table is not None and self.boxes[0].count() > 0
+        self.pages.setCurrentIndex(1 if there else 0)
+        if there:
+            self._plot()
+        else:
+            self.view.set_points(np.empty(0), np.empty(0), ("", ""))
 
     def _fill(self, table: pd.DataFrame) -> None:
         names = number_columns(table)
