@@ -31,59 +31,6 @@ class Steps:
         return np.asarray(found)
 
 
-def parse_steps(text: str, option: str = "") -> Steps:
-    """Read ``A:B:STEP``; the error names the option.
-
-    Raises
-    ------
-    ParameterError
-        If it is not three numbers with ``A <= B`` and a positive step.
-    """
-    start, stop, step = _numbers(text, "A:B:STEP", option)
-    if stop < start or step <= 0:
-        raise ParameterError(f"{text!r} has no values", option, "write A:B:STEP with A not above B and a positive STEP")
-    return Steps(start, stop, step)
-
-
-def parse_tilt_series(text: str, option: str = "--tilt-series") -> tuple[float, float, float, float]:
-    """Read ``AXIS:A:B:STEP`` and return the four numbers; A may be above B only if the step is negative.
-
-    Raises
-    ------
-    ParameterError
-        If it is not four numbers that make a series.
-    """
-    axis, start, stop, step = _numbers(text, "AXIS:A:B:STEP", option)
-    if step == 0 or (stop - start) / step < 0:
-        raise ParameterError(
-            f"{text!r} has no values", option, "write AXIS:A:B:STEP with a STEP that leads from A to B"
-        )
-    return axis, start, stop, step
-
-
-def parse_range(text: str, option: str = "") -> tuple[float, float]:
-    """Read ``A:B`` and return the two numbers.
-
-    Raises
-    ------
-    ParameterError
-        If it is not two numbers.
-    """
-    start, stop = _numbers(text, "A:B", option)
-    return start, stop
-
-
-def _numbers(text: str, form: str, option: str) -> list[float]:
-    parts = text.split(":")
-    try:
-        values = [float(p) for p in parts]
-    except ValueError:
-        values = []
-    if len(values) != form.count(":") + 1 or not np.isfinite(values).all():
-        raise ParameterError(f"{text!r} is not {form}", option, f"write {form} in degrees, as numbers")
-    return values
-
-
 def grid_ranges(rot: Steps, tilt: Steps) -> F64:
     """Return the regular grid of two ranges, tilt by tilt.
 

@@ -223,11 +223,11 @@ def test_healpix_is_reduced_by_symmetry():
 
 
 def test_grid_has_both_ends_and_not_360_beside_0():
-    grid = sampling.grid_ranges(sampling.parse_steps("0:360:90"), sampling.parse_steps("0:180:45"))
+    grid = sampling.grid_ranges(sampling.Steps(0, 360, 90), sampling.Steps(0, 180, 45))
     assert sorted(set(grid[:, 0])) == [0, 90, 180, 270]
     assert sorted(set(grid[:, 1])) == [0, 45, 90, 135, 180]
     assert len(grid) == 20
-    part = sampling.grid_ranges(sampling.parse_steps("0:0.3:0.1"), sampling.Steps(-20, 20, 20))
+    part = sampling.grid_ranges(sampling.Steps(0, 0.3, 0.1), sampling.Steps(-20, 20, 20))
     np.testing.assert_allclose(sorted(set(part[:, 0])), [0, 0.1, 0.2, 0.3])
     np.testing.assert_allclose(sorted(set(part[:, 1])), [-20, 0, 20])
     assert len(sampling.grid_ranges(sampling.Steps(-180, 180, 120), sampling.Steps(90, 90, 5))) == 3
@@ -242,7 +242,6 @@ def test_tilt_series_keeps_points_of_the_axis_where_they_are():
         seen = (euler_to_matrix(*views.T) @ point)[:, :2]
         np.testing.assert_allclose(seen, np.broadcast_to(point[:2], seen.shape), atol=1e-12)
     np.testing.assert_allclose(sampling.tilt_series(90, 0, 10, 5), [[0, 0, 0], [0, 5, 0], [0, 10, 0]])
-    assert sampling.parse_tilt_series("85:60:-60:-2") == (85, 60, -60, -2)
     assert len(sampling.tilt_series(85, 60, -60, -2)) == 61
 
 
@@ -299,13 +298,6 @@ def test_count_of_other_grids_ranges_and_psi():
         (lambda: sampling.even(5, "C1", (0, 360), (0, 200)), "tilt range"),
         (lambda: sampling.even(5, "C1", (0, float("inf"))), "finite"),
         (lambda: sampling.even(5, "X9"), "not a point group"),
-        (lambda: sampling.parse_steps("0:10", "--rot"), "--rot.*A:B:STEP"),
-        (lambda: sampling.parse_steps("0:x:1", "--rot"), "A:B:STEP"),
-        (lambda: sampling.parse_steps("10:0:1", "--tilt"), "has no values"),
-        (lambda: sampling.parse_steps("0:10:0", "--tilt"), "has no values"),
-        (lambda: sampling.parse_tilt_series("0:-60:60:-3"), "leads from A to B"),
-        (lambda: sampling.parse_tilt_series("-60:60:3"), "AXIS:A:B:STEP"),
-        (lambda: sampling.parse_range("5"), "A:B"),
         (lambda: sampling.with_psi([[0, 0, 0]], 0), "psi step"),
         (lambda: sampling.quality(np.empty((0, 3))), "at least one row"),
     ],
