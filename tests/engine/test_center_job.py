@@ -229,6 +229,40 @@ def test_members_without_class_and_classes_without_members(tmp_path, stack):
     assert any("2 of 6 particles have no class" in sentence for sentence in outcome.warnings)
 
 
+def test_a_micrograph_that_is_missing_is_said(tmp_path, stack):
+    mics = micrographs(tmp_path / "mics")
+    (mics / "m1.mrc").unlink()
+    outcome = center(tmp_path / "out", stack, particles=relion(tmp_path / "p.star"), micrographs=mics)
+    assert any("1 of 2 micrographs is unknown, first mics/m1.mrc" in sentence for sentence in outcome.warnings)
+    table = pd.read_csv(tmp_path / "out/micrographs.csv").set_index("micrograph")
+    assert table.loc["mics/m0.mrc", "width_px"] == 1024
+    assert np.isnan(table.loc["mics/m1.mrc", "width_px"])
+    assert table["n_particles"].tolist() == [3, 3]
+
+
+def test_picks_that_are_off_as_a_whole_are_hinted_at(tmp_path, stack):
+    n = 40
+    rng = np.random.default_rng(1)
+    particles = pd.DataFrame(
+        {
+            "rlnCoordinateX": rng.integers(200, 800, n).astype(str),
+            "rlnCoordinateY": rng.integers(200, 800, n).astype(str),
+            "rlnMicrographName": ["m.mrc"] * n,
+            "rlnClassNumber": ["2"] * n,
+            "rlnAnglePsi": [f"{v:.3f}" for v in rng.uniform(-180, 180, n)],
+            "rlnOriginXAngst": [f"{v:.3f}" for v in rng.normal(-9, 1, n)],
+            "rlnOriginYAngst": [f"{v:.3f}" for v in rng.normal(0, 1, n)],
+            "rlnOpticsGroup": ["1"] * n,
+        }
+    )
+    optics = pd.DataFrame({"rlnOpticsGroup": ["1"], "rlnImagePixelSize": ["3.0"], "rlnMicrographPixelSize": ["1.5"]})
+    star.write_star(tmp_path / "p.star", {"optics": optics, "particles": particles})
+    outcome = center(tmp_path / "out", stack, particles=tmp_path / "p.star")
+    assert outcome.summary["picking_offset_px"][0] == pytest.approx(6, abs=0.4)
+    assert any("picks as a whole" in sentence for sentence in outcome.warnings)
+    assert outcome.summary["n_moved"] == 0  # the class itself is centred
+
+
 def test_classes_alone(tmp_path, stack):
     outcome = center(tmp_path / "out", stack)
     assert outcome.summary["n_particles"] == 0

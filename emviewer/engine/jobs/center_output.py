@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emviewer.engine import figure_center, star
+from emviewer.engine import star
 from emviewer.engine.centering import Centres
 from emviewer.engine.jobs.center_classes import Classes
-from emviewer.engine.jobs.center_members import CENTRED, LEFT_ALONE, NO_CLASS, STATES, Members, Moved
+from emviewer.engine.jobs.center_members import CENTRED, NO_CLASS, STATES, Members, Moved
 from emviewer.engine.jobs.center_params import CenterParams
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.task import Check
@@ -55,14 +55,13 @@ def write(result: Result, folder: ResultFolder, writer: Writer | None, check: Ch
     _summary(members, moved, folder)
     check()
     store = result.params.store
+    extract, in_place = writer(folder.path, members, moved, store, result.params.rotate)
     if members.coordinate_px is None and store != "alignment":
         folder.warn("the particles have no coordinates: the whole displacement is in the origins")
     elif store != "alignment":
         folder.warn(
-            f"particles{'.cs' if members.source is not None and writer.__module__.endswith('cryosparc') else '.star'} "
-            "is for re-extraction at its new coordinates; use particles_in_place with the present images"
+            f"{extract.name} is for re-extraction at its new coordinates; use {in_place.name} with the present images"
         )
-    writer(folder.path, members, moved, store, result.params.rotate)
     check()
     if moved.centre_px is not None and members.micrographs:
         _coordinates(members, moved, folder, check)
@@ -130,10 +129,9 @@ def _summary(members: Members, moved: Moved, folder: ResultFolder) -> None:
         "members": {name: int(count) for name, count in zip(STATES, states, strict=True)},
         "displacement_histogram": {"edges_px": edges.tolist(), "x": counts[0].tolist(), "y": counts[1].tolist()},
     }
-    for name in (NO_CLASS,):
-        count = int(states[STATES.index(name)])
-        if count:
-            folder.warn(f"{count} of {n} particles have {name} among the class averages: they are not moved")
+    homeless = int(states[STATES.index(NO_CLASS)])
+    if homeless:
+        folder.warn(f"{homeless} of {n} particles have {NO_CLASS} among the class averages: they are not moved")
     if moved.outside.any():
         folder.warn(f"{int(moved.outside.sum())} particles stand outside their micrograph: marked emvOutOfBounds 1")
     _hint(members, moved, folder)
@@ -215,6 +213,7 @@ def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:
 
 def report(result: Result, images: F32, folder: ResultFolder) -> None:
     """Write report.png and report.pdf, as asked."""
+    from emviewer.engine import figure_center  # matplotlib, which a job without a report need not load
     from emviewer.engine.mrc import read_stack
 
     members, moved, summary = result.members, result.moved, folder.summary
@@ -246,6 +245,3 @@ def report(result: Result, images: F32, folder: ResultFolder) -> None:
     for kind in ("png", "pdf"):
         if result.params.report in (kind, "both"):
             page.savefig(folder / f"report.{kind}", dpi=200)
-
-
-__all__ = ["LEFT_ALONE", "Result", "report", "write"]
