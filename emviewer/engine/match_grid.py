@@ -14,7 +14,7 @@ from emviewer.engine.threads import threads
 from emviewer.engine.types import F32, F64, Map3D
 
 EDGE_PX = 3.0
-"""Width of the soft edge of masks, in pixels of the common grid."""
+"""Width of the soft edge of masks, in pixels of the common grid, less in boxes of fewer than 48 px."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,20 @@ def _smooth(m: int) -> bool:
     return m == 1
 
 
-def soft_disc(n: int, radius_px: float, edge_px: float = EDGE_PX) -> F32:
-    """Return a disc (n, n) about n//2: 1 within the radius, a raised cosine of ``edge_px`` beyond it."""
+def edge_px(n: int) -> float:
+    """Return the width of the soft edge of masks in boxes of ``n`` px."""
+    return min(EDGE_PX, n / 16)
+
+
+def largest_radius_px(n: int) -> float:
+    """Return the radius of the largest disc whose soft edge is inside a box of ``n`` px."""
+    return n / 2 - edge_px(n) - 0.5
+
+
+def soft_disc(n: int, radius_px: float) -> F32:
+    """Return a disc (n, n) about n//2: 1 within the radius, a raised cosine beyond it."""
     r = np.hypot(*(np.indices((n, n)) - n // 2))
-    t = np.clip((r - radius_px) / edge_px, 0, 1)
+    t = np.clip((r - radius_px) / edge_px(n), 0, 1)
     return np.asarray((1 + np.cos(np.pi * t)) / 2, np.float32)
 
 
@@ -111,7 +121,7 @@ def map_slices(volume: Map3D, grid: Grid) -> Slices:
     r_A = np.sqrt(x * x + y * y + z * z, dtype=np.float32) * np.float32(pixel)
     rim = (r_A > 0.9 * edge_A) & (r_A <= edge_A)
     solvent = float(np.median(data[rim])) if rim.any() else 0.0
-    t = np.clip((r_A - edge_A) / (EDGE_PX * grid.pixel_size_A) + 1, 0, 1)
+    t = np.clip((r_A - edge_A) / (edge_px(grid.n) * grid.pixel_size_A) + 1, 0, 1)
     data = (data - np.float32(solvent)) * ((1 + np.cos(np.float32(np.pi) * t)) / 2)
     transform = prepare_transform(data)
     centre = (transform.shape[0] - 2) // 2

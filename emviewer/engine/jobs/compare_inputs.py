@@ -233,7 +233,7 @@ def _need_ctf(params: CompareParams, images: ImageSet) -> None:
 
 
 def _mask(params: CompareParams, grid: Grid, maps: list[tuple[str, Map3D]]) -> F32:
-    largest = grid.n / 2 - match_grid.EDGE_PX - 0.5
+    largest = match_grid.largest_radius_px(grid.n)
     if params.mask == "auto":
         radius = max(match_grid.particle_radius_A(volume) for _, volume in maps) * 1.1 / grid.pixel_size_A
         return match_grid.soft_disc(grid.n, min(max(radius, 4.0), largest))

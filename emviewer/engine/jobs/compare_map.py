@@ -100,7 +100,7 @@ class MapComparison:
     def prepare(self, ids: NDArray[np.int64], images: F32, ctf: CTF | None) -> Prepared:
         """Bring images (k, n, n) of the grid into the form in which they are matched."""
         mask, n = self.inputs.mask, self.inputs.grid.n
-        wide = match_grid.soft_disc(n, n / 2 - match_grid.EDGE_PX - 0.5)
+        wide = match_grid.soft_disc(n, match_grid.largest_radius_px(n))
         # the background beside the particle goes to zero: a pedestal under the mask is in no reprojection
         rim = wide * (1 - mask)
         around = rim if rim.sum() > n else wide
@@ -231,7 +231,7 @@ SCORES = (
 def _signal_share(images: F32, mask: F32) -> F64:
     """Return how much of each image's variance in the mask is more than beside it: 0 for noise alone, at most 1."""
     n = images.shape[1]
-    rim = match_grid.soft_disc(n, n / 2 - match_grid.EDGE_PX - 0.5) * (1 - mask)
+    rim = match_grid.soft_disc(n, match_grid.largest_radius_px(n)) * (1 - mask)
     if rim.sum() < n:
         return np.full(len(images), np.nan)
     inside, beside = (
