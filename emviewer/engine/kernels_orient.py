@@ -158,3 +158,68 @@ def line_scores(rays, A, pairs, lo, hi, out):
         for k in range(rays.shape[2]):
             total += a[k].real * b[k].real + a[k].imag * b[k].imag
         out[p] = total
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def refine_lines(rays, A, window, lo, hi, angle, score):
+    """Find the common line of images lo … hi-1 with every later one near where the views put it, to parts of a ray.
+
+    Parameters
+    ----------
+    rays : (n, n_theta, rings) complex64 over a full turn, normalised
+    A : (n, 3, 3) views
+    window : rays searched on either side of the predicted one, in both images
+    angle : (n, n) float64, written: angle in rad of the line with j in image i at [i, j], and in image j at [j, i]
+    score : (n, n) float32, written on both sides
+    """
+    n, n_theta, rings = rays.shape
+    per_rad = n_theta / (2 * np.pi)
+    size = 2 * window + 1
+    table = np.empty((size, size), np.float64)
+    for i in range(lo, hi):
+        for j in range(i + 1, n):
+            x = A[i, 2, 1] * A[j, 2, 2] - A[i, 2, 2] * A[j, 2, 1]
+            y = A[i, 2, 2] * A[j, 2, 0] - A[i, 2, 0] * A[j, 2, 2]
+            z = A[i, 2, 0] * A[j, 2, 1] - A[i, 2, 1] * A[j, 2, 0]
+            pi = np.arctan2(
+                A[i, 1, 0] * x + A[i, 1, 1] * y + A[i, 1, 2] * z, A[i, 0, 0] * x + A[i, 0, 1] * y + A[i, 0, 2] * z
+            )
+            pj = np.arctan2(
+                A[j, 1, 0] * x + A[j, 1, 1] * y + A[j, 1, 2] * z, A[j, 0, 0] * x + A[j, 0, 1] * y + A[j, 0, 2] * z
+            )
+            ci = int(np.round(pi * per_rad))
+            cj = int(np.round(pj * per_rad))
+            best = -2.0
+            u = 0
+            v = 0
+            for a in range(size):
+                ra = rays[i, (ci + a - window) % n_theta]
+                for b in range(size):
+                    rb = rays[j, (cj + b - window) % n_theta]
+                    total = np.float32(0.0)
+                    for k in range(rings):
+                        total += ra[k].real * rb[k].real + ra[k].imag * rb[k].imag
+                    table[a, b] = total
+                    if total > best:
+                        best = total
+                        u = a
+                        v = b
+            du = 0.0
+            dv = 0.0
+            if 0 < u < size - 1 and 0 < v < size - 1:
+                # top of the quadratic through the nine values
+                gu = (table[u + 1, v] - table[u - 1, v]) / 2
+                gv = (table[u, v + 1] - table[u, v - 1]) / 2
+                huu = table[u + 1, v] - 2 * best + table[u - 1, v]
+                hvv = table[u, v + 1] - 2 * best + table[u, v - 1]
+                huv = (table[u + 1, v + 1] - table[u + 1, v - 1] - table[u - 1, v + 1] + table[u - 1, v - 1]) / 4
+                det = huu * hvv - huv * huv
+                if det > 1e-12:
+                    du = min(1.0, max(-1.0, -(hvv * gu - huv * gv) / det))
+                    dv = min(1.0, max(-1.0, -(huu * gv - huv * gu) / det))
+            else:
+                best = 0.0
+            angle[i, j] = (ci + u - window + du) / per_rad
+            angle[j, i] = (cj + v - window + dv) / per_rad
+            score[i, j] = best
+            score[j, i] = best

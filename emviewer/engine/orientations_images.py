@@ -16,6 +16,7 @@ from emviewer.engine import orientations_lines as lines_of
 from emviewer.engine import orientations_match
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_em import Annealing, Band, State, band, prepare_images
+from emviewer.engine.orientations_polish import polish
 from emviewer.engine.resample import shift_images
 from emviewer.engine.rotations import super_fibonacci
 from emviewer.engine.symmetry import PointGroup
@@ -24,6 +25,8 @@ from emviewer.engine.types import F32, F64
 
 ANCHORS = 1000
 """Images that the starts work on; the others are placed on their map."""
+MOST_LINES = 1500
+"""More images than this are not polished by their common lines, whose number grows with the square."""
 COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
 """Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
 SAME_DEG = 25.0
@@ -166,14 +169,18 @@ def solve(images: F32, group: PointGroup, plan: Plan, check: Check = never) -> I
     fine = _fine(ready, best, anchors, displaced, group, plan, top, check)
     yield _partial(fine, np.arange(n), n, "finer grid")
     last = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refined")
-    score = np.zeros(n)
+    score, band_top = np.zeros(n), top
     for refined in orientations_match.rounds(
         ready, fine.rotations, fine.displacement_px, group=elements, max_shift_px=plan.max_shift_px + 1e-3,
         start=top * 1.2, count=plan.rounds, folds=4 if n >= 16 else 2, seed=plan.seed, check=check,
     ):  # fmt: skip
-        score = refined.score
+        score, band_top = refined.score, refined.top
         last = Solution(refined.rotations, refined.displacement_px, np.zeros(n), "refining", best.explained)
         yield last
+    if group.order == 1 and n <= MOST_LINES:
+        turned, better = polish(ready, last.rotations, last.displacement_px, band_top, seed=plan.seed, check=check)
+        if better:
+            last = replace(last, rotations=turned)
     yield _judged(last, score, same, best.explained, doubts)
 
 
