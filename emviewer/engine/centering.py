@@ -94,8 +94,10 @@ def find_centres(
     without symmetry 0.42 to 0.55 px alone and 0.49 to 0.80 px with a neighbour.
     """
     k, n = len(images), images.shape[1]
-    images = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0)
-    images = images * np.float32(sign or contrast_sign(images))
+    if not np.isfinite(images).all():
+        images = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0)
+    if (sign or contrast_sign(images)) < 0:
+        images = -images
     grid = common_grid(n, 1.0, n / WORKING_BOX if n > LARGE else None)
     frame = Frame(grid.n)
     scale = n / grid.n

@@ -76,8 +76,8 @@ class Registration:
 
         Notes
         -----
-        Medians on simulated T20S classes of 80 px against their map: target, off-centre and with a neighbour all
-        below 0.3 px; the confidence is the correlation with the best projection.
+        Medians on simulated T20S classes of 80 px against their map: 0.24 px, off-centre 0.35 px (three classes), with
+        a neighbour 0.26 px; an off-centre class of 0.8 px is found there by every estimator alike.
         """
         k = len(self.images)
         offset, psi, cc = np.zeros((k, 2)), np.zeros(k), np.full(k, -1.0)
