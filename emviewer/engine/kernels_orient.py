@@ -200,8 +200,8 @@ def refine_lines(rays, A, window, lo, hi, angle, score):
                     for k in range(rings):
                         total += ra[k].real * rb[k].real + ra[k].imag * rb[k].imag
                     table[a, b] = total
-                    if total > best:
-                        best = total
+                    if table[a, b] > best:
+                        best = table[a, b]
                         u = a
                         v = b
             du = 0.0

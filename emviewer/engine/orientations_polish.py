@@ -52,7 +52,7 @@ def polish(
 
 
 def _near(rays: lines_of.C64, views: F64, window: int, check: Check) -> tuple[lines_of.Lines, F64, F64]:
-    """Return the lines near their predicted places, the views, and weights: ill-posed lines of near views count less."""
+    """Return the lines near their predicted places, the views, and weights: those of near views count less."""
     n = len(views)
     angle, score = np.zeros((n, n)), np.zeros((n, n), np.float32)
     A = np.ascontiguousarray(views)

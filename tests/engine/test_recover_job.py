@@ -1,0 +1,177 @@
+"""The recover job end to end: views of a phantom found without the truth, and doubts said where there are some."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import files, mrc, star
+from emviewer.engine.conventions import matrix_to_euler
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.jobs import reconstruct, recover
+from emviewer.engine.jobs.reconstruct_params import ReconstructParams
+from emviewer.engine.jobs.recover_params import RecoverParams
+from emviewer.engine.jobs.run import run_job
+from emviewer.engine.mrc_write import StackWriter
+from emviewer.engine.orientations_align import align_views
+from emviewer.engine.params import validated
+from emviewer.engine.simulate_phantom import GaussianPhantom, phantom_blobs
+from emviewer.engine.star_write import write_particles
+from emviewer.engine.task import drain
+
+BOX = 40
+
+
+def phantom() -> GaussianPhantom:
+    return phantom_blobs("C1", BOX)
+
+
+def write(folder, images, views, pixel=4.0):
+    import pandas as pd
+
+    with StackWriter(folder / "images.mrcs", (BOX, BOX), pixel) as stack:
+        stack.append(images.astype(np.float32))
+    angles = matrix_to_euler(views)
+    table = pd.DataFrame({"rlnImageName": [f"{i + 1:06d}@images.mrcs" for i in range(len(views))]})
+    for i, name in enumerate(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")):
+        table[name] = angles[:, i]
+    write_particles(folder / "truth.star", table)
+    return folder / "images.mrcs", folder / "truth.star"
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    views = Rotation.random(90, random_state=3).as_matrix()
+    images = phantom().project(views, BOX, np.random.default_rng(0).uniform(-1, 1, (90, 2)))
+    images = images + np.random.default_rng(1).normal(size=images.shape) * images.std() / 2
+    return write(folder, images, views)
+
+
+def found(out, images, **options):
+    values = {"images": images, "report": "none", "starts": 2, **options}
+    drain(run_job(recover.SPEC, validated(RecoverParams, values), out))
+    return json.loads((out / "summary.json").read_text()), json.loads((out / "job.json").read_text())
+
+
+def test_views_are_found_with_their_errors_and_a_map(planted, tmp_path):
+    images, truth = planted
+    summary, _ = found(tmp_path / "out", images, truth=truth, max_shift=8.0, report="png")
+    assert summary["error_median_deg"] < 7 and summary["error_p95_deg"] < 20
+    assert summary["error_median_o4_rad"] < np.radians(7)
+    assert summary["hand"] == "undetermined" and summary["n_images"] == 90
+    assert summary["agreement_of_starts"] > 0.6 and summary["confidence_median"] > 0.5
+    assert {"orientations.star", "map.mrc", "half1.mrc", "half2.mrc", "fsc.csv", "report.png"} <= {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
+    table = star.read_star(tmp_path / "out" / "orientations.star")["particles"]
+    confidence = star.numbers(table, "emvConfidence")
+    assert confidence.min() >= 0 and confidence.max() <= 1
+    result = files.read_images(tmp_path / "out" / "orientations.star")
+    known = files.read_images(truth)
+    error = np.degrees(align_views(known.poses.rotations, result.poses.rotations)[2])
+    assert np.median(error) == pytest.approx(summary["error_median_deg"], abs=0.01)
+    again = {"particles": tmp_path / "out" / "orientations.star", "report": "none"}
+    drain(run_job(reconstruct.SPEC, validated(ReconstructParams, again), tmp_path / "again"))
+    a, b = (mrc.read_map(tmp_path / name / "map.mrc").data for name in ("out", "again"))
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+
+
+def test_the_same_seed_gives_the_same_views(planted, tmp_path):
+    tables = []
+    for name in ("one", "two"):
+        found(tmp_path / name, planted[0], starts=1, seed=4, max_shift=0.0, reconstruct=False)
+        tables.append((tmp_path / name / "orientations.star").read_text())
+        assert not (tmp_path / name / "map.mrc").exists()
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("distance", ["true", "perturbed:0.2", "matrix"])
+def test_distances_and_the_frame_of_the_images(planted, tmp_path, distance):
+    images, truth = planted
+    if distance == "matrix":
+        views = files.read_images(truth).poses.rotations
+        trace = np.einsum("iab,jab->ij", views, views)
+        distance = str(tmp_path / "d.npy")
+        np.save(distance, np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+    summary, _ = found(
+        tmp_path / "out", images, truth=truth, method="distances", distance=distance, max_shift=8.0, reconstruct=False
+    )
+    assert summary["error_median_o4_rad"] < 0.06
+    assert summary["error_median_deg"] < 4
+
+
+def test_common_lines(tmp_path):
+    views = Rotation.random(60, random_state=8).as_matrix()
+    images, truth = write(tmp_path, phantom().project(views, BOX), views)
+    summary, _ = found(tmp_path / "out", images, truth=truth, method="common-lines", max_shift=0.0, reconstruct=False)
+    assert summary["error_median_deg"] < 2
+    with pytest.raises(EmviewerError, match="--method auto"):
+        found(tmp_path / "no", images, method="common-lines", sym="D2")
+
+
+def test_three_images_are_refused_and_few_are_doubted(tmp_path):
+    views = Rotation.random(3, random_state=1).as_matrix()
+    images, _ = write(tmp_path, phantom().project(views, BOX), views)
+    with pytest.raises(EmviewerError, match="at least 4"):
+        found(tmp_path / "out", images)
+
+
+def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path):
+    views = Rotation.random(30, random_state=2).as_matrix()
+    data = phantom().project(views, BOX)
+    data[4] = 0
+    data[9, 3, 3] = np.nan
+    images, _ = write(tmp_path, data, views)
+    summary, job = found(tmp_path / "out", images, starts=1, max_shift=0.0)
+    assert summary["n_usable"] == 28
+    table = star.read_star(tmp_path / "out" / "orientations.star")["particles"]
+    confidence = star.numbers(table, "emvConfidence")
+    assert confidence[4] == confidence[9] == 0 and len(table) == 30
+    assert any("left out" in w for w in job["warnings"])
+    data[:] = 0
+    images, _ = write(tmp_path, data, views)
+    with pytest.raises(EmviewerError, match="at least 4"):
+        found(tmp_path / "none", images)
+
+
+@pytest.mark.parametrize("kind", ["identical", "plane", "noise"])
+def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind):
+    rng = np.random.default_rng(3)
+    angle = rng.uniform(0, 360, 40)
+    if kind == "identical":
+        views = (
+            Rotation.from_euler("z", angle[:, None], degrees=True).as_matrix()
+            @ Rotation.random(random_state=1).as_matrix()
+        )
+    else:
+        views = Rotation.from_euler("y", angle[:, None], degrees=True).as_matrix()
+    data = phantom().project(views, BOX)
+    data = rng.normal(size=data.shape) if kind == "noise" else data + rng.normal(size=data.shape) * data.std() / 4
+    images, _ = write(tmp_path, data, views)
+    summary, job = found(tmp_path / "out", images, reconstruct=False, starts=2, max_shift=0.0)
+    assert summary["confidence_median"] < 0.35
+    assert job["warnings"]
+
+
+def test_a_wrong_symmetry_is_doubted(planted, tmp_path):
+    summary, job = found(tmp_path / "out", planted[0], sym="D7", max_shift=8.0, reconstruct=False)
+    assert summary["confidence_median"] < 0.4
+    assert job["warnings"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"distance": "something"},
+        {"distance": "perturbed:x"},
+        {"method": "distances", "distance": "true"},
+        {"method": "distances", "distance": "learned"},
+    ],
+)
+def test_wrong_options_are_refused(wrong):
+    with pytest.raises(EmviewerError):
+        validated(RecoverParams, {"images": "x.mrcs", **wrong})
