@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QOpenGLContext, QVector3D
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
@@ -65,6 +66,7 @@ class SurfacePanel(Panel):
             box.setChecked(True)
             box.toggled.connect(item.setVisible)
         row = QHBoxLayout()
+        row.setSpacing(8)
         row.setContentsMargins(8, 4, 8, 4)
         row.addWidget(QLabel("Contour"))
         row.addWidget(self.slider, 1)
@@ -78,6 +80,7 @@ class SurfacePanel(Panel):
         column.addLayout(row)
         self.maps: tuple[Contoured | None, Contoured | None] = (None, None)
         self._loaded: object = None
+        self._look_anew = True
         self._shown_motion: RigidTransform | None = None
         self._pacer = Latest(runner, (id(self), "surface"), slow=True)
         workspace.changed.connect(self._changed)
@@ -130,10 +133,7 @@ class SurfacePanel(Panel):
 
     def _got(self, maps: tuple[Contoured | None, Contoured | None]) -> None:
         self.maps = maps
-        first = maps[0]
-        if first is not None:
-            self.view.opts["center"] = QVector3D(0, 0, 0)
-            self.view.setCameraPosition(distance=1.5 * first.step_A * max(first.data.shape))
+        self._look_anew = True
         self.ask()
 
     def percent(self) -> float:
@@ -162,6 +162,10 @@ class SurfacePanel(Panel):
             if made is not None:
                 item.setMeshData(meshdata=made)
             item.setVisible(made is not None and box.isChecked())
+        if self._look_anew and meshes[0] is not None:
+            self._look_anew = False
+            radius = float(np.linalg.norm(meshes[0].vertexes(), axis=1).max())
+            self.view.setCameraPosition(pos=QVector3D(0, 0, 0), distance=2.1 * radius)
 
     def do_copy_picture(self) -> None:
         """Copy what is shown to the clipboard."""

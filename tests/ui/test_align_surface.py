@@ -1,0 +1,60 @@
+"""Contour surfaces: where they lie, that they are lit from outside, and that nothing is offered without OpenGL."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emviewer.engine.task import never
+from emviewer.engine.types import Map3D, RigidTransform
+from emviewer.ui.panels.surface import SurfacePanel, has_gl
+from emviewer.ui.panels.surface_mesh import contour, mesh, prepare
+from emviewer.ui.workspace import Document
+
+CENTRE_A, RADIUS_A = np.array([10.0, -6.0, 4.0]), 14.0
+
+
+def ball() -> Map3D:
+    """Return a soft ball off the centre of a box that is not cubic."""
+    z, y, x = np.meshgrid(*(np.arange(n) - n // 2 for n in (40, 44, 48)), indexing="ij")
+    distance = np.sqrt(sum((2.0 * v - c) ** 2 for v, c in zip((x, y, z), CENTRE_A, strict=True)))
+    return Map3D((1 / (1 + np.exp(distance - RADIUS_A))).astype(np.float32), 2.0)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_surface_lies_where_the_motion_puts_it_and_is_lit_from_outside(flip):
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]) @ np.diag([1, 1, -1 if flip else 1])
+    motion = RigidTransform(turn, np.array([3.0, 0, -1]))
+    small = prepare(ball(), never)
+    percent = 100 * 4 / 3 * np.pi * RADIUS_A**3 / (40 * 44 * 48 * 8)
+    made = mesh(*contour(small, percent), motion)
+    outward = made.vertexes() - (turn @ CENTRE_A + motion.translation_A)
+    distance = np.linalg.norm(outward, axis=1)
+    assert np.all(np.abs(distance - RADIUS_A) < 1.0)
+    cosine = np.sum(made.vertexNormals() * outward, axis=1) / distance
+    assert np.median(np.abs(cosine)) > 0.95
+    assert np.all(np.sign(cosine) == np.sign(np.median(cosine)))
+    straight = mesh(*contour(small, percent), None)
+    own = np.sum(straight.vertexNormals() * (straight.vertexes() - CENTRE_A), axis=1)
+    assert np.sign(np.median(own)) == np.sign(np.median(cosine))
+
+
+def test_a_level_that_nothing_exceeds_has_no_surface():
+    flat = prepare(Map3D(np.zeros((12, 12, 12), np.float32), 1.0), never)
+    assert mesh(*contour(flat, 1.0), None) is None
+
+
+def test_a_large_map_is_contoured_small_and_in_its_place():
+    data = np.zeros((230, 230, 230), np.float32)
+    data[105:126, 105:126, 145:166] = 1
+    small = prepare(Map3D(data, 1.0), never)
+    assert max(small.data.shape) <= 112
+    vertices, _ = contour(small, 0.05)
+    middle = (vertices.max(axis=0) + vertices.min(axis=0)) / 2
+    np.testing.assert_allclose(middle, [40, 0, 0], atol=1.5)
+
+
+def test_without_opengl_the_panel_is_not_offered(qapp):
+    if has_gl():
+        pytest.skip("a context with OpenGL can be made here")
+    assert not SurfacePanel.accepts(Document("map", "m", volume=ball()))
