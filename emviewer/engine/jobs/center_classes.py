@@ -63,6 +63,8 @@ def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
         for note in images.notes:
             if "pixel size" not in note:  # the members may know it
                 folder.warn(note)
+        if kind == "map":
+            folder.warn("this looks like a 3D map: its sections are taken for class averages")
         if images.stack is None or len(images) == 0:
             raise DataError("no class averages were found", params.classes, "give the stack, or --project-dir")
         edge = images.pixel_size_A if images.pixel_size_known else 0.0
@@ -74,7 +76,10 @@ def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
     if height != width:
         raise DataError(f"the class averages are {width}×{height} px, not square", params.classes, "crop them")
     if len(np.unique(found.numbers)) < len(found.numbers):
-        raise DataError("a class number occurs twice", params.classes, "give each class once")
+        raise DataError(
+            "a class number occurs twice, as in a table of particles", params.classes,
+            "give the class averages, and the particles as --particles",
+        )  # fmt: skip
     return found
 
 

@@ -86,7 +86,7 @@ class Moved:
     psi_deg : ndarray of float64, shape (n,)
         In-plane angle after turning.
     centre_px : ndarray of float64, shape (n, 2) or None
-        Where the particle stands in the micrograph.
+        Where the particle stands in the micrograph; the pick for those that are left as they are.
     steps_px : ndarray of float64, shape (n, 2)
         Whole pixels nearest to the way from coordinate to centre.
     outside : ndarray of bool, shape (n,)
@@ -154,7 +154,7 @@ def move(members: Members, numbers: NDArray[np.int64], offset_A: F64, psi_deg: F
     pick = members.coordinate_px
     from_pick = -origin / pixel
     steps = np.where(good[:, None], np.rint(from_pick), 0.0)
-    centre = None if pick is None else pick + np.where(aligned[:, None], from_pick, 0.0)
+    centre = None if pick is None else pick + np.where(good[:, None], from_pick, 0.0)
     outside, over = _bounds(members, centre)
     return Moved(state, way_A / pixel, origin, (psi + 180) % 360 - 180, centre, steps, outside, over)
 
