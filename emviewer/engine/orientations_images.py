@@ -14,11 +14,13 @@ from scipy import fft as sfft
 
 from emviewer.engine import orientations_lines as lines_of
 from emviewer.engine import orientations_match
+from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_em import Annealing, Band, State, band, prepare_images
 from emviewer.engine.orientations_polish import polish
 from emviewer.engine.resample import shift_images
 from emviewer.engine.rotations import super_fibonacci
+from emviewer.engine.sampling import even
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
@@ -29,6 +31,8 @@ MOST_LINES = 1500
 """More images than this are not polished by their common lines, whose number grows with the square."""
 COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
 """Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
+SEARCH_STEP_DEG = 7.5
+"""Step of the directions over which each image is searched anew once the map is good, to rescue single images."""
 SAME_DEG = 25.0
 """Two starts agree on an image when their views of it differ by less."""
 
@@ -170,13 +174,16 @@ def solve(images: F32, group: PointGroup, plan: Plan, check: Check = never) -> I
     yield _partial(fine, np.arange(n), n, "finer grid")
     last = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refined")
     score, band_top = np.zeros(n), top
-    for refined in orientations_match.rounds(
-        ready, fine.rotations, fine.displacement_px, group=elements, max_shift_px=plan.max_shift_px + 1e-3,
-        start=top * 1.2, count=plan.rounds, folds=4 if n >= 16 else 2, seed=plan.seed, check=check,
-    ):  # fmt: skip
-        score, band_top = refined.score, refined.top
-        last = Solution(refined.rotations, refined.displacement_px, np.zeros(n), "refining", best.explained)
-        yield last
+    everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG, group).T)
+    for searched, count in ((0, plan.rounds // 2), (1, plan.rounds - plan.rounds // 2)):
+        for refined in orientations_match.rounds(
+            ready, last.rotations, last.displacement_px, group=elements, max_shift_px=plan.max_shift_px + 1e-3,
+            start=max(band_top, top * 1.2), count=count, folds=4 if n >= 16 else 2, seed=plan.seed,
+            search_views=everywhere, search_rounds=searched, check=check,
+        ):  # fmt: skip
+            score, band_top = refined.score, refined.top
+            last = Solution(refined.rotations, refined.displacement_px, np.zeros(n), "refining", best.explained)
+            yield last
     if group.order == 1 and n <= MOST_LINES:
         turned, better = polish(ready, last.rotations, last.displacement_px, band_top, seed=plan.seed, check=check)
         if better:
