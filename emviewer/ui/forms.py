@@ -53,6 +53,15 @@ LABELS = {
     "q0": "Amplitude contrast",
     "project_dir": "Project folder",
     "report": "Figures",
+    "siblings": "What lies beside",
+    "hands": "Hands tried",
+    "max_shift": "Max. shift",
+    "max_angle": "Max. angle",
+    "lowpass": "Low-pass",
+    "on": "Grid of the result",
+    "difference": "Difference maps",
+    "match": "Match amplitudes",
+    "ref_mask": "Mask of reference",
 }
 """What a field is called where its name is too short; any other field is called by its name."""
 

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, command_line, validated
 from emviewer.engine.task import Check
-from emviewer.ui import comparison
+from emviewer.ui import comparison, results_align
 from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
 from emviewer.ui.opening import is_built_in
@@ -145,7 +145,10 @@ class JobControl(QObject):
         made = count_text(job.done)
         folder: Path = job.outcome.folder
         if job.state == "complete":
-            text = f"{job.title} is done: {made} images in {took:.1f} s.{comparison.answer(job.outcome.summary)}"
+            found = results_align.answer(job.outcome.summary)
+            done = f"{job.title} is done in {took:.1f} s. {found}"
+            images = f"{job.title} is done: {made} images in {took:.1f} s.{comparison.answer(job.outcome.summary)}"
+            text = done if found else images
         elif job.error is not None:
             text = (
                 f"{job.title} ended early with {made} of {count_text(job.total)}, kept and marked partial: {job.error}"

@@ -253,6 +253,25 @@ def _facts(found: Alignment, folder: Path) -> dict[str, str]:
     return out
 
 
+def answer(summary: dict[str, Any]) -> str:
+    """Return what an align, difference or fsc job found, as a sentence; empty for other jobs."""
+    if "n_aligned" in summary:
+        n, flipped, open_ = (int(summary.get(k, 0)) for k in ("n_aligned", "n_flipped", "n_hand_undetermined"))
+        text = f"{n} map{'s' * (n != 1)} aligned"
+        if summary.get("mean_cc_after") is not None:
+            text += f", correlation {summary['mean_cc_before']:.2f} before and {summary['mean_cc_after']:.2f} after"
+        text += f", hand flipped of {flipped}" if flipped else ""
+        return text + (f", hand undetermined of {open_}" if open_ else "") + "."
+    if "n_blobs" in summary:
+        n = int(summary["n_blobs"])
+        said = "1 piece stands" if n == 1 else f"{n or 'No'} pieces stand"
+        return f"{said} out of the noise."
+    if "half_bit_A" in summary and "nyquist_A" in summary:
+        found = summary.get("fsc_0.5_A")
+        return f"The maps agree to {found:.3g} Å (FSC 0.5)." if found else "The correlation never falls below 0.5."
+    return ""
+
+
 # words --------------------------------------------------------------------------------------------------------------
 def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bool) -> str:
     """Return a motion as text to copy: matrix, translation, Euler angles, axis and angle, ChimeraX."""

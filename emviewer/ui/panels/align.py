@@ -477,6 +477,19 @@ class AlignPanel(AlignCutsPanel):
         else:
             super().keyReleaseEvent(event)
 
+    def figure_spec(self) -> dict[str, Any] | None:
+        each, c = self.shown, self.levels.contrast
+        if each is None or each.aligned is None or self.moving is None or self.reference is None:
+            return None
+        c = self.moving.contrast(self.reference, c)
+        return {
+            "kind": "slices",
+            "map": str(each.aligned),
+            "cuts": [plane.name for plane in self.area.shown()],
+            "title": f"{each.name}, aligned",
+            "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},
+        }
+
     def state(self) -> dict[str, Any]:
         return super().state() | {"mode": self.mode}
 

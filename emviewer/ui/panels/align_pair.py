@@ -77,7 +77,7 @@ def paint_wipe(painter: QPainter, canvas: ImageCanvas, second: QImage, x: float,
     painter.setPen(QPen(LINE, 2))
     painter.drawLine(QPointF(x, 0), QPointF(x, canvas.height()))
     metrics = painter.fontMetrics()
-    y = canvas.height() - metrics.descent() - 6.0
+    y = metrics.ascent() + 6.0 + metrics.height()
     for at, word in ((x - metrics.horizontalAdvance(names[0]) - 10, names[0]), (x + 10, names[1])):
         scale_bar.outlined_text(painter, QPointF(at, y), word, QColor(235, 238, 243))
 

@@ -165,7 +165,7 @@ class SurfacePanel(Panel):
         if self._look_anew and meshes[0] is not None:
             self._look_anew = False
             radius = float(np.linalg.norm(meshes[0].vertexes(), axis=1).max())
-            self.view.setCameraPosition(pos=QVector3D(0, 0, 0), distance=2.1 * radius)
+            self.view.setCameraPosition(pos=QVector3D(0, 0, 0), distance=2.6 * radius)
 
     def do_copy_picture(self) -> None:
         """Copy what is shown to the clipboard."""
