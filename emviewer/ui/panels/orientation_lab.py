@@ -52,6 +52,7 @@ EMPTY = {
     "known on the left and press Run.",
 }
 COMING = "The job has begun; what it finds shows here as soon as there is something to see."
+SO_FAR = "A coarse map of the orientations so far; it follows them while they settle"
 NO_FORM = {
     "distances": "Nothing to set here: the distances follow from the orientations.",
     "report": "Nothing to set here: errors are told where the truth is known.",
@@ -263,9 +264,15 @@ class OrientationLabPanel(Panel):
 
     def cancel(self) -> None:
         """Stop the job of the chosen step."""
-        handle = self._handle(self.list.current)
-        if handle is not None and handle.active:
+        handle = self._working(self.list.current)
+        if handle is not None:
             self.runner.cancel(handle)
+
+    def _working(self, name: str) -> JobHandle | None:
+        """Return the job under way of a step, or that whose result it shows; None if nothing is."""
+        shown = self.chain.shown(name)
+        handles = (self._handle(name), None if shown is None else shown.info.get("_handle"))
+        return next((handle for handle in handles if handle is not None and handle.active), None)
 
     def _handle(self, name: str) -> JobHandle | None:
         """Return the newest job of a step: the one started here, or that of the result it shows."""
@@ -305,12 +312,11 @@ class OrientationLabPanel(Panel):
         states = self.states()
         self.list.show_states(states)
         name = self.list.current
-        handle, state = self._handle(name), states[name]
-        active = handle is not None and handle.active
-        self.bar.setVisible(active)
-        self.cancel_button.setVisible(active)
-        self.cancel_button.setEnabled(active and handle is not None and not handle.cancelling)
-        if handle is not None and active:
+        handle, state = self._working(name), states[name]
+        self.bar.setVisible(handle is not None)
+        self.cancel_button.setVisible(handle is not None)
+        self.cancel_button.setEnabled(handle is not None and not handle.cancelling)
+        if handle is not None:
             self.bar.setRange(0, handle.total)
             self.bar.setValue(handle.done)
         self._show_next(name, state)
@@ -333,6 +339,8 @@ class OrientationLabPanel(Panel):
             return state.words or state.name.capitalize() if named else f"{state.name.capitalize()}: {state.words}"
         if shown is None:
             return self.steps[name].question + "."
+        if shown.streaming:
+            return SO_FAR if name == "reconstruct" else f"{shown.title}: so far"
         return f"{shown.title}: {summary_words(shown)}"
 
     def _show_next(self, name: str, state: State) -> None:
