@@ -74,6 +74,14 @@ _KNOWN = (
         ("map",),
     ),
     Task(
+        "center",
+        "Centre",
+        "Are my particles in the middle of their boxes?",
+        "Open class averages: their centres are found and carried to the alignment and coordinates of every member.",
+        "zoom-fit",
+        ("images",),
+    ),
+    Task(
         "recover",
         "Orientations",
         "What are the views, without a map?",

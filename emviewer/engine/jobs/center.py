@@ -146,7 +146,9 @@ def _write_images(
                 "shift_x_A": shift[:, 0], "shift_y_A": shift[:, 1], "psi_deg": psi[part],
                 "confidence": centres.confidence[part],
             }  # fmt: skip
-            yield Batch(rows, columns, part.stop, k, "centring", {"stack": str(path), "n_classes": k})
+            yield Batch(
+                rows, columns, part.stop, k, "centring", {"stack": str(path), "n_classes": k, "pixel_size_A": pixel}
+            )
 
 
 SPEC = JobSpec("center", TITLE, HELP, CenterParams, center)
