@@ -21,6 +21,10 @@ SHIFT_SHARE = 0.35
 HAND_SIGMA = 4.0
 HAND_MARGIN = 0.003
 """A hand is believed when it is better by this many standard deviations and this share of the correlation."""
+PARTIAL = 0.6
+"""Masks whose volumes have a lower ratio: one map may be a part of the other; more candidates, stricter verdict."""
+PARTIAL_SIGMA = 8.0
+"""Of 4 poses of 35 % of a chain of 350 Gaussians, wrong hands came to 5.3 standard deviations, the right one to 20."""
 EQUAL = 1e-3
 """Candidates that tell as much to within this share are copies by symmetry: the smallest rotation is taken."""
 FEW_POINTS = 30_000
@@ -120,9 +124,11 @@ def align(
     cc_before = aligner.correlation(moving, start)
     yield "searching", start
     hands = (False, True) if options.both_hands else (False,)
-    found = aligner.search(moving, hands, check=check)
+    volumes = [m.fraction * m.box_A**3 for m in (reference, moving)]
+    partial = min(volumes) < PARTIAL * max(volumes)
+    found = aligner.search(moving, hands, keep=48 if partial else 16, check=check)
     yield "refining", found.poses[0]
-    refiner = _Refiner(aligner, moving, options, check)
+    refiner = _Refiner(aligner, moving, options, check, (16, 8) if partial else (6, 3))
     best: Pose3D | None = None
     other: Pose3D | None = None
     for pose in refiner.finalists([*found.poses, start]):
@@ -142,7 +148,8 @@ def align(
         if margin < 0:
             best, other, margin, sigma = other, best, -margin, -sigma
     best = smallest(best, options.symmetry)
-    uncertain = options.both_hands and not (sigma > HAND_SIGMA and margin > HAND_MARGIN)
+    needed = PARTIAL_SIGMA if partial else HAND_SIGMA
+    uncertain = options.both_hands and not (sigma > needed and margin > HAND_MARGIN)
     sigmas = aligner.uncertainty(moving, best)
     return Alignment(
         motion=RigidTransform(best.matrix, best.translation_A),
@@ -160,16 +167,19 @@ def align(
 
 
 class _Refiner:
-    def __init__(self, aligner: Aligner, moving: AlignMap, options: Options, check: Check) -> None:
+    def __init__(
+        self, aligner: Aligner, moving: AlignMap, options: Options, check: Check, keep: tuple[int, int]
+    ) -> None:
         self.aligner, self.moving, self.options, self.check = aligner, moving, options, check
+        self.keep = keep
 
     def finalists(self, poses: list[Pose3D]) -> list[Pose3D]:
         """Return the best distinct poses of both hands, refined in growing bands, the best first."""
         a = self.aligner
-        poses = self._stage(poses, a.coarse, 8, 6)
+        poses = self._stage(poses, a.coarse, 8, self.keep[0])
         middle = float(np.sqrt(a.coarse * a.finest))
         if a.finest > 1.4 * a.coarse:
-            poses = self._stage(poses, middle, 8, 3)
+            poses = self._stage(poses, middle, 8, self.keep[1])
         scored = []
         for pose in poses:
             self.check()
