@@ -85,6 +85,8 @@ class Solution:
         Share of the images on which the two best starts agree.
     warnings : tuple of str
         Doubts.
+    loss : float or None
+        Of the distances between the views, while views are fitted to distances.
     """
 
     rotations: F64
@@ -94,6 +96,7 @@ class Solution:
     explained: float = 0.0
     agreement: float = 0.0
     warnings: tuple[str, ...] = field(default=())
+    loss: float | None = None
 
 
 def particle_radius_px(images: F32) -> float:

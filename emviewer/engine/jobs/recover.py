@@ -25,7 +25,8 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     ------
     Batch
         Rows are image ids from 0; columns ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A, confidence`` as they
-        are at this stage; extra ``explained`` (share of the images' power that the map explains).
+        are at this stage; extra ``explained`` (share of the images' power that the map explains), or ``loss`` while
+        views are fitted to distances.
     """
     yield message("opening the images")
     inputs = open_inputs(params, folder)
@@ -102,7 +103,14 @@ def _batch(inputs: Inputs, found: Solution, number: int) -> Batch:
         "shift_y_A": shifts[:, 1].copy(),
         "confidence": found.confidence.copy(),
     }
-    return Batch(inputs.usable.copy(), columns, number, 0, found.stage, {"explained": found.explained})
+    return Batch(inputs.usable.copy(), columns, number, 0, found.stage, _progress(found))
+
+
+def _progress(found: Solution) -> dict[str, float]:
+    """Return what a live curve shows: the loss while distances are fitted, or how much the map explains."""
+    if found.loss is not None:
+        return {"loss": found.loss}
+    return {"explained": float(found.explained)} if found.explained > 0 else {}
 
 
 def estimate(params: RecoverParams) -> str:

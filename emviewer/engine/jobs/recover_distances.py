@@ -102,9 +102,9 @@ def by_distances(
     best: Recovered | None = None
     for number in range(3):
         last = None
-        for last in steps(pairs, rng, report_every=100, check=check):
+        for last in steps(pairs, rng, report_every=25, check=check):
             turned = quaternion_to_matrix(last.quaternions)
-            yield Solution(turned, displaced, np.full(n, 0.1), f"distances, start {number + 1}")
+            yield Solution(turned, displaced, np.full(n, 0.1), f"distances, start {number + 1}", loss=float(last.loss))
         if last is not None and (best is None or last.loss < best.loss):
             best = last
         if best is not None and best.loss < 1e-10:
