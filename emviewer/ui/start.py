@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QSize, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QSplashScreen
 
@@ -18,6 +18,9 @@ from emviewer.ui.settings import Settings
 
 def make_application() -> QApplication:
     """Return the application with its name, icon and font."""
+    if QApplication.instance() is None:
+        # compiled shaders of surfaces are kept for the whole program and must be good in every view of them
+        QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("emviewer")
     app.setApplicationDisplayName("emviewer")

@@ -29,7 +29,9 @@ LEAST, MOST = 0.1, 20.0
 
 @functools.cache
 def has_gl() -> bool:
-    """Return whether a view with OpenGL can be made here: the library, a platform for it, and a context."""
+    """Return whether views with OpenGL can be made here: the library, a platform for it, and contexts that share."""
+    if not QGuiApplication.testAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts):
+        return False
     if importlib.util.find_spec("OpenGL") is None or QGuiApplication.platformName() in ("offscreen", "minimal"):
         return False
     return bool(QOpenGLContext().create())
