@@ -1,8 +1,8 @@
-"""Map alignment: accuracy on real maps turned, shifted and mirrored at random, and time and memory of the command.
+"""Map alignment: accuracy on real maps turned, shifted and mirrored at random.
 
-Run as ``python benchmarks/bench_align.py DATA [--poses 100] [--threads 2] [--only accuracy,noise,command]`` with the
-folder of shared data; prints markdown. Maps are moved by :func:`emviewer.engine.align3d_move.move_map`; errors are
-modulo the symmetry of the map. Commands run in processes of their own; times are the least of two.
+Run as ``python benchmarks/bench_align.py DATA [--poses 100] [--threads 2]`` with the folder of shared
+data; prints markdown. Maps are moved by :func:`emviewer.engine.align3d_move.move_map`; errors are
+modulo the symmetry of the map.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def trial(volume: Map3D, group: F64, poses: int, seed: int, automatic: bool = Tr
         "poses": poses, "found": int((table[:, 0] < 3).sum()), "median °": np.median(table[:, 0]),
         "max °": table[:, 0].max(), "median Å": np.nanmedian(table[:, 1]), "max Å": np.nanmax(table[:, 1]),
         "hand right": int(table[:, 2].sum()), "undetermined": int(table[:, 3].sum()),
-        "least hand σ": table[:, 4].min(), "least hand margin": table[:, 5].min(), "median σ(angle) °": np.median(table[:, 6]),
+        "least hand σ": table[:, 4].min(), "least hand margin": table[:, 5].min(),
+        "median σ(angle) °": np.median(table[:, 6]),
         "seconds": np.median(table[:, 7]), "CPU s": np.median(table[:, 8]),
     }  # fmt: skip
 
@@ -120,12 +121,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--poses", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", default="accuracy")
     options = parser.parse_args()
     threads.set_threads(options.threads)
-    wanted = options.only.split(",")
-    if "accuracy" in wanted:
-        accuracy(options.data, options.poses)
+    accuracy(options.data, options.poses)
 
 
 if __name__ == "__main__":

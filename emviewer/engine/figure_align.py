@@ -16,7 +16,9 @@ from emviewer.engine.types import F32, F64
 
 WIDTH_MM, HEIGHT_MM = 180.0, 250.0
 BLUE, ORANGE, GREY, GREEN = "#0072B2", "#D55E00", "#666666", "#009E73"
-DIVERGING = LinearSegmentedColormap.from_list("difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257)
+DIVERGING = LinearSegmentedColormap.from_list(
+    "difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257
+)
 """Blue where the map has more, red where the reference has; zero is exactly white."""
 _NAMES = ("XY", "XZ", "YZ")
 

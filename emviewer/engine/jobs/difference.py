@@ -116,7 +116,7 @@ def _report(params: DifferenceParams, folder: ResultFolder, grid: Grid3D, found:
     page = figure_align.draw(
         figure_align.Page(
             f"{params.reference.name} − {params.map.name}",
-            f"{limit}, match {params.match}, scale {found.scale:.4g}, noise from {found.noise}; slices through the centre",
+            f"{limit}, match {params.match}, scale {found.scale:.4g}, noise from {found.noise}; central slices",
             grid.pixel_size_A, found.reference, found.matched, found.data,
             lines=[f"{key}: {value}" for key, value in folder.summary.items()],
         )
