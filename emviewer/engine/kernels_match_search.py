@@ -37,18 +37,31 @@ def best_psi_and_shift(even, odd, n_shifts, score, where):
 
 
 @njit(nogil=True, cache=True)
-def pick_distinct(score, directions, cos_min, k, chosen):
+def pick_distinct(score, directions, cos_min, k, group, cos_apart, chosen):
     """Choose the ``k`` best of ``score`` (g, v) whose directions are further apart than ``cos_min``.
 
     Group 0 stands for ``directions[v]``, group 1 (mirrored) for the opposite; writes flat indices ``g * V + v``
-    into ``chosen`` (k,), -1 where there are fewer.
+    into ``chosen`` (k,), -1 where there are fewer. The last quarter of them are further from the first than
+    ``cos_apart`` modulo ``group`` (m, 3, 3), so that there is something else to compare it with.
     """
     g, v = score.shape
     taken = np.zeros((k, 3))
     count = 0
     free = score.copy()
     chosen[:] = -1
+    reserved = max(1, k // 4)
     while count < k:
+        if count == k - reserved and count > 0:
+            for m in range(group.shape[0]):
+                first = group[m] @ taken[0]
+                for jg in range(g):
+                    other = 1.0 if jg == 0 else -1.0
+                    for jv in range(v):
+                        d = 0.0
+                        for a in range(3):
+                            d += other * directions[jv, a] * first[a]
+                        if d > cos_apart:
+                            free[jg, jv] = -np.inf
         best = -np.inf
         at = -1
         for ig in range(g):

@@ -22,6 +22,8 @@ from emviewer.engine.types import F32, F64
 
 C64 = NDArray[np.complex64]
 Band = tuple[float, int, int]
+APART = 3.0
+"""Spacings of views between the best of a search and what is kept as an alternative to it."""
 
 
 class Matcher:
@@ -76,7 +78,10 @@ class Matcher:
         self.ring_weight = np.asarray(ring_weight, float)
         used = np.flatnonzero(self.ring_weight)
         self.finest = float(np.clip(used[-1] + 0.5 if len(used) else 0, self.coarse, self._top))
-        self._search = PolarSearch(self.slices, self.views, self.ring_weight, self.coarse, self.max_shift_px)
+        self._search = PolarSearch(
+            self.slices, self.views, self.ring_weight, self.coarse, self.max_shift_px, group=self.group,
+            apart_rad=APART * np.sqrt(2 * np.pi / max(len(self.views) * len(self.group), 1)),
+        )  # fmt: skip
 
     def ring_sums(self, values: F64) -> F64:
         """Sum values at the points, shape (m,), over rings; shape (n // 2 + 1,)."""
@@ -168,9 +173,13 @@ class Matcher:
         weight = self.ring_weight[self.rings]
         live = [j for j in range(len(cc)) if np.isfinite(cc[j])]
         f = self.slices
+        searched = (A.copy(), s.copy(), cc.copy())
         for number, (top, kept, iterations) in enumerate(bands):
-            if number == len(bands) - 1 and apart_rad > 0:
+            last = number == len(bands) - 1 and apart_rad > 0
+            if last:
                 live = self._alternatives(A, live, apart_rad)[:kept]
+                first, second = live[0], live[1] if len(live) > 1 else -1
+                before = (A[second].copy(), s[second].copy())
             m = int(np.searchsorted(self.radius, top, side="right"))
             for j in live:
                 cc[j], ok[j] = km.refine_one(
@@ -178,8 +187,33 @@ class Matcher:
                     float(self.n), self.max_shift_px, iterations, 1e-7, value, gradient,
                 )  # fmt: skip
             live = _distinct(A, s, cc, live)
-            if number + 2 < len(bands) or apart_rad <= 0:
+            if last:
+                if second >= 0 and len(self._alternatives(A, live, apart_rad)) < 2:  # it went over to the best
+                    if cc[second] > cc[first]:
+                        A[first], s[first], cc[first], ok[first] = A[second], s[second], cc[second], ok[second]
+                    A[second], s[second] = before
+                    cc[second], ok[second] = km.refine_one(
+                        f.transform, f.centre, f.scale, self.points, m, weight, transfer, image, A[second], s[second],
+                        float(self.n), self.max_shift_px, 0, 1e-7, value, gradient,
+                    )  # fmt: skip
+                    live = [first, second]
+            elif apart_rad > 0:
+                live = live[:kept] + self._alternatives(A, live, apart_rad)[1:2]
+                live = list(dict.fromkeys(live))
+            else:
                 live = live[:kept]
+        if apart_rad > 0 and len(live) == 1:  # all climbed to the best: the best of the search that is apart from it
+            cosine = (self.group @ A[live[0], 2] @ searched[0][:, 2].T).max(axis=0)
+            score = np.where(cosine < np.cos(apart_rad), searched[2], -np.inf)
+            at, spare = int(np.argmax(score)), next((j for j in range(len(cc)) if j != live[0]), -1)
+            if spare >= 0 and np.isfinite(score[at]):
+                A[spare], s[spare] = searched[0][at], searched[1][at]
+                cc[spare], ok[spare] = km.refine_one(
+                    f.transform, f.centre, f.scale, self.points, m, weight, transfer, image, A[spare], s[spare],
+                    float(self.n), self.max_shift_px, 0, 1e-7, value, gradient,
+                )  # fmt: skip
+                live = [live[0], spare]
+        live.sort(key=lambda j: -cc[j])
         dropped = np.setdiff1d(np.arange(len(cc)), live)
         order = np.r_[np.array(live, int), dropped]
         cc[dropped] = -np.inf
@@ -190,8 +224,19 @@ class Matcher:
         best = self.group @ A[live[0], 2]
         return [live[0], *(j for j in live[1:] if float(np.max(best @ A[j, 2])) < np.cos(apart_rad))]
 
-    def scored(self, values: C64, start: Matches, *, transfer: F32 | None = None, top: float | None = None) -> Matches:
-        """Return the candidates with their correlations up to ring ``top`` (all by default), not moved, best first."""
+    def scored(
+        self,
+        values: C64,
+        start: Matches,
+        *,
+        transfer: F32 | None = None,
+        top: float | None = None,
+        apart_rad: float = 0.0,
+    ) -> Matches:
+        """Return the candidates with their correlations up to ring ``top`` (all by default), not moved, best first.
+
+        Views nearer to the best than ``apart_rad``, modulo the group, are no candidates any more.
+        """
         m = len(self.points) if top is None else int(np.searchsorted(self.radius, top, side="right"))
         points = np.ascontiguousarray(self.points[:m])
         weight = self.ring_weight[self.rings[:m]].astype(np.float32)
@@ -208,8 +253,15 @@ class Matcher:
             product = (image.real * model.real + image.imag * model.imag) @ weight
             score[:, j] = np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0)
         score[~np.isfinite(start.score)] = -np.inf
-        order = np.argsort(-score, axis=1, kind="stable")
         rows = np.arange(len(score))[:, None]
+        if apart_rad > 0:
+            views, best = start.rotations[:, :, 2], np.argmax(score, axis=1)
+            first = views[rows[:, 0], best]
+            cosine = np.einsum("gab,nb,nka->gnk", self.group, first, views, optimize=True).max(axis=0)
+            near = cosine > np.cos(apart_rad)
+            near[rows[:, 0], best] = False
+            score[near] = -np.inf
+        order = np.argsort(-score, axis=1, kind="stable")
         return Matches(
             start.rotations[rows, order], start.displacement_px[rows, order], score[rows, order],
             start.converged[rows, order],

@@ -90,11 +90,27 @@ class PolarSearch:
         Highest ring, in pixels of the image transform.
     max_shift_px : float
         Radius of the shifts tried; their spacing follows from the band.
+    group : ndarray of float64, shape (g, 3, 3), optional
+        Rotations of the map's point group.
+    apart_rad : float
+        Some of the views returned are further than this from the best, modulo the group.
     """
 
-    def __init__(self, slices: Slices, views: F64, ring_weight: F64, top: float, max_shift_px: float) -> None:
+    def __init__(
+        self,
+        slices: Slices,
+        views: F64,
+        ring_weight: F64,
+        top: float,
+        max_shift_px: float,
+        *,
+        group: F64 | None = None,
+        apart_rad: float = 0.35,
+    ) -> None:
         n = slices.n
         self.n, self.views = n, views
+        self._group = np.ascontiguousarray(np.eye(3)[None] if group is None else group, np.float64)
+        self._cos_apart = float(np.cos(apart_rad))
         self.directions = np.ascontiguousarray(views[:, 2])
         self.rings = np.arange(FIRST_RING, max(int(top), FIRST_RING + 2) + 1).astype(float)
         half = max(12, int(np.ceil(np.pi * self.rings[-1] / 2)) + 2)
@@ -188,7 +204,9 @@ class PolarSearch:
             check()
             score, where = self._block(images[lo:hi])
             for j, i in enumerate(range(lo, hi)):
-                kernels.pick_distinct(score[:, j], self.directions, cos_min, keep, chosen[i])
+                kernels.pick_distinct(
+                    score[:, j], self.directions, cos_min, keep, self._group, self._cos_apart, chosen[i]
+                )
                 best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
 
         most = max(1, LARGEST_PAD // (4 * self._cropped) ** 2)

@@ -118,3 +118,15 @@ def test_shift_bound_holds(planted):
     far = np.roll(images, 15, axis=2)
     found = matcher.refine(matcher.image_values(far), matcher.search(far))
     assert np.hypot(*found.displacement_px[:, 0].T).max() <= matcher.max_shift_px + 1e-9
+
+
+def test_the_second_view_is_apart_from_the_best(planted):
+    matcher, _, _, _, images = planted
+    values, found = matcher.image_values(images), matcher.search(images)
+    apart = np.radians(14)
+    for best in (matcher.scored(values, found, apart_rad=apart), matcher.refine(values, found, apart_rad=apart)):
+        there = np.isfinite(best.score[:, 1])
+        cosine = np.sum(best.rotations[:, 0, 2] * best.rotations[:, 1, 2], axis=1)
+        assert there.sum() > 0.9 * len(images)
+        assert (cosine[there] < np.cos(apart) + 1e-9).all()
+        assert (best.score[there, 0] >= best.score[there, 1]).all()

@@ -151,14 +151,14 @@ class MapComparison:
         ``quick`` refines few candidates, and none in the finest band: enough to estimate weights.
         """
         m = self.matcher
+        apart = np.radians(2 * self.params.step)
         if not self.params.refine:
-            return m.scored(batch.values, start, transfer=batch.transfer)
+            return m.scored(batch.values, start, transfer=batch.transfer, apart_rad=apart)
         if self.inputs.use:
             return m.refine(batch.values, start, bands=((m.finest, 1, 12),), transfer=batch.transfer, check=check)
         if quick:
             bands = ((m.coarse, 4, 5), ((m.coarse * m.finest) ** 0.5, 1, 6))
             return m.refine(batch.values, start, bands=bands, transfer=batch.transfer, check=check)
-        apart = np.radians(2 * self.params.step)
         return m.refine(batch.values, start, transfer=batch.transfer, apart_rad=apart, check=check)
 
     def coarse(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
