@@ -28,8 +28,8 @@ class Task:
         Kinds of document that it starts from.
     panel : str
         Kind of the panel that holds the forms of this task; empty: the inspector does.
-    also : tuple of str
-        Jobs that the panel has a form of too; the task is offered once any of them is there.
+    in_front : bool
+        Whether it has a button and a card; otherwise it is in the menus only.
     """
 
     job: str
@@ -39,7 +39,7 @@ class Task:
     icon: str
     needs: tuple[str, ...]
     panel: str = ""
-    also: tuple[str, ...] = ()
+    in_front: bool = True
 
     def fits(self, document: Document) -> bool:
         """Return whether the task can start from a document."""
@@ -90,15 +90,38 @@ _KNOWN = (
         "sphere",
         ("images", "map"),
         panel="orientation_lab",
-        also=("simulate", "reconstruct"),
+    ),
+    Task(
+        "difference",
+        "Difference",
+        "Where do two maps in one frame differ?",
+        "Subtract a map from another after matching them; what stands out of the noise is listed.",
+        "align",
+        ("map",),
+        in_front=False,
+    ),
+    Task(
+        "fsc",
+        "FSC",
+        "How far in resolution do two maps agree?",
+        "Correlate two maps on one grid shell by shell: masked, corrected, with thresholds.",
+        "plot",
+        ("map",),
+        in_front=False,
     ),
 )
 
 
 def tasks() -> list[Task]:
-    """Return the tasks whose jobs are there."""
+    """Return the tasks that have a button, if their jobs are there."""
     there = {name for name, _ in registry.names()}
-    return [task for task in _KNOWN if there & {task.job, *task.also}]
+    return [task for task in _KNOWN if task.job in there and task.in_front]
+
+
+def further_tasks() -> list[Task]:
+    """Return the tasks that are in menus only."""
+    there = {name for name, _ in registry.names()}
+    return [task for task in _KNOWN if task.job in there and not task.in_front]
 
 
 def task(job: str) -> Task:
