@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from emviewer.ui import theme
 from emviewer.ui.actions import ACTIONS, MENUS, ActionSpec
-from emviewer.ui.tasks import tasks
+from emviewer.ui.tasks import further_tasks, tasks
 
 
 def small_button(text: str, tip: str) -> QToolButton:
@@ -42,6 +42,9 @@ def build(window: Any) -> None:
     for place, task in enumerate(tasks()):
         spec = ActionSpec(f"task_{task.job}", task.title, "&Task", (f"Ctrl+Alt+{place + 1}",), task.icon, task.question,
                           toolbar=True)  # fmt: skip
+        menus["&Task"].addAction(window.actions_.add(spec, lambda _=False, j=task.job: window.show_task(j)))
+    for task in further_tasks():
+        spec = ActionSpec(f"task_{task.job}", task.title, "&Task", (), task.icon, task.question)
         menus["&Task"].addAction(window.actions_.add(spec, lambda _=False, j=task.job: window.show_task(j)))
     _build_toolbar(window)
 

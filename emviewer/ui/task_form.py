@@ -174,7 +174,7 @@ class TaskForm(QWidget):
                     chosen = first if first in maps else maps[-1]
                     given = {} if chosen.volume is None else {"sym": chosen.volume.symmetry}
                     self.form.set_values({name: [source_of(chosen)]} | given)
-            elif name == self.input_name:
+            elif field.meta.kind == "input":
                 field.widget.offers = lambda: offers(kinds)
 
     def as_json(self) -> str:

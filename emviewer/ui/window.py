@@ -39,7 +39,7 @@ from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.settings import Settings
 from emviewer.ui.start_page import StartPage
 from emviewer.ui.task_form import TaskForm
-from emviewer.ui.tasks import task, tasks
+from emviewer.ui.tasks import further_tasks, task, tasks
 from emviewer.ui.titled_dock import TitledDock
 from emviewer.ui.undo import History
 from emviewer.ui.window_actions import WindowActions
@@ -115,7 +115,9 @@ class MainWindow(WindowActions, QMainWindow):
         )
         self.tree = DocumentsTree(self.workspace)
         self.tree.kinds_for = self.area.kinds_for
-        self.tree.tasks_for = lambda document: [(t.job, t.title) for t in tasks() if t.fits(document)]
+        self.tree.tasks_for = lambda document: [
+            (t.job, t.title) for t in (*tasks(), *further_tasks()) if t.fits(document)
+        ]
         self.inspector = Inspector(self.workspace)
         self.jobs_view = JobsView(self.runner)
         clear = menus.small_button("Clear", "Take the ended jobs off the list; their results stay")

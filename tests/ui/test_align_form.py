@@ -116,3 +116,16 @@ def test_the_form_waits_until_every_map_has_its_mask(qtbot, form, tmp_path):
 def test_the_fields_of_the_table_are_not_shown_twice(form):
     assert not form.form.rows["maps"].isVisibleTo(form) and not form.form.rows["mask"].isVisibleTo(form)
     assert form.form.rows["hands"].isVisibleTo(form)
+
+
+def test_difference_and_fsc_can_be_asked_for_from_the_menus(window, qtbot, tmp_path):
+    first, second = maps(tmp_path, "first.mrc", "second.mrc")
+    window.open_paths([first, second])
+    qtbot.waitUntil(lambda: len(window.workspace.documents) == 2, timeout=20000)
+    document = next(iter(window.workspace.documents.values()))
+    for job, other in (("difference", "map"), ("fsc", "second")):
+        assert job in [name for name, _ in window.tree.tasks_for(document)]
+        window.show_task(job, document)
+        form = window.inspector.task()
+        assert form.job == job
+        assert {path for _, path in form.form.fields[other].widget.offers()} == {first, second}
