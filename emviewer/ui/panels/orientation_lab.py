@@ -29,8 +29,9 @@ from emviewer.ui.orientation_read import ERROR, JOBS, of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.orientation_lab_chain import Chain, symmetry_of
 from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
-from emviewer.ui.panels.orientation_lab_pages import DistancesPage, Page, RecoverPage, ReportPage, SimulatePage
+from emviewer.ui.panels.orientation_lab_pages import Page, RecoverPage, SimulatePage
 from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
+from emviewer.ui.panels.orientation_lab_truth import DistancesPage, ReportPage
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.task_form import TaskForm
 from emviewer.ui.tasks import tasks
