@@ -25,13 +25,14 @@ from emviewer.engine.params import JobParams
 from emviewer.ui.inspector import Section
 from emviewer.ui.latest import Throttle
 from emviewer.ui.notices import Notice
-from emviewer.ui.orientation_read import ERROR, JOBS, of
+from emviewer.ui.orientation_read import JOBS, of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.orientation_lab_chain import Chain, symmetry_of
 from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
 from emviewer.ui.panels.orientation_lab_pages import Page, RecoverPage, SimulatePage
 from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
 from emviewer.ui.panels.orientation_lab_truth import DistancesPage, ReportPage
+from emviewer.ui.panels.orientation_lab_words import COMING, EMPTY, NO_FORM, SO_FAR, error_words, summary_words
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.task_form import TaskForm
 from emviewer.ui.tasks import tasks
@@ -41,23 +42,6 @@ GROWING_MS = 250
 """A result that grows is shown anew at most this often."""
 FIRST = {"map": "phantom:C1", "n": 200, "snr": 1.0}
 """What the first form offers while nothing is open: a set that is simulated in a second."""
-EMPTY = {
-    "simulate": "Nothing is simulated yet.\n\nRun the form on the left as it stands to make 200 noisy images of a "
-    "built-in phantom: their true orientations are kept, so that every later step can be judged by them.\n\n"
-    "Own images? Open them, and go to Recover.",
-    "distances": "No orientations yet: simulate a set, or recover orientations.",
-    "recover": "No orientations yet.\n\nChoose class averages or particles on the left and press Run. You will see the "
-    "orientations settle, and how sure each image is.",
-    "report": "No orientations to judge yet: recover those of a simulated set, or give the true ones to Recover.",
-    "reconstruct": "No map yet.\n\nIt comes with recovered orientations; or choose particles whose orientations are "
-    "known on the left and press Run.",
-}
-COMING = "The job has begun; what it finds shows here as soon as there is something to see."
-SO_FAR = "A coarse map of the orientations so far; it follows them while they settle"
-NO_FORM = {
-    "distances": "Nothing to set here: the distances follow from the orientations.",
-    "report": "Nothing to set here: errors are told where the truth is known.",
-}
 
 
 class OrientationLabPanel(Panel):
@@ -438,26 +422,3 @@ class OrientationLabPanel(Panel):
         if isinstance(page, MapPage):
             page.slices.close()
         super().closeEvent(event)
-
-
-def error_words(document: Document) -> str:
-    """Return the median error of recovered orientations in words; empty if the truth is not known."""
-    table = document.table
-    return "" if table is None or ERROR not in table else f"median error {table[ERROR].median():.2f}°"
-
-
-def summary_words(document: Document) -> str:
-    """Return in a few words what a result holds."""
-    orient = of(document)
-    if orient is None:
-        return ""
-    s, words = orient.summary, []
-    if document.n_rows:
-        words.append(f"{document.n_rows} images")
-    if error_words(document):
-        words.append(error_words(document))
-    if isinstance(s.get("snr"), (int, float)):
-        words.append(f"SNR {s['snr']:g} in the {s.get('snr_region', 'box')}")
-    if isinstance(s.get("fsc_0.143_A"), float):
-        words.append(f"halves agree to {s['fsc_0.143_A']:.1f} Å")
-    return ", ".join(words)
