@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import files, mrc, star
+from emviewer.engine import files, mrc, orientations_images, star
 from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import reconstruct, recover
@@ -51,6 +51,14 @@ def planted(tmp_path_factory):
     return write(folder, images, views)
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Coarser grids, for tests that are not about accuracy."""
+    monkeypatch.setattr(orientations_images, "COARSE_VIEWS", 2000)
+    monkeypatch.setattr(orientations_images, "FINE_VIEWS", 3000)
+    monkeypatch.setattr(orientations_images, "SEARCH_STEP_DEG", 15.0)
+
+
 def found(out, images, **options):
     values = {"images": images, "report": "none", "starts": 2, **options}
     drain(run_job(recover.SPEC, validated(RecoverParams, values), out))
@@ -80,7 +88,7 @@ def test_views_are_found_with_their_errors_and_a_map(planted, tmp_path):
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
 
 
-def test_the_same_seed_gives_the_same_views(planted, tmp_path):
+def test_the_same_seed_gives_the_same_views(planted, tmp_path, quick):
     tables = []
     for name in ("one", "two"):
         found(tmp_path / name, planted[0], starts=1, seed=4, max_shift=0.0, reconstruct=False)
@@ -120,7 +128,7 @@ def test_three_images_are_refused_and_few_are_doubted(tmp_path):
         found(tmp_path / "out", images)
 
 
-def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path):
+def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path, quick):
     views = Rotation.random(30, random_state=2).as_matrix()
     data = phantom().project(views, BOX)
     data[4] = 0
@@ -139,7 +147,7 @@ def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["identical", "plane", "noise"])
-def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind):
+def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind, quick):
     rng = np.random.default_rng(3)
     angle = rng.uniform(0, 360, 40)
     if kind == "identical":
@@ -152,12 +160,12 @@ def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind):
     data = phantom().project(views, BOX)
     data = rng.normal(size=data.shape) if kind == "noise" else data + rng.normal(size=data.shape) * data.std() / 4
     images, _ = write(tmp_path, data, views)
-    summary, job = found(tmp_path / "out", images, reconstruct=False, starts=2, max_shift=0.0)
+    summary, job = found(tmp_path / "out", images, reconstruct=False, starts=1, max_shift=0.0)
     assert summary["confidence_median"] < 0.35
     assert job["warnings"]
 
 
-def test_a_wrong_symmetry_is_doubted(planted, tmp_path):
+def test_a_wrong_symmetry_is_doubted(planted, tmp_path, quick):
     summary, job = found(tmp_path / "out", planted[0], sym="D7", max_shift=8.0, reconstruct=False)
     assert summary["confidence_median"] < 0.4
     assert job["warnings"]
