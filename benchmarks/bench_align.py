@@ -1,6 +1,6 @@
 """Map alignment: accuracy on real maps turned, shifted and mirrored at random.
 
-Run as ``python benchmarks/bench_align.py DATA [--poses 100] [--threads 2]`` with the folder of shared
+Run as ``python benchmarks/bench_align.py [DATA] [--poses 100] [--threads 2]`` with the folder of shared
 data; prints markdown. Maps are moved by :func:`emviewer.engine.align3d_move.move_map`; errors are
 modulo the symmetry of the map.
 """
@@ -8,6 +8,7 @@ modulo the symmetry of the map.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -29,6 +30,9 @@ REAL = {
     "TRPV1": ("map_trpv1_C4_real_and_10_particles/trpv1_volume.mrc", None, "C4"),
     "70S ribosome": ("map_ribosome70S_C1/clean70SRibosome_vol_65p.mrc", 5.0, "C1"),
 }
+
+
+DATA = Path(os.environ.get("EMVIEWER_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 def moved(volume: Map3D, motion: RigidTransform, grid: Grid3D | None = None) -> Map3D:
@@ -118,11 +122,14 @@ def accuracy(data: Path, poses: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", default=DATA, help="folder of real maps")
     parser.add_argument("--poses", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     threads.set_threads(options.threads)
+    if not options.data.is_dir():
+        print(f"no real maps in {options.data}: give their folder")
+        return
     accuracy(options.data, options.poses)
 
 
