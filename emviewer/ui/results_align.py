@@ -210,6 +210,9 @@ def _read_pair(found: Alignment, folder: Path, inputs: list[Path]) -> None:
     each.curves = _table(folder / "fsc.csv")
     each.blobs = _table(folder / "blobs.csv")
     each.difference, each.z_scores = _there(folder, "difference"), _there(folder, "difference_z")
+    summary = folder / "summary.json"
+    if summary.is_file():
+        each.facts = {"misregistration": json.loads(summary.read_text()).get("misregistration", 0.0)}
 
 
 def _inputs_of(parameters: dict[str, Any]) -> list[Path]:

@@ -287,10 +287,12 @@ def test_difference_and_fsc_jobs_open_too(window, qtbot, tmp_path, folder):
     parameters = {"reference": str(folder / "reference.mrc"), "map": str(folder / "aligned" / "moving.mrc")}
     record = {"job": "difference", "status": "complete", "parameters": parameters}
     (difference / "job.json").write_text(json.dumps(record))
+    (difference / "summary.json").write_text(json.dumps({"n_blobs": 1, "misregistration": 0.4}))
     document = window.open_document(read_document(difference))
     panel = window.area.open_panel("difference", document)
     qtbot.waitUntil(lambda: panel.reference is not None, timeout=20000)
     assert len(panel.blobs.model.table) == 1, "pieces are found where the job wrote no table"
+    assert "misregistration" in panel.note.text() and panel.note.isVisibleTo(panel)
 
 
 def test_dragging_is_shown_at_reduced_resolution_at_once(qtbot, opened):
