@@ -100,7 +100,7 @@ class Solution:
 
 
 def particle_radius_px(images: F32) -> float:
-    """Return the radius beyond which images hold less than 1 % of the most power above that of their rim, plus 1 px."""
+    """Return the radius beyond which images hold less than 0.1 % of the most power above their rim, plus 1 px."""
     n = images.shape[1]
     y, x = np.ogrid[:n, :n]
     r = np.round(np.hypot(y - n // 2, x - n // 2)).astype(int)
@@ -109,7 +109,7 @@ def particle_radius_px(images: F32) -> float:
     profile = np.bincount(r.ravel(), power.ravel())[: n // 2] / np.bincount(r.ravel())[: n // 2]
     rim = profile[int(0.42 * n) :]
     excess = profile - rim.mean() - 2 * rim.std()
-    inside = np.flatnonzero(excess > 0.01 * excess.max())
+    inside = np.flatnonzero(excess > 0.001 * excess.max())
     return float(np.clip(inside[-1] + 1.0 if len(inside) else 0.42 * n, 0.1 * n, 0.46 * n))
 
 
