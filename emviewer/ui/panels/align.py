@@ -11,7 +11,6 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QFontDatabase, QGuiApplication, QImage, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QFileDialog,
     QLabel,
     QPlainTextEdit,
     QSplitter,
@@ -21,24 +20,21 @@ from PySide6.QtWidgets import (
 )
 
 from emviewer.engine.task import Check
-from emviewer.engine.types import F64, Contrast, RigidTransform
+from emviewer.engine.types import Contrast, RigidTransform
 from emviewer.ui import results_align
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.panels.align_base import AlignCutsPanel
+from emviewer.ui.panels.align_hand import AlignHand
 from emviewer.ui.panels.align_pair import (
     CYAN,
-    DEGREES_A_PIXEL,
     MODES,
     RED,
     Pair,
     PairCanvas,
     paint_wipe,
     picture,
-    shifted,
-    turned,
     two_colours,
 )
-from emviewer.ui.panels.align_refine import refine_from, write_moved
 from emviewer.ui.panels.align_scatter import ScoreScatter
 from emviewer.ui.panels.align_volumes import MovedCuts, Volume, read_volume
 from emviewer.ui.panels.slices_read import CutReader
@@ -50,7 +46,7 @@ from emviewer.ui.workspace import Document
 STILL = RigidTransform(np.eye(3), np.zeros(3))
 
 
-class AlignPanel(AlignCutsPanel):
+class AlignPanel(AlignHand, AlignCutsPanel):
     """The moving map is cut where its motion puts it, so that before, after and every pose between cost the same."""
 
     kind = "align"
@@ -355,104 +351,6 @@ class AlignPanel(AlignCutsPanel):
             label.setProperty("badge", kind)
             label.style().unpolish(label)
             label.style().polish(label)
-
-    # hands ----------------------------------------------------------------------------------------------------------
-    def _set_hand(self, on: bool) -> None:
-        for canvas in self.area.cells.values():
-            canvas.free_drag = on
-            canvas.setCursor(Qt.CursorShape.OpenHandCursor if on else Qt.CursorShape.ArrowCursor)
-        if on:
-            self.before.setChecked(False)
-
-    def cursor_A(self) -> F64:
-        """Return the cursor's place in Å from the centre of the reference."""
-        assert self.reference is not None
-        size, pixel = self.current.size, self.reference.map.pixel_size_A
-        return np.array([(v - n // 2) * pixel for v, n in zip(self.current.voxel, size, strict=True)])
-
-    def _drag(self, canvas: ImageCanvas, plane: Plane, dx: float, dy: float, keys: Qt.KeyboardModifier) -> None:
-        if self.reference is None or self.shown is None:
-            return
-        motion = self.motion()
-        if keys & Qt.KeyboardModifier.ShiftModifier:
-            self._dragging = turned(motion, plane, DEGREES_A_PIXEL * (dx + dy), self.cursor_A())
-        else:
-            step = self.reference.map.pixel_size_A / canvas.scale
-            self._dragging = shifted(motion, plane, dx * step, dy * step)
-        self.ask()
-
-    def _drag_ended(self) -> None:
-        moved, self._dragging = self._dragging, None
-        if moved is not None:
-            self._edit("move by hand", moved)
-
-    def _edit(self, what: str, motion: RigidTransform | None, said: str = "") -> None:
-        """Give the map a motion by hand (None: the one found); one step for undo."""
-        each, document = self.shown, self.document
-        if each is None or document is None or (motion is None and each.by_hand is None):
-            return
-        old, old_said = each.by_hand, self._said
-
-        def put(value: RigidTransform | None, words: str) -> None:
-            each.by_hand = value
-            self._said = words
-            self.workspace.touch(document)
-
-        self.before.setChecked(False)
-        self.workspace.edited.emit(what, lambda: put(motion, said), lambda: put(old, old_said))
-
-    def refine_from_here(self) -> None:
-        """Find the best position near the one shown."""
-        reference, moving, start = self.reference, self.moving, self.motion()
-        if reference is None or moving is None:
-            return
-        self.refine.setEnabled(False)
-        self._badge(self.quality, "refining…", "info")
-
-        def done(found: tuple[RigidTransform, float, float]) -> None:
-            self.refine.setEnabled(True)
-            motion, before, after = found
-            self._edit("refine from here", motion, f"cc {before:.3f} by hand, {after:.3f} refined")
-
-        def failed(error: Exception) -> None:
-            self.refine.setEnabled(True)
-            self._badge(self.quality, str(error), "info")
-
-        self.runner.view(
-            (id(self), "refine"),
-            lambda check: refine_from(reference.map, moving.map, start, check),
-            done,
-            fail=failed,
-            slow=True,
-        )
-
-    def _ask_file(self) -> Path | None:
-        each, document = self.shown, self.document
-        folder = document.path.parent if document is not None and document.path is not None else Path.home()
-        name = "moved.mrc" if each is None else f"{each.name}_moved.mrc"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Write the moved map", str(folder / name), "Maps (*.mrc)")
-        return Path(chosen) if chosen else None
-
-    def apply_to(self, path: Path | None) -> None:
-        """Write the map moved as it is shown, and open it."""
-        reference, moving, motion = self.reference, self.moving, self.motion()
-        if path is None or reference is None or moving is None:
-            return
-        self._badge(self.quality, f"writing {path.name}…", "info")
-
-        def done(document: Document) -> None:
-            self._said = f"written to {path.name}"
-            self.workspace.add(document, make_current=False)
-            self.show_facts()
-
-        def work(check: Check) -> Document:
-            from emviewer.ui.opening import read_document
-
-            return read_document(write_moved(moving.map, reference.map, motion, path, check))
-
-        self.runner.view(
-            (id(self), "write"), work, done, fail=lambda e: self._badge(self.quality, str(e), "info"), slow=True
-        )
 
     # keys -----------------------------------------------------------------------------------------------------------
     def do_wipe(self) -> None:
