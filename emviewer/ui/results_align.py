@@ -263,8 +263,9 @@ def answer(summary: dict[str, Any]) -> str:
         text = f"{n} map{'s' * (n != 1)} aligned"
         if summary.get("mean_cc_after") is not None:
             text += f", correlation {summary['mean_cc_before']:.2f} before and {summary['mean_cc_after']:.2f} after"
-        text += f", hand flipped of {flipped}" if flipped else ""
-        return text + (f", hand undetermined of {open_}" if open_ else "") + "."
+        for count, word in ((flipped, "flipped"), (open_, "undetermined")):
+            text += f", hand {word}" + (f" of {count}" if n > 1 else "") if count else ""
+        return text + "."
     if "n_blobs" in summary:
         n = int(summary["n_blobs"])
         said = "1 piece stands" if n == 1 else f"{n or 'No'} pieces stand"

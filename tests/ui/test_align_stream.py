@@ -86,6 +86,7 @@ def test_what_a_job_found_is_said_in_a_sentence():
     found = {"n_aligned": 2, "n_flipped": 1, "mean_cc_before": 0.2, "mean_cc_after": 0.95}
     said = results_align.answer(found)
     assert said == "2 maps aligned, correlation 0.20 before and 0.95 after, hand flipped of 1."
+    assert results_align.answer({"n_aligned": 1, "n_flipped": 1}) == "1 map aligned, hand flipped."
     assert results_align.answer({"n_blobs": 1}) == "1 piece stands out of the noise."
     assert "7.3 Å" in results_align.answer({"half_bit_A": 6.0, "nyquist_A": 4.0, "fsc_0.5_A": 7.3})
     assert results_align.answer({"n_images": 5}) == ""
