@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,10 @@ def ball() -> Map3D:
     return Map3D((1 / (1 + np.exp(distance - RADIUS_A))).astype(np.float32), 2.0)
 
 
+needs_gl = pytest.mark.skipif(importlib.util.find_spec("OpenGL") is None, reason="PyOpenGL (extra gl) is missing")
+
+
+@needs_gl
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_surface_lies_where_the_motion_puts_it_and_is_lit_from_outside(flip):
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]) @ np.diag([1, 1, -1 if flip else 1])
@@ -39,6 +45,7 @@ def test_a_surface_lies_where_the_motion_puts_it_and_is_lit_from_outside(flip):
     assert np.sign(np.median(own)) == np.sign(np.median(cosine))
 
 
+@needs_gl
 def test_a_level_that_nothing_exceeds_has_no_surface():
     flat = prepare(Map3D(np.zeros((12, 12, 12), np.float32), 1.0), never)
     assert mesh(*contour(flat, 1.0), None) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,11 +25,14 @@ class PanelEntry:
     for_kinds : tuple of str
         Kinds of document, or names of jobs whose results, open this panel by themselves when they are opened; panels
         that name the job go before those that name the kind.
+    needs : str
+        Module of an optional extra; without it the panel is not there.
     """
 
     where: str
     place: Literal["main", "side", "below", "side below"] = "main"
     for_kinds: tuple[str, ...] = ()
+    needs: str = ""
 
     def load(self) -> type[Panel]:
         """Import the panel's class."""
@@ -50,7 +54,7 @@ PANELS = (
     PanelEntry(
         "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
     ),
-    PanelEntry("emviewer.ui.panels.surface:SurfacePanel"),
+    PanelEntry("emviewer.ui.panels.surface:SurfacePanel", needs="OpenGL"),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
     PanelEntry("emviewer.ui.panels.sphere:SpherePanel", place="side", for_kinds=("result",)),
@@ -62,6 +66,8 @@ def load_panels() -> tuple[list[tuple[PanelEntry, type[Panel]]], list[str]]:
     """Import all panels; return those that came, and a sentence for each that did not."""
     found, problems = [], []
     for entry in PANELS:
+        if entry.needs and importlib.util.find_spec(entry.needs) is None:
+            continue
         try:
             found.append((entry, entry.load()))
         except Exception as err:  # one broken panel must not take the others with it

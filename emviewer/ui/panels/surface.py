@@ -44,9 +44,9 @@ class SurfacePanel(Panel):
     heading = "Surface"
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
-        super().__init__(workspace, runner, parent)
         import pyqtgraph.opengl as gl
 
+        super().__init__(workspace, runner, parent)
         self.view = gl.GLViewWidget()
         self.view.setBackgroundColor((17, 18, 21))
         self.view.setAccessibleName("Contour surfaces")
