@@ -317,7 +317,7 @@ def test_images_that_are_gone_are_a_sentence(planted, panel, workspace, document
     workspace.set_row(document, 2)
     panel.hand.roll(5.0)
     qtbot.waitUntil(lambda: "moved.star" in panel.notice.label.text(), timeout=5000)
-    assert panel.pictures.triplet is not None
+    qtbot.waitUntil(lambda: panel.pictures.triplet is not None, timeout=5000)
 
 
 # scores -------------------------------------------------------------------------------------------------------------
