@@ -34,6 +34,8 @@ SYMMETRIC = (0.55, 0.65)
 SETTLED_PX = 0.08
 """The centre is found again in the moved image until it moves by less: a second run then moves nothing."""
 ROUNDS = 7
+ENOUGH = 40
+"""Images that tell how much detail is usual when only some are asked for."""
 ELONGATED = 1.05
 """Ratio of the axes from which an object has a direction to be turned by."""
 
@@ -73,7 +75,13 @@ class _Found:
 
 
 def find_centres(
-    images: F32, *, method: Method = "auto", rotate: bool = False, sign: int = 0, check: Check = never
+    images: F32,
+    *,
+    method: Method = "auto",
+    rotate: bool = False,
+    sign: int = 0,
+    rows: NDArray[np.int64] | None = None,
+    check: Check = never,
 ) -> Centres:
     """Find the centre of the object in every image.
 
@@ -87,6 +95,8 @@ def find_centres(
         Whether to find the turn that makes the long axis vertical, too.
     sign : {0, 1, -1}
         1 for white on dark, -1 for dark on light, 0 to be told from all images together.
+    rows : ndarray of int64, shape (m,), optional
+        Only these are returned, in this order; of the others at most :data:`ENOUGH` are looked at, for what is usual.
 
     Notes
     -----
@@ -101,24 +111,29 @@ def find_centres(
     grid = common_grid(n, 1.0, n / WORKING_BOX if n > LARGE else None)
     frame = Frame(grid.n)
     scale = n / grid.n
-    found: list[_Found] = [_Found(np.zeros(2))] * k
+    wanted = np.arange(k) if rows is None else np.asarray(rows, np.int64)
+    others = np.setdiff1d(np.arange(k), wanted)
+    others = others[:: max(1, -(-len(others) // ENOUGH))]
+    seen = np.concatenate([wanted, others])
+    found: list[_Found] = [_Found(np.zeros(2))] * len(seen)
 
     def work(lo: int, hi: int) -> None:
         for i in range(lo, hi):
             check()
-            small = grid.images(images[i : i + 1])
+            small = grid.images(images[seen[i] : seen[i] + 1])
             found[i] = _settled(small, frame, method, rotate, SETTLED_PX / scale)
 
-    each_chunk(work, k, 2)
+    each_chunk(work, len(seen), 2)
     confidence = np.array([f.trust for f in found])
     detail = np.array([f.detail for f in found])
     usual = float(np.median(detail[confidence > 0.5])) if (confidence > 0.5).any() else 0.0
     if usual > 0:
         confidence = confidence * np.clip((detail / usual - 0.3) / 0.15, 0, 1)
+    found = found[: len(wanted)]
     return Centres(
         np.array([f.centre for f in found]).reshape(-1, 2) * scale,
         np.array([f.psi_deg for f in found]),
-        confidence,
+        confidence[: len(wanted)],
         [f.method for f in found],
     )
 

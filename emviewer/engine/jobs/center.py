@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emviewer.engine import files
 from emviewer.engine.centering import Centres, find_centres, left_alone
 from emviewer.engine.centering_move import centred
-from emviewer.engine.jobs import (
-    center_classes,
-    center_cryosparc,
-    center_micrographs,
-    center_output,
-    center_relion,
-    center_xmipp,
-)
-from emviewer.engine.jobs.center_members import Members, Moved, move
+from emviewer.engine.jobs import center_output
+from emviewer.engine.jobs.center_inputs import open_inputs
+from emviewer.engine.jobs.center_members import Moved, move
 from emviewer.engine.jobs.center_params import HELP, TITLE, CenterParams
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -30,7 +22,6 @@ from emviewer.engine.types import F32
 BATCH = 32
 FARTHEST = 0.3
 """Largest displacement of a class unless told, in boxes."""
-WRITERS = {"relion": center_relion.write, "cryosparc": center_cryosparc.write, "xmipp": center_xmipp.write}
 
 
 def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
@@ -44,18 +35,8 @@ def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.
     """
     folder.summary |= {"n_classes": 0, "n_particles": 0, "n_moved": 0, "fraction_moved": 0.0}
     yield message("opening classes and members")
-    classes = center_classes.open_classes(params, folder)
-    form, members = _members(params, classes)
-    if form == "cryosparc" and classes.counted:
-        classes = replace(classes, numbers=classes.numbers - 1)
-    for note in members.notes if members is not None else ():
-        folder.warn(note)
-    members_A = float(members.pixel_A[0]) if members is not None else 0.0
-    pixel = center_classes.common_pixel(classes, members_A, params, folder)
-    if members is not None:
-        yield message("looking up the micrographs")
-        table = params.particles or classes.members or params.classes
-        center_micrographs.look_up(members, params.micrographs, table, params.project_dir, folder, check)
+    inputs = open_inputs(params, folder.warn, check)
+    classes, pixel, members = inputs.classes, inputs.pixel_size_A, inputs.members
     n = classes.stack.shape[0]
     farthest = params.max_shift / pixel if params.max_shift is not None else FARTHEST * n
     images = classes.stack[np.arange(classes.stack.n)]
@@ -75,26 +56,12 @@ def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.
         check()
     folder.stage("write")
     yield message("writing tables", len(images), len(images))
-    result = center_output.Result(params, classes, pixel, centres, alone, offset, psi, members, moved)
-    center_output.write(result, folder, WRITERS.get(form), check)
+    result = center_output.Result(params, inputs, centres, alone, offset, psi, moved)
+    center_output.write(result, folder, check)
     if params.report != "none":
         folder.stage("report")
         yield message("drawing the report", len(images), len(images))
         center_output.report(result, images, folder)
-
-
-def _members(params: CenterParams, classes: center_classes.Classes) -> tuple[str, Members | None]:
-    path = classes.members
-    if classes.blocks is not None:
-        return "xmipp", center_xmipp.read(params.classes, classes.blocks, params.pixel_size, classes.pixel_size_A)
-    if path is None:
-        return "", None
-    kind = files.kind_of(path)
-    if kind == "cryosparc":
-        return kind, center_cryosparc.read(path, params.passthrough, params.pixel_size, classes.pixel_size_A)
-    if kind == "xmipp":
-        return kind, center_xmipp.read(path, None, params.pixel_size, classes.pixel_size_A)
-    return "relion", center_relion.read(path, params.pixel_size, classes.pixel_size_A)
 
 
 def _centres(
@@ -108,7 +75,7 @@ def _centres(
         from emviewer.engine.jobs.center_map import Registration  # the search costs 0.5 s to import
 
         yield message("registering to the map", 0, k)
-        registered = Registration(params, images, pixel, farthest, folder, check).find()
+        registered = Registration(params, images, pixel, farthest, folder.warn, check).find()
     if params.method == "reprojection":
         assert registered is not None
         found.append(registered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from emviewer.engine import files, star
 from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.files_named import ImageNames, open_named
 from emviewer.engine.jobs.center_params import CenterParams
-from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.star_images import RelionTable, image_column, main_block
 from emviewer.engine.types import ImageStack
 
@@ -47,8 +47,8 @@ class Classes:
     blocks: dict[str, pd.DataFrame] | None = None
 
 
-def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
-    """Open the class averages; doubts go to ``folder.warn``.
+def open_classes(params: CenterParams, warn: Callable[[str], None]) -> Classes:
+    """Open the class averages; doubts go to ``warn``.
 
     Raises
     ------
@@ -57,14 +57,14 @@ def open_classes(params: CenterParams, folder: ResultFolder) -> Classes:
     """
     kind = files.kind_of(params.classes)
     if kind == "star":
-        found = _relion(params, folder)
+        found = _relion(params, warn)
     else:
         images = files.read_images(params.classes, pixel_size_A=params.pixel_size, project_dir=params.project_dir)
         for note in images.notes:
             if "pixel size" not in note:  # the members may know it
-                folder.warn(note)
+                warn(note)
         if kind == "map":
-            folder.warn("this looks like a 3D map: its sections are taken for class averages")
+            warn("this looks like a 3D map: its sections are taken for class averages")
         if images.stack is None or len(images) == 0:
             raise DataError("no class averages were found", params.classes, "give the stack, or --project-dir")
         edge = images.pixel_size_A if images.pixel_size_known else 0.0
@@ -92,7 +92,7 @@ def _numbers(table: pd.DataFrame, kind: str, n: int) -> NDArray[np.int64]:
     return np.arange(1, n + 1, dtype=np.int64)
 
 
-def _relion(params: CenterParams, folder: ResultFolder) -> Classes:
+def _relion(params: CenterParams, warn: Callable[[str], None]) -> Classes:
     path = params.classes.expanduser()
     members = params.particles
     if path.name.endswith("_data.star"):
@@ -106,7 +106,7 @@ def _relion(params: CenterParams, folder: ResultFolder) -> Classes:
         beside = path.with_name(path.name.replace("_model.star", "_data.star"))
         members = beside if beside.is_file() else None
         if members is None:
-            folder.warn(f"there is no {beside.name} beside {path.name}: no members are moved; give --particles")
+            warn(f"there is no {beside.name} beside {path.name}: no members are moved; give --particles")
     blocks = star.read_star(path)
     table = blocks[main_block(blocks)]
     column = image_column(table)
@@ -118,7 +118,7 @@ def _relion(params: CenterParams, folder: ResultFolder) -> Classes:
     names = ImageNames.parse(table[column])
     stack, notes = open_named(names, path, pixel_size_A=edge, project_dir=params.project_dir)
     for note in notes:
-        folder.warn(note)
+        warn(note)
     if stack is None:
         raise DataError("the class averages were not found", path, "keep them beside the table, or give --project-dir")
     if edge is None and stack.pixel_size_known:
@@ -132,7 +132,7 @@ def _relion(params: CenterParams, folder: ResultFolder) -> Classes:
     return Classes(stack, numbers, edge or 0.0, members)
 
 
-def common_pixel(classes: Classes, members_A: float, params: CenterParams, folder: ResultFolder) -> float:
+def common_pixel(classes: Classes, members_A: float, params: CenterParams, warn: Callable[[str], None]) -> float:
     """Return the pixel size of the class averages in Å, from themselves or from their members.
 
     Raises
@@ -149,5 +149,5 @@ def common_pixel(classes: Classes, members_A: float, params: CenterParams, folde
     if own <= 0:
         raise ParameterError("neither classes nor members tell their pixel size", params.classes, "give --pixel-size")
     if members_A > 0 and abs(own / members_A - 1) > 0.005:
-        folder.warn(f"the class averages have {own:.5g} Å/px and their members {members_A:.5g}: both are taken as told")
+        warn(f"the class averages have {own:.5g} Å/px and their members {members_A:.5g}: both are taken as told")
     return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_map import MapComparison
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.jobs.compare_read import Reader
-from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64, ImageSet, ImageStack, Map3D
@@ -41,17 +41,17 @@ class Registration:
         Of them.
     max_shift_px : float
         Largest displacement sought.
-    folder : ResultFolder
-        For doubts.
+    warn : callable
+        Takes sentences about doubts.
     check : callable
         Raises to stop.
     """
 
     def __init__(
-        self, params: CenterParams, images: F32, pixel_size_A: float, max_shift_px: float, folder: ResultFolder,
-        check: Check,
+        self, params: CenterParams, images: F32, pixel_size_A: float, max_shift_px: float,
+        warn: Callable[[str], None], check: Check,
     ) -> None:  # fmt: skip
-        volume = _map(params, pixel_size_A, folder, check)
+        volume = _map(params, pixel_size_A, warn, check)
         self.images, self.check = np.nan_to_num(images), check
         self.grid = match_grid.common_grid(images.shape[1], pixel_size_A, max(3.0, volume.pixel_size_A))
         self.scale = images.shape[1] / self.grid.n
@@ -117,10 +117,10 @@ class Registration:
         return ids, found.displacement_px[:, 0] * self.scale, psi, likeness
 
 
-def _map(params: CenterParams, pixel_size_A: float, folder: ResultFolder, check: Check) -> Map3D:
+def _map(params: CenterParams, pixel_size_A: float, warn: Callable[[str], None], check: Check) -> Map3D:
     volume = sources.open_map(str(params.map), resolution_A=params.resolution, check=check)
     for note in volume.notes:
-        folder.warn(note)
+        warn(note)
     if float(np.ptp(volume.data)) == 0:
         raise DataError("all voxels of the map are equal", params.map, "give a map with density")
     if not volume.pixel_size_known:

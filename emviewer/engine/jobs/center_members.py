@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class Members:
         Edge of the particle images; 0 if unknown.
     source : object
         What the writer of the format needs.
+    notes : list of str
+        Doubts met in reading.
+    micrograph_path : list of Path or None
+        Where each micrograph was found; empty before it was looked for.
     """
 
     class_number: NDArray[np.int64]
@@ -59,6 +64,7 @@ class Members:
     box_px: int = 0
     source: Any = None
     notes: list[str] = field(default_factory=list)
+    micrograph_path: list[Path | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.class_number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from emviewer.engine.errors import DataError, EmviewerError
 from emviewer.engine.files_named import Finder
 from emviewer.engine.files_stack import image_format, open_stack
 from emviewer.engine.jobs.center_members import Members
-from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.mrc_header import pixel_size, plausible_pixel
 from emviewer.engine.star_images import RelionTable, main_block
 from emviewer.engine.task import Check
@@ -20,7 +20,12 @@ SUFFIXES = (".mrc", ".tif", ".tiff", ".mrcs", ".spi", ".map")
 
 
 def look_up(
-    members: Members, given: Path | None, table: Path, project_dir: Path | None, folder: ResultFolder, check: Check
+    members: Members,
+    given: Path | None,
+    table: Path,
+    project_dir: Path | None,
+    warn: Callable[[str], None],
+    check: Check,
 ) -> None:
     """Fill in the sizes and pixel sizes of the members' micrographs; what is not known is said once.
 
@@ -43,10 +48,12 @@ def look_up(
         told, home = _of_table(given), given
     finder, first = Finder(home, project_dir), Finder(table, project_dir)
     absent = []
+    members.micrograph_path = [None] * len(members.micrographs)
     for i, name in enumerate(members.micrographs):
         check()
         stem = Path(name).stem
         path = places.get(stem) or finder.find(name) or first.find(name)
+        members.micrograph_path[i] = path
         shape, header_A = _header(path) if path is not None else (None, 0.0)
         if shape is not None:
             members.micrograph_shape[i] = shape
@@ -55,19 +62,19 @@ def look_up(
         own = members.micrograph_px_A[i]
         candidates = (told.get(name, told.get(stem, 0.0)), max(own, 0.0), header_A, -min(own, 0.0))
         members.micrograph_px_A[i] = next((v for v in candidates if v > 0), 0.0)
-    _say(members, absent, given, folder)
+    _say(members, absent, given, warn)
 
 
-def _say(members: Members, absent: list[str], given: Path | None, folder: ResultFolder) -> None:
+def _say(members: Members, absent: list[str], given: Path | None, warn: Callable[[str], None]) -> None:
     if absent:
         how = "check --micrographs" if given is not None else "give --micrographs"
-        folder.warn(
+        warn(
             f"the size of {len(absent)} of {len(members.micrographs)} micrographs is unknown, first {absent[0]}: "
             f"particles there are not checked for leaving it; {how}"
         )
     unknown = members.micrograph_px_A <= 0
     if members.coordinate_px is not None and (unknown.any() or not members.micrographs):
-        folder.warn("the micrographs do not tell their pixel size: that of the particle images is taken for it")
+        warn("the micrographs do not tell their pixel size: that of the particle images is taken for it")
 
 
 def _of_table(path: Path) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 from emviewer.engine import star
 from emviewer.engine.centering import Centres
 from emviewer.engine.jobs.center_classes import Classes
+from emviewer.engine.jobs.center_inputs import WRITERS, CenterInputs
 from emviewer.engine.jobs.center_members import CENTRED, NO_CLASS, STATES, Members, Moved
 from emviewer.engine.jobs.center_params import CenterParams
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
-Writer = Callable[[Path, Members, Moved, str, bool], tuple[Path, Path]]
 MEANINGFUL_PX = 1.0
 """Particles displaced by at least this many micrograph pixels count as moved."""
 BIN_PX = 1.0
@@ -30,32 +29,46 @@ class Result:
     """Everything that centring found."""
 
     params: CenterParams
-    classes: Classes
-    pixel_size_A: float
+    inputs: CenterInputs
     centres: Centres
     alone: NDArray[np.bool_]
     offset_px: F64
     psi_deg: F64
-    members: Members | None
     moved: Moved | None
 
+    @property
+    def classes(self) -> Classes:
+        """The class averages."""
+        return self.inputs.classes
 
-def write(result: Result, folder: ResultFolder, writer: Writer | None, check: Check) -> None:
+    @property
+    def pixel_size_A(self) -> float:
+        """Of the class averages."""
+        return self.inputs.pixel_size_A
+
+    @property
+    def members(self) -> Members | None:
+        """Their particles."""
+        return self.inputs.members
+
+
+def write(result: Result, folder: ResultFolder, check: Check) -> None:
     """Write all tables and the summary."""
     members, moved = result.members, result.moved
     folder.summary |= {
         "n_classes": result.classes.stack.n, "n_particles": 0, "n_moved": 0, "fraction_moved": 0.0,
         "mean_displacement_px": 0.0, "mean_displacement_A": 0.0, "n_out_of_bounds": 0,
         "n_classes_left_alone": int(result.alone.sum()), "pixel_size_A": result.pixel_size_A,
+        "sources": _sources(result),
     }  # fmt: skip
     star.write_star(folder / "classes.star", {"classes": _class_table(result)})
     _say_classes(result, folder)
-    if members is None or moved is None or writer is None:
+    if members is None or moved is None:
         return
     _summary(members, moved, folder)
     check()
     store = result.params.store
-    extract, in_place = writer(folder.path, members, moved, store, result.params.rotate)
+    extract, in_place = WRITERS[result.inputs.form](folder.path, members, moved, store, result.params.rotate)
     if members.coordinate_px is None and store != "alignment":
         folder.warn("the particles have no coordinates: the whole displacement is in the origins")
     elif store != "alignment":
@@ -65,7 +78,22 @@ def write(result: Result, folder: ResultFolder, writer: Writer | None, check: Ch
     check()
     if moved.centre_px is not None and members.micrographs:
         _coordinates(members, moved, folder, check)
-        _micrographs(members, moved).to_csv(folder / "micrographs.csv", index=False, float_format="%.3f")
+        _micrographs(members, moved).to_csv(folder / "micrographs.csv", index=False, float_format="%.6g")
+
+
+def _sources(result: Result) -> dict[str, str]:
+    """Return where the inputs stand, so that a result can be gone on with from anywhere."""
+    p = result.params
+    found = {
+        "classes": p.classes, "particles": result.inputs.table, "passthrough": p.passthrough,
+        "micrographs": p.micrographs, "map": p.map, "project_dir": p.project_dir,
+    }  # fmt: skip
+    built_in = str(p.map).startswith("phantom:")
+    return {
+        name: str(path) if name == "map" and built_in else str(path.expanduser().absolute())
+        for name, path in found.items()
+        if path is not None
+    }
 
 
 def _class_table(result: Result) -> pd.DataFrame:
@@ -207,6 +235,8 @@ def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:
             "n_out_of_bounds": total(moved.outside).astype(np.int64),
             "width_px": members.micrograph_shape[:, 0],
             "height_px": members.micrograph_shape[:, 1],
+            "pixel_size_A": members.micrograph_px_A,
+            "path": ["" if p is None else str(p.absolute()) for p in members.micrograph_path or [None] * m],
         }
     )
 
