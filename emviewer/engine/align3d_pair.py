@@ -10,6 +10,7 @@ import numpy as np
 from emviewer.engine.align3d import Aligner, Pose3D, Search
 from emviewer.engine.align3d_map import AlignMap
 from emviewer.engine.align3d_search import distinct_poses
+from emviewer.engine.align3d_start import near
 from emviewer.engine.errors import DataError
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F64, RigidTransform
@@ -51,6 +52,8 @@ class Options:
         Whether the map's pixel size is refined too.
     symmetry : ndarray of float64, shape (k, 3, 3)
         Rotations that leave the reference as it is; the smallest equivalent motion is returned.
+    start : RigidTransform or None
+        Where the map begins: it is looked for near there only, in the start's hand, and angles count from there.
     """
 
     both_hands: bool
@@ -59,6 +62,7 @@ class Options:
     finest_A: float
     fit_size: bool = False
     symmetry: F64 = field(default_factory=lambda: np.eye(3)[None])
+    start: RigidTransform | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +128,18 @@ def align(
     cc_before = aligner.correlation(moving, start)
     yield "searching", start
     hands = (False, True) if options.both_hands else (False,)
+    both_hands = options.both_hands and options.start is None
     volumes = [m.fraction * m.box_A**3 for m in (reference, moving)]
     partial = min(volumes) < PARTIAL * max(volumes)
-    found = aligner.search(moving, hands, keep=48 if partial else 16, check=check)
+    if options.start is not None:
+        found = near(aligner, moving, options.start, check)
+    else:
+        found = aligner.search(moving, hands, keep=48 if partial else 16, check=check)
     yield "refining", found.poses[0]
     refiner = _Refiner(aligner, moving, options, check, (16, 8) if partial else (6, 3))
     best: Pose3D | None = None
     other: Pose3D | None = None
-    for pose in refiner.finalists([*found.poses, start]):
+    for pose in refiner.finalists([*found.poses, start] if options.start is None else found.poses):
         yield "refining", pose
         if best is None:
             best = pose
@@ -147,9 +155,10 @@ def align(
         margin, sigma = aligner.hand_margin(moving, best, other)
         if margin < 0:
             best, other, margin, sigma = other, best, -margin, -sigma
-    best = smallest(best, options.symmetry)
+    if options.start is None:
+        best = smallest(best, options.symmetry)
     needed = PARTIAL_SIGMA if partial else HAND_SIGMA
-    uncertain = options.both_hands and not (sigma > needed and margin > HAND_MARGIN)
+    uncertain = both_hands and not (sigma > needed and margin > HAND_MARGIN)
     sigmas = aligner.uncertainty(moving, best)
     return Alignment(
         motion=RigidTransform(best.matrix, best.translation_A),
@@ -201,7 +210,9 @@ class _Refiner:
 
     def _allowed(self, pose: Pose3D) -> bool:
         """Whether a pose keeps the limit of the angle (that of the shift is kept by the refinement)."""
-        limit = self.options.max_angle_deg
+        limit, start = self.options.max_angle_deg, self.options.start
+        if start is not None:
+            return limit >= 180 or Pose3D(pose.matrix @ start.matrix.T, pose.translation_A, 0.0).angle_deg <= limit
         return limit >= 180 or smallest(pose, self.options.symmetry).angle_deg <= limit + 1e-6
 
     def _copies_by_symmetry(self, poses: list[Pose3D]) -> list[Pose3D]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from emviewer.engine.align3d_map import AlignMap, prepare_map
 from emviewer.engine.align3d_pair import SHIFT_SHARE, Alignment, Options, align, finest_detail_A
-from emviewer.engine.align3d_refine import Pose3D
+from emviewer.engine.align3d_refine import FLIP, Pose3D
+from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs.align_inputs import Member, Opener, attach, open_mask
 from emviewer.engine.jobs.align_output import Result, Writer, paths_in
@@ -19,7 +20,7 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch, Check, message
-from emviewer.engine.types import F32, Map3D
+from emviewer.engine.types import F32, Map3D, RigidTransform
 
 NUMBERS = ("cc_before", "cc_after", "cc_other_hand", "sigma_angle_deg", "sigma_shift_A", "seconds")
 
@@ -88,9 +89,12 @@ class _Run:
         )  # fmt: skip
         box_A = max(v.box * v.pixel_size_A for v in (volume, reference))
         shift = min(self.params.max_shift or SHIFT_SHARE * box_A, box_A / 2)
+        start = _start(self.params, index)
+        reach = shift if start is None else shift + float(np.linalg.norm(start.translation_A))
         options = Options(
-            self.params.hands == "both", shift, self.params.max_angle, finest, self.params.fit_magnification, self.group
-        )
+            self.params.hands == "both", reach, self.params.max_angle, finest, self.params.fit_magnification,
+            self.group, start,
+        )  # fmt: skip
         steps = align(self.prepared[finest], moving, options, self.check)
         stage = ""
         while True:
@@ -158,6 +162,15 @@ class _Run:
         }
 
 
+def _start(params: AlignParams, index: int) -> RigidTransform | None:
+    """Return where a map begins, None if it is looked for everywhere."""
+    given = params.start[index] if params.start else ()
+    if not given:
+        return None
+    rotation = euler_to_matrix(*(np.array([v]) for v in given[:3]))[0].T
+    return RigidTransform(rotation @ FLIP if given[6] else rotation, np.array(given[3:6]))
+
+
 def _pose(pose: Pose3D | None) -> dict[str, object]:
     if pose is None:
         return {}
@@ -188,11 +201,14 @@ def _open(params: AlignParams, folder: ResultFolder, check: Check) -> tuple[Memb
         members.append(member)
     if len(params.mask) == 1 and len(members) > 1:
         folder.warn("one mask for several maps is right only if they share a frame already")
-    if params.siblings == "auto":
-        for member in (reference, *members):
+    if params.siblings == "auto" or params.also:
+        for number, member in enumerate((reference, *members)):
             own = member.mask
             try:
-                attach(member, opener, folder.warn)
+                attach(
+                    member, opener, folder.warn, leave=params.leave, also=params.beside(number),
+                    look=params.siblings == "auto",
+                )  # fmt: skip
             except EmviewerError as err:
                 folder.warn(f"what lies beside {member.path} is left: {err.what}")
             if member is reference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -186,9 +186,28 @@ def find_siblings(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
     return by_kind["half"], derived, by_kind["mask"]
 
 
-def attach(member: Member, opener: Opener, warn: Callable[[str], None]) -> None:
-    """Find the siblings of a member and take those that lie on its grid."""
-    halves, derived, masks = find_siblings(member.path)
+def attach(
+    member: Member, opener: Opener, warn: Callable[[str], None], *, leave: Sequence[Path] = (),
+    also: Sequence[Path] = (), look: bool = True,
+) -> None:  # fmt: skip
+    """Find the siblings of a member and take those that lie on its grid.
+
+    Parameters
+    ----------
+    member, opener, warn : Member, Opener, callable
+        The map, what names its siblings, and what is told of those that do not fit.
+    leave, also : sequence of Path
+        Files that are not taken, and files that are taken whatever they are called.
+    look : bool
+        Whether files beside the map are looked for.
+    """
+    left = {p.absolute() for p in leave}
+    found = find_siblings(member.path) if look else ([], [], [])
+    halves, derived, masks = ([p for p in group if p.absolute() not in left] for group in found)
+    for path in also:
+        if path.absolute() not in {p.absolute() for p in (*halves, *derived)}:
+            is_half = kind_of_name(files_bytes.suffixes(path)[1]) == "half"
+            (halves if is_half else derived).append(path)
     fitting = [p for p in (*halves, *derived) if _fits(p, member.volume, warn)]
     stem = files_bytes.suffixes(member.path)[1]
     tail = member.name[len(stem) :] if member.name.startswith(stem) else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from emviewer.engine.params import JobParams, option
 
@@ -16,6 +16,28 @@ HELP = (
     "transforms.json (x' = M x + t in Å about voxel n//2, map to reference), fsc/<map>.csv, align.cxc for ChimeraX, "
     "and report.png/.pdf. The FSC is that between the map and the reference, not a resolution."
 )
+
+
+def _start(value: Any) -> Any:
+    """Return a start as 7 numbers, or as none at all."""
+    items = [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
+    if items in ([], [""], ["none"]):
+        return ()
+    if len(items) not in (6, 7):
+        raise ValueError(f"has {len(items)} of the 6 or 7 numbers separated by ','")
+    return (*items, 0) if len(items) == 6 else tuple(items)
+
+
+def _numbered(value: Any) -> Any:
+    """Return the number of a map and a file that goes with it."""
+    number, _, file = value.partition(":") if isinstance(value, str) else (value[0], "", value[1])
+    if not str(number).isdigit() or not str(file):
+        raise ValueError("is not the number of a map and a file, as 1:FILE")
+    return int(number), file
+
+
+Start = Annotated[tuple[float, ...], BeforeValidator(_start)]
+Numbered = Annotated[tuple[int, Path], BeforeValidator(_numbered)]
 
 
 class AlignParams(JobParams):
@@ -45,6 +67,14 @@ class AlignParams(JobParams):
     siblings: Literal["auto", "none"] = option(
         "auto", "half maps, sharpened map and mask beside a map move with it", flag="--siblings", group="Input"
     )
+    leave: list[Path] = option(
+        [], "file beside a map that does not move with it", flag="--leave", kind="text", metavar="FILE",
+        advanced=True, group="Input",
+    )  # fmt: skip
+    also: list[Numbered] = option(
+        [], "a further file that moves with a map: the map's number (0 the reference) and the file", flag="--also",
+        kind="text", metavar="NUMBER:FILE", separator=":", advanced=True, group="Input",
+    )  # fmt: skip
     particles: list[Path] = option(
         [], "particles: once per map in their order, or once for all by class; .star or .cs", flag="--particles",
         kind="inputs", group="Input",
@@ -66,6 +96,12 @@ class AlignParams(JobParams):
         "C1", "point group of the reference: of equivalent motions the smallest is taken", flag="--sym",
         metavar="GROUP", group="Search",
     )  # fmt: skip
+    start: list[Start] = option(
+        [], "where a map begins, once per map in their order (none: everywhere): euler_zyz_deg and translation_A as "
+        "in transforms.json, 1 if the hand is flipped; it is looked for near there, its hand kept",
+        unit="°, Å", flag="--start", kind="text", metavar="ROT,TILT,PSI,X,Y,Z[,FLIPPED]", separator=",",
+        advanced=True, group="Search",
+    )  # fmt: skip
     fit_magnification: bool = option(
         False, "refine the pixel size of each map too", flag="--fit-magnification", advanced=True, group="Search"
     )
@@ -85,4 +121,12 @@ class AlignParams(JobParams):
                 raise ValueError(
                     f"{len(given)} times {flag} for {n} maps: give it once, or once per map in their order"
                 )
+        if len(self.start) not in (0, n):
+            raise ValueError(f"{len(self.start)} times --start for {n} maps: give it once per map in their order")
+        if any(number > n for number, _ in self.also):
+            raise ValueError(f"--also names a map beyond the {n} that are given")
         return self
+
+    def beside(self, number: int) -> list[Path]:
+        """Return the further files that move with a map (1 the first; 0 the reference)."""
+        return [file for k, file in self.also if k == number]
