@@ -57,6 +57,25 @@ def super_fibonacci(n: int) -> F64:
     return quaternion_to_matrix(q)
 
 
+def from_rotvec(vectors: ArrayLike) -> F64:
+    """Return the rotations about the axes ``vectors`` by their lengths in radians (Rodrigues).
+
+    Parameters
+    ----------
+    vectors : array_like, shape (n, 3) or (3,)
+        Axis times angle, right-handed, (x, y, z).
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3, 3)
+        Matrices that act on column vectors.
+    """
+    v = np.asarray(vectors, np.float64).reshape(-1, 3)
+    half = np.linalg.norm(v, axis=-1, keepdims=True) / 2
+    xyz = v * np.sinc(half / np.pi) / 2
+    return quaternion_to_matrix(np.concatenate([np.cos(half), xyz], axis=-1))
+
+
 def angle_deg(a: ArrayLike, b: ArrayLike) -> F64:
     """Return the angle in degrees of the rotation that carries ``a`` to ``b``.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine.conventions import F64
 from emviewer.engine.errors import FileError
+from emviewer.engine.rotations import from_rotvec
 from emviewer.engine.symmetry_groups import INVERSION, mirror
 
 MAX_ORDER = 480
@@ -72,7 +72,8 @@ def _generator(words: list[str]) -> F64:
     fold = numbers[0]
     if fold != int(fold) or not 1 <= fold <= 99:
         raise ValueError(f"the fold {values[0]} is not a whole number from 1 to 99")
-    return np.asarray(Rotation.from_rotvec(axis / length * 2 * np.pi / fold).as_matrix())
+    turn: F64 = from_rotvec(axis / length * 2 * np.pi / fold)[0]
+    return turn
 
 
 def closed_group(generators: list[F64], where: object = "") -> tuple[F64, F64]:

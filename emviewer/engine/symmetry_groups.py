@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine.conventions import F64
 from emviewer.engine.errors import ParameterError
+from emviewer.engine.rotations import from_rotvec
 
 GROUP_HELP = (
     "C1…C99, D1…D99, T, O, I (=I2), I1, I2, I3, I4; with mirrors Ci, Cs, C1v…C99v, C1h…C99h, S2…S98 (even), "
@@ -109,11 +109,15 @@ def elements(name: str) -> tuple[F64, F64]:
         return _with(_turned(_scipy_group("T"), _tetrahedral_frame()), extra)
     if letter == "O":
         return _with(_scipy_group("O"), INVERSION if tail else None)
-    turn = Rotation.from_euler("y", _I_TURN_DEG[number], degrees=True).as_matrix()
+    turn = from_rotvec([0.0, np.deg2rad(_I_TURN_DEG[number]), 0.0])[0]
     return _with(_turned(_icosahedral(), turn), INVERSION if tail else None)
 
 
 def _scipy_group(name: str) -> F64:
+    if name == "C1":
+        return np.eye(3)[None]
+    from scipy.spatial.transform import Rotation  # slow to import, and most maps are C1
+
     rotations = Rotation.create_group(name).as_matrix()  # type: ignore[arg-type]
     identity_first = np.argsort(-np.einsum("kii->k", rotations), kind="stable")
     return np.asarray(_clean(rotations[identity_first]))
@@ -135,7 +139,7 @@ def _icosahedral() -> F64:
     group = _scipy_group("I")
     five = np.array([1.0, 0.0, (1 + np.sqrt(5)) / 2])
     kept = np.abs(group @ five - five).max(axis=1) < 1e-6
-    return group if kept.sum() == 5 else _turned(group, Rotation.from_euler("z", 90, degrees=True).as_matrix())
+    return group if kept.sum() == 5 else _turned(group, from_rotvec([0.0, 0.0, np.pi / 2])[0])
 
 
 def _tetrahedral_frame() -> F64:

@@ -130,7 +130,9 @@ def test_version_and_help_say_what_there_is(capsys):
 @pytest.mark.parametrize("name", [name for name, _ in registry.names()])
 def test_every_job_has_help(capsys, name):
     assert main([name, "--help"]) == 0
-    assert "--out" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "--out" in said
+    assert "--no-no-" not in said
 
 
 def test_a_gallery_is_made_and_its_place_said(maps, tmp_path, capsys):

@@ -38,6 +38,11 @@ def test_super_fibonacci_spreads_more_evenly_than_chance():
     assert ro.super_fibonacci(0).shape == (0, 3, 3)
 
 
+def test_rotation_vectors_are_scipys():
+    vectors = np.concatenate([np.random.default_rng(5).normal(0, 2, (50, 3)), np.zeros((1, 3)), [[1e-12, 0, 0]]])
+    np.testing.assert_allclose(ro.from_rotvec(vectors), Rotation.from_rotvec(vectors).as_matrix(), atol=1e-14)
+
+
 def test_angle_is_scipys_and_exact_when_small():
     a, b = Rotation.random(200, random_state=1), Rotation.random(200, random_state=2)
     expected = np.rad2deg((a * b.inv()).magnitude())

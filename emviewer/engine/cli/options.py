@@ -106,7 +106,8 @@ def _parameter(model: type[BaseModel], name: str) -> click.Parameter:
         )
     if info.annotation is bool:
         no = meta.flag.replace("--", "--no-", 1)
-        return GroupedOption([f"{meta.flag}/{no}", name], default=None, help=_help(model, name), group=meta.group)
+        both = meta.flag if meta.flag.startswith("--no-") else f"{meta.flag}/{no}"
+        return GroupedOption([both, name], is_flag=True, default=None, help=_help(model, name), group=meta.group)
     return GroupedOption(
         [meta.flag, name],
         multiple=many,

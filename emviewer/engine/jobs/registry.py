@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -106,4 +107,10 @@ def _entry(name: str) -> _Entry:
 
 def _load(where: str) -> Any:
     module, _, attribute = where.partition(":")
-    return getattr(import_module(module), attribute)
+    collecting = gc.isenabled()
+    gc.disable()  # modules make many objects and no garbage: a sixth less time
+    try:
+        return getattr(import_module(module), attribute)
+    finally:
+        if collecting:
+            gc.enable()
