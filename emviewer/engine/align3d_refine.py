@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine import kernels_align as ka
 from emviewer.engine.align3d_map import AlignMap
+from emviewer.engine.rotations import angle_deg, from_rotvec
 from emviewer.engine.threads import each_chunk, threads
 from emviewer.engine.types import F64
 
@@ -40,7 +40,7 @@ class Pose3D:
     @property
     def angle_deg(self) -> float:
         """Angle of the rotation."""
-        return float(np.degrees(Rotation.from_matrix(self.rotation).magnitude()))
+        return float(angle_deg(self.rotation, np.eye(3)))
 
 
 def half_ball(box_A: float, top: float) -> tuple[F64, F64]:
@@ -116,7 +116,7 @@ class Problem:
             turn = float(np.linalg.norm(step[:3]))
             if turn > ka.MAX_STEP_RAD:
                 step *= ka.MAX_STEP_RAD / turn
-            matrix = Rotation.from_rotvec(step[:3]).as_matrix() @ pose.matrix
+            matrix = from_rotvec(step[:3])[0] @ pose.matrix
             shift = pose.translation_A + step[3:6]
             length = float(np.linalg.norm(shift))
             if length > max_shift_A:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine import fft
 from emviewer.engine import kernels_align as ka
 from emviewer.engine.align3d_map import AlignMap
 from emviewer.engine.align3d_refine import FLIP, Pose3D
-from emviewer.engine.rotations import super_fibonacci
+from emviewer.engine.rotations import angle_deg, from_rotvec, super_fibonacci
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F64
@@ -52,10 +51,10 @@ def grid(step_deg: float, max_angle_deg: float) -> F64:
         vectors = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
         length = np.linalg.norm(vectors, axis=1)
         vectors = vectors[(length <= np.radians(max_angle_deg) + 0.5 * step) & (length > 0)]
-        return np.concatenate([np.eye(3)[None], Rotation.from_rotvec(vectors).as_matrix()])
+        return np.concatenate([np.eye(3)[None], from_rotvec(vectors)])
     rotations = super_fibonacci(max(24, round(79.0 / np.deg2rad(step_deg) ** 3)))
     if max_angle_deg < 180:
-        angle = np.degrees(Rotation.from_matrix(rotations).magnitude())
+        angle = angle_deg(rotations, np.eye(3))
         rotations = rotations[angle <= max_angle_deg + step_deg / 2]
     return np.ascontiguousarray(np.concatenate([np.eye(3)[None], rotations]))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine.align3d import Aligner, Pose3D, Search
 from emviewer.engine.align3d_map import AlignMap
 from emviewer.engine.align3d_refine import FLIP
+from emviewer.engine.rotations import from_rotvec
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F64, RigidTransform
 
@@ -47,4 +47,4 @@ def turns() -> F64:
     """Return the identity, and rotations by :data:`NEAR_DEG` about the axes and diagonals of a cube, (15, 3, 3)."""
     axes = np.concatenate([np.eye(3), -np.eye(3), np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T])
     axes /= np.linalg.norm(axes, axis=1)[:, None]
-    return np.concatenate([np.eye(3)[None], Rotation.from_rotvec(np.radians(NEAR_DEG) * axes).as_matrix()])
+    return np.concatenate([np.eye(3)[None], from_rotvec(np.radians(NEAR_DEG) * axes)])
