@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.transform import Rotation
 
 from emviewer.engine import conventions, files_bytes, mrc
 from emviewer.engine.align3d_mask import automatic_mask, coarse_mask
@@ -217,10 +216,10 @@ class Writer:
     # tables ---------------------------------------------------------------------------------------------------------
     def _row(self, result: Result) -> dict[str, Any]:
         a, member = result.alignment, result.member
-        turn = Rotation.from_matrix(a.pose.rotation)
-        vector = turn.as_rotvec()
-        angle = float(np.linalg.norm(vector))
-        axis = vector / angle if angle > 0 else np.array([0.0, 0.0, 1.0])
+        quaternion = conventions.matrix_to_quaternion(a.pose.rotation)[0]
+        sine = float(np.linalg.norm(quaternion[1:]))
+        angle = 2 * np.arctan2(sine, quaternion[0])
+        axis = quaternion[1:] / sine if sine > 0 else np.array([0.0, 0.0, 1.0])
         reference, volume = self.reference.volume, member.volume
         centres = [conventions.box_centre_A(v.shape, v.pixel_size_A, v.origin_A) for v in (reference, volume)]
         return {
