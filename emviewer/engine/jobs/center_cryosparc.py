@@ -144,29 +144,34 @@ def _text(value: Any) -> str:
 
 def write(folder: Path, members: Members, moved: Moved, store: str, turned: bool) -> tuple[Path, Path]:
     """Write particles.cs as ``store`` says, particles_in_place.cs, and passthrough.cs; return the first two paths."""
-    rows, extra, partner, pixel = members.source
     paths = folder / "particles.cs", folder / "particles_in_place.cs"
-    written_extra = False
-    for path, how in zip(paths, (store, "alignment"), strict=True):
-        origin, place = stored(members, moved, how)
-        out = _wider(rows)
-        changed = moved.changed
-        if "alignments2D/shift" in (rows.dtype.names or ()):
-            out["alignments2D/shift"][changed] = (origin / pixel[:, None])[changed]
-        if turned and "alignments2D/pose" in (rows.dtype.names or ()):
-            turned_rad = np.deg2rad(moved.psi_deg).reshape(rows["alignments2D/pose"].shape)
-            out["alignments2D/pose"][changed] = turned_rad[changed]
-        out[MARK] = moved.outside
-        if place is not None:
-            _put(out, np.arange(len(rows)), place, changed)
-        cryosparc.write_cs(path, out)
-        if extra is not None and not written_extra:
-            other = extra.copy()
-            if place is not None:
-                _put(other, partner, place, changed & (partner >= 0))
-            cryosparc.write_cs(folder / "passthrough.cs", other)
-            written_extra = True
+    rows, other = changed(members, moved, store, turned)
+    cryosparc.write_cs(paths[0], rows)
+    if other is not None:
+        cryosparc.write_cs(folder / "passthrough.cs", other)
+    del rows, other
+    cryosparc.write_cs(paths[1], changed(members, moved, "alignment", turned)[0])
     return paths
+
+
+def changed(members: Members, moved: Moved, store: str, turned: bool) -> tuple[Rows, Rows | None]:
+    """Return the rows as read with the members moved, and those of the passthrough; all other fields are kept."""
+    rows, extra, partner, pixel = members.source
+    origin, place = stored(members, moved, store)
+    out, which = _wider(rows), moved.changed
+    if "alignments2D/shift" in (rows.dtype.names or ()):
+        out["alignments2D/shift"][which] = (origin / pixel[:, None])[which]
+    if turned and "alignments2D/pose" in (rows.dtype.names or ()):
+        out["alignments2D/pose"][which] = np.deg2rad(moved.psi_deg).reshape(rows["alignments2D/pose"].shape)[which]
+    out[MARK] = moved.outside
+    if place is not None:
+        _put(out, np.arange(len(rows)), place, which)
+    if extra is None:
+        return out, None
+    other = extra.copy()
+    if place is not None:
+        _put(other, partner, place, which & (partner >= 0))
+    return out, other
 
 
 def _wider(rows: Rows) -> Rows:

@@ -13,15 +13,12 @@ from emviewer.engine import star
 from emviewer.engine.centering import Centres
 from emviewer.engine.jobs.center_classes import Classes
 from emviewer.engine.jobs.center_inputs import WRITERS, CenterInputs
-from emviewer.engine.jobs.center_members import CENTRED, NO_CLASS, STATES, Members, Moved
+from emviewer.engine.jobs.center_members import Members, Moved
 from emviewer.engine.jobs.center_params import CenterParams
+from emviewer.engine.jobs.center_summary import MEANINGFUL_PX, hints, key_figures
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
-
-MEANINGFUL_PX = 1.0
-"""Particles displaced by at least this many micrograph pixels count as moved."""
-BIN_PX = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,9 @@ def write(result: Result, folder: ResultFolder, check: Check) -> None:
     _say_classes(result, folder)
     if members is None or moved is None:
         return
-    _summary(members, moved, folder)
+    folder.summary |= key_figures(members, moved)
+    for sentence in hints(members, moved):
+        folder.warn(sentence)
     check()
     store = result.params.store
     extract, in_place = WRITERS[result.inputs.form](folder.path, members, moved, store, result.params.rotate)
@@ -77,7 +76,7 @@ def write(result: Result, folder: ResultFolder, check: Check) -> None:
         )
     check()
     if moved.centre_px is not None and members.micrographs:
-        _coordinates(members, moved, folder, check)
+        write_coordinates(members, moved, folder / "coordinates", check)
         _micrographs(members, moved).to_csv(folder / "micrographs.csv", index=False, float_format="%.6g")
 
 
@@ -136,61 +135,10 @@ def _say_classes(result: Result, folder: ResultFolder) -> None:
         )
 
 
-def _summary(members: Members, moved: Moved, folder: ResultFolder) -> None:
-    n = len(members)
-    length = np.hypot(*moved.moved_px.T)
-    length_A = length * members.micrograph_pixel()
-    far = int((length >= MEANINGFUL_PX).sum())
-    reach = max(10.0, float(np.ceil(np.abs(moved.moved_px).max(initial=0.0) / BIN_PX) * BIN_PX))
-    reach = min(reach, 200.0)
-    edges = np.arange(-reach - BIN_PX / 2, reach + BIN_PX, BIN_PX)
-    counts = [np.histogram(np.clip(moved.moved_px[:, a], edges[0], edges[-1]), edges)[0] for a in (0, 1)]
-    states = np.bincount(moved.state, minlength=len(STATES))
-    folder.summary |= {
-        "n_particles": n,
-        "n_moved": far,
-        "fraction_moved": far / n,
-        "mean_displacement_px": float(length.mean()),
-        "mean_displacement_A": float(length_A.mean()),
-        "n_out_of_bounds": int(moved.outside.sum()),
-        "n_box_over_edge": int(moved.over_edge.sum()),
-        "members": {name: int(count) for name, count in zip(STATES, states, strict=True)},
-        "displacement_histogram": {"edges_px": edges.tolist(), "x": counts[0].tolist(), "y": counts[1].tolist()},
-    }
-    homeless = int(states[STATES.index(NO_CLASS)])
-    if homeless:
-        folder.warn(f"{homeless} of {n} particles have {NO_CLASS} among the class averages: they are not moved")
-    if moved.outside.any():
-        folder.warn(f"{int(moved.outside.sum())} particles stand outside their micrograph: marked emvOutOfBounds 1")
-    _hint(members, moved, folder)
-
-
-def _hint(members: Members, moved: Moved, folder: ResultFolder) -> None:
-    """Say when the picks as a whole, not single classes, stand beside the particles."""
-    good = moved.state == STATES.index(CENTRED)
-    if good.sum() < 20 or moved.centre_px is None or members.coordinate_px is None:
-        return
-    way = (moved.centre_px - members.coordinate_px)[good]
-    way = way[np.isfinite(way).all(axis=1)]
-    if len(way) < 20:
-        return
-    mean, error = np.median(way, axis=0), 1.2533 * np.std(way, axis=0) / np.sqrt(len(way))
-    folder.summary["picking_offset_px"] = [float(v) for v in mean]
-    if np.hypot(*mean) >= 2 and (np.abs(mean) > 4 * error).any():
-        folder.warn(
-            f"the picks as a whole stand beside the particles: the centres are at ({mean[0]:+.1f}, {mean[1]:+.1f}) px "
-            "from them in the micrographs; look at the picking or the coordinates' origin"
-        )
-    far = np.hypot(*moved.moved_px[good].T) >= 2 * MEANINGFUL_PX
-    if far.mean() > 0.5:
-        folder.warn(f"{100 * far.mean():.0f} % of the particles moved by 2 px or more: the classes are off as a whole")
-
-
-def _coordinates(members: Members, moved: Moved, folder: ResultFolder, check: Check) -> None:
-    """Write one table of places a micrograph: the centres, for extraction without alignment."""
+def write_coordinates(members: Members, moved: Moved, target: Path, check: Check) -> None:
+    """Write one table of places a micrograph into the new folder ``target``: the centres, for extraction."""
     assert moved.centre_px is not None
-    target = folder / "coordinates"
-    target.mkdir()
+    target.mkdir(parents=True)
     order = np.argsort(members.micrograph, kind="stable")
     first = np.searchsorted(members.micrograph[order], np.arange(len(members.micrographs) + 1))
     taken: dict[str, int] = {}

@@ -109,11 +109,16 @@ def _micrograph_pixel(rows: RelionTable, micrograph: NDArray[np.int64], count: i
 
 def write(folder: Path, members: Members, moved: Moved, store: str, turned: bool) -> tuple[Path, Path]:
     """Write particles.star as ``store`` says and particles_in_place.star; return their paths."""
-    blocks, name = members.source
     paths = folder / "particles.star", folder / "particles_in_place.star"
     for path, how in zip(paths, (store, "alignment"), strict=True):
-        star.write_star(path, {**blocks, name: _changed(blocks, name, members, moved, how, turned)})
+        star.write_star(path, changed(members, moved, how, turned))
     return paths
+
+
+def changed(members: Members, moved: Moved, store: str, turned: bool) -> dict[str, pd.DataFrame]:
+    """Return the blocks of the table as read, with the members moved; all other columns are kept."""
+    blocks, name = members.source
+    return {**blocks, name: _changed(blocks, name, members, moved, store, turned)}
 
 
 def _changed(blocks: Any, name: str, members: Members, moved: Moved, store: str, turned: bool) -> pd.DataFrame:

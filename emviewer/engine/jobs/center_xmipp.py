@@ -90,20 +90,25 @@ def _turned(vectors: F64, angle_deg: F64) -> F64:
 def write(folder: Path, members: Members, moved: Moved, store: str, turned: bool) -> tuple[Path, Path]:
     """Write particles.star as ``store`` says and particles_in_place.star, with Xmipp's labels; return their paths."""
     paths = folder / "particles.star", folder / "particles_in_place.star"
-    angle = np.where(members.flip, moved.psi_deg, -moved.psi_deg)
     for path, how in zip(paths, (store, "alignment"), strict=True):
-        origin, place = stored(members, moved, how)
-        table: pd.DataFrame = members.source.copy(deep=False)
-        table.attrs = {"loop": True, "comment": "XMIPP_STAR_1 * "}
-        rows = moved.changed
-        shift = _turned(origin / members.pixel_A[:, None], angle)
-        for axis, letter in enumerate("XY"):
-            text.replaced(table, f"shift{letter}", shift[:, axis], rows)
-            if place is not None:
-                text.replaced(table, f"{letter.lower()}coor", place[:, axis], rows)
-        if turned:
-            text.replaced(table, "anglePsi", angle, rows)
-        text.words(table, "emvCentering", moved.state, STATES)
-        text.words(table, "emvOutOfBounds", moved.outside.astype(np.int64), ("0", "1"))
-        star.write_star(path, {"particles": table})
+        star.write_star(path, changed(members, moved, how, turned))
     return paths
+
+
+def changed(members: Members, moved: Moved, store: str, turned: bool) -> dict[str, pd.DataFrame]:
+    """Return the members as read, with Xmipp's labels, moved; all other columns are kept."""
+    angle = np.where(members.flip, moved.psi_deg, -moved.psi_deg)
+    origin, place = stored(members, moved, store)
+    table: pd.DataFrame = members.source.copy(deep=False)
+    table.attrs = {"loop": True, "comment": "XMIPP_STAR_1 * "}
+    rows = moved.changed
+    shift = _turned(origin / members.pixel_A[:, None], angle)
+    for axis, letter in enumerate("XY"):
+        text.replaced(table, f"shift{letter}", shift[:, axis], rows)
+        if place is not None:
+            text.replaced(table, f"{letter.lower()}coor", place[:, axis], rows)
+    if turned:
+        text.replaced(table, "anglePsi", angle, rows)
+    text.words(table, "emvCentering", moved.state, STATES)
+    text.words(table, "emvOutOfBounds", moved.outside.astype(np.int64), ("0", "1"))
+    return {"particles": table}
