@@ -12,7 +12,7 @@ FLOORS = {
     0: "errors types task params conventions",
     1: "mrc star cryosparc xmipp spider model files",
     2: "threads fft kernels rotations symmetry sampling filters resample ctf",
-    3: "project sources simulate figure align2d match residuals centering align3d fsc difference distances "
+    3: "project sources simulate figure micrograph align2d match residuals centering align3d fsc difference distances "
     "orientations reconstruct",
     4: "jobs",
     5: "session cli",

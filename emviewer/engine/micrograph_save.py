@@ -1,0 +1,76 @@
+"""Places of the particles of one micrograph as the files that picking programs read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emviewer.engine.errors import ParameterError
+from emviewer.engine.micrograph_picks import box_corner
+from emviewer.engine.star import write_star
+from emviewer.engine.types import F64
+
+FORMATS = {
+    ".star": "RELION coordinates",
+    ".box": "EMAN boxes",
+    ".coord": "plain text: x y",
+}
+"""What can be written, by suffix."""
+
+
+def write_places(
+    path: str | Path, place_px: F64, box_px: int, class_number: NDArray[np.int64] | None = None
+) -> Path:  # fmt: skip
+    """Write the places of one micrograph; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        ``.star`` (rlnCoordinateX/Y, and rlnClassNumber if given), ``.box`` (EMAN: first column and row of the box,
+        and its edges), ``.coord`` or ``.txt`` (x and y).
+    place_px : ndarray of float64, shape (n, 2)
+        Centres ``(x, y)``, counted from the file's first pixel; rows that are not finite are left out.
+    box_px : int
+        Edge of the boxes, for ``.box``.
+    class_number : ndarray of int64, shape (n,), optional
+        For ``.star``.
+
+    Raises
+    ------
+    ParameterError
+        Another suffix, or boxes without an edge.
+    OSError
+        The file cannot be written.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    good = np.isfinite(place_px).all(axis=1)
+    place = place_px[good]
+    if suffix == ".star":
+        columns: dict[str, object] = {"rlnCoordinateX": place[:, 0], "rlnCoordinateY": place[:, 1]}
+        if class_number is not None:
+            columns["rlnClassNumber"] = class_number[good]
+        write_star(target, {"": pd.DataFrame(columns)})
+        return target
+    if suffix == ".box":
+        if box_px < 1:
+            raise ParameterError("an EMAN .box file needs the edge of the boxes", target, "give a box size")
+        lines = [f"{box_corner(x, box_px)}\t{box_corner(y, box_px)}\t{box_px}\t{box_px}\n" for x, y in place.tolist()]
+    elif suffix in (".coord", ".txt"):
+        lines = [f"{x:.3f} {y:.3f}\n" for x, y in place.tolist()]
+    else:
+        raise ParameterError(
+            f"places cannot be written as {suffix or 'a file without suffix'}", target,
+            f"choose {', '.join(FORMATS)}",
+        )  # fmt: skip
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.write_text("".join(lines), encoding="utf-8")
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
