@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from emviewer.ui import colormaps
 
 TICKS = 6
+BINS = 60
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,52 @@ def padded(values: np.ndarray) -> tuple[float, float]:
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     pad = (high - low) * 0.08 or max(abs(low) * 0.05, 0.5)
     return low - pad, high + pad
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Ranges that show all points, and for a histogram its counts and the edges of its bins."""
+
+    x: tuple[float, float] = (0.0, 1.0)
+    y: tuple[float, float] = (0.0, 1.0)
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0))
+    edges: np.ndarray = field(default_factory=lambda: np.linspace(0, 1, BINS + 1))
+
+
+def limits_of(x: np.ndarray, y: np.ndarray | None) -> Limits:
+    """Return the ranges of points, or with ``y`` None those of the histogram of ``x``."""
+    across = padded(x)
+    if y is not None:
+        return Limits(across, padded(y))
+    counts, edges = np.histogram(x[np.isfinite(x)], BINS, across)
+    return Limits(across, (0.0, max(1.0, float(counts.max(initial=1))) * 1.06), counts, edges)
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosed:
+    """Points and a figure drawn around some of them.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        The points; ``y`` None: only the range of x counts.
+    corners : ndarray, shape (k, 2)
+        Two opposite corners of a rectangle, or those of a polygon.
+    polygon : bool
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    corners: np.ndarray
+    polygon: bool
+
+    def indices(self) -> np.ndarray:
+        """Return the points inside, int64; missing values are nowhere."""
+        (x0, y0), (x1, y1) = self.corners.min(0), self.corners.max(0)
+        if self.y is None:
+            return np.flatnonzero((self.x >= x0) & (self.x <= x1))
+        box = np.flatnonzero((self.x >= x0) & (self.x <= x1) & (self.y >= y0) & (self.y <= y1))
+        return box[in_polygon(self.x[box], self.y[box], self.corners)] if self.polygon else box
 
 
 def ticks(low: float, high: float, most: int = TICKS) -> list[float]:

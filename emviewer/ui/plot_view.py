@@ -1,10 +1,13 @@
 """A scatter plot or histogram of columns, painted as pixels: a million points, rectangle and lasso, no scene.
 
-Points are stamped into a picture that is kept until view, size or data change; beyond :data:`DENSE` points it shows
-how dense they lie. Selected and current points are painted over it.
+Points are stamped into a picture that is kept until view, size or data change; beyond 200 000 points it shows how
+dense they lie. Pictures of many points are made in the view lane (:meth:`PlotView.use_lane`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -12,13 +15,16 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPainterPath, Q
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from emviewer.ui import theme
-from emviewer.ui.plot_scale import View, density_words, in_polygon, padded, ticks
-from emviewer.ui.sphere_view import CURRENT, SELECTED, stamp
+from emviewer.ui.lane_picture import LanePicture
+from emviewer.ui.latest import Latest
+from emviewer.ui.plot_paint import DENSE, QUICK, Points, points_picture
+from emviewer.ui.plot_scale import Enclosed, Limits, View, limits_of, ticks
+from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_view import CURRENT, SELECTED
 
-DENSE = 200_000
-"""Points from which their density is drawn."""
 NEAR = 10.0
-BINS = 60
+LASSO_STEP = 3
+"""Widget units the mouse must go before a lasso takes another corner."""
 
 
 class PlotView(QWidget):
@@ -55,9 +61,10 @@ class PlotView(QWidget):
         self.current = -1
         self.hovered = -1
         self._fitted = True
-        self._counts: np.ndarray = np.empty(0)
-        self._edges: np.ndarray = np.empty(0)
-        self._picture: tuple[object, QImage] | None = None
+        self.limits = Limits()
+        self._marked: tuple[int, np.ndarray] = (-1, np.empty(0))
+        self._picture = LanePicture(self.update)
+        self._lookup: Latest | None = None
         self._version = 0
         self._path: list[QPointF] = []
         self._pan: QPointF | None = None
@@ -65,9 +72,20 @@ class PlotView(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(320, 260)
 
+    def use_lane(self, runner: Runner, owner: Hashable) -> None:
+        """Draw and look up many points in the view lane of a runner; ``owner`` is the ``id`` of the panel."""
+        self._picture.use_lane(runner, (owner, "points"))
+        self._lookup = Latest(runner, (owner, "lookup"))
+
     # contents -------------------------------------------------------------------------------------------------------
-    def set_points(self, x: np.ndarray, y: np.ndarray | None, titles: tuple[str, str]) -> None:
-        """Show points, or with ``y`` None the histogram of ``x``; zoom is kept while the columns are the same."""
+    def set_points(
+        self, x: np.ndarray, y: np.ndarray | None, titles: tuple[str, str], limits: Limits | None = None
+    ) -> None:
+        """Show points, or with ``y`` None the histogram of ``x``; zoom is kept while the columns are the same.
+
+        ``limits``: ranges and counts of the values, if they were found already, in a lane (of a million they take
+        longer than a frame).
+        """
         same = titles == self.titles and (y is None) == self.histogram
         self.histogram = y is None
         self.x, self.y = np.asarray(x, float), np.zeros(len(x)) if y is None else np.asarray(y, float)
@@ -75,9 +93,7 @@ class PlotView(QWidget):
         if len(self.selected) != len(self.x):
             self.selected = np.zeros(len(self.x), bool)
         self._version += 1
-        if self.histogram:
-            low, high = padded(self.x)
-            self._counts, self._edges = np.histogram(self.x[np.isfinite(self.x)], BINS, (low, high))
+        self.limits = limits or limits_of(self.x, None if y is None else self.y)
         if not same or self._fitted:
             self.fit()
         self.update()
@@ -96,8 +112,7 @@ class PlotView(QWidget):
     def fit(self) -> None:
         """Show all points."""
         self._fitted = True
-        y = (0.0, max(1.0, float(self._counts.max(initial=1))) * 1.06) if self.histogram else padded(self.y)
-        self.view = View(*padded(self.x), *y)
+        self.view = View(*self.limits.x, *self.limits.y)
         self.update()
 
     # geometry -------------------------------------------------------------------------------------------------------
@@ -131,17 +146,11 @@ class PlotView(QWidget):
         index = int(np.argmin(distance))
         return index if distance[index] <= NEAR else -1
 
-    def inside(self, path: list[QPointF]) -> np.ndarray:
-        """Return the indices of the points within a drawn rectangle (two corners) or lasso, int64."""
-        xs, ys = np.array([p.x() for p in path]), np.array([p.y() for p in path])
-        (x0, y0), (x1, y1) = self.value_at(QPointF(xs.min(), ys.max())), self.value_at(QPointF(xs.max(), ys.min()))
-        if self.histogram:
-            return np.flatnonzero((self.x >= x0) & (self.x <= x1))
-        box = np.flatnonzero((self.x >= x0) & (self.x <= x1) & (self.y >= y0) & (self.y <= y1))
-        if not self.lasso:
-            return box
+    def enclosing(self, path: list[QPointF]) -> Enclosed:
+        """Return what a drawn rectangle (two corners) or lasso encloses, to be looked up in any thread."""
         corners = np.array([self.value_at(p) for p in path])
-        return box[in_polygon(self.x[box], self.y[box], corners)]
+        lasso = self.lasso and not self.histogram and len(path) > 2
+        return Enclosed(self.x, None if self.histogram else self.y, corners, lasso)
 
     # painting -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -156,7 +165,9 @@ class PlotView(QWidget):
         if self.histogram:
             self._paint_bars(painter)
         elif len(self.x):
-            painter.drawImage(area, self._points_picture(area))
+            picture = self._points_picture(area)
+            if picture is not None:
+                painter.drawImage(area, picture)
         self._paint_marks(painter)
         if len(self._path) > 1:
             self._paint_path(painter)
@@ -191,42 +202,25 @@ class PlotView(QWidget):
 
     def _paint_bars(self, painter: QPainter) -> None:
         c = theme.current()
-        chosen = self.x[self.selected & np.isfinite(self.x)]
-        marked = np.histogram(chosen, self._edges)[0] if len(self._edges) else []
-        for counts, colour in ((self._counts, QColor(c.accent)), (marked, SELECTED)):
+        edges = self.limits.edges
+        if self._marked[0] != self._version:
+            chosen = self.x[self.selected]
+            self._marked = (self._version, np.histogram(chosen[np.isfinite(chosen)], edges)[0])
+        for counts, colour in ((self.limits.counts, QColor(c.accent)), (self._marked[1], SELECTED)):
             for i, n in enumerate(counts):
                 if n:
-                    x, y = self.to_widget(self._edges[i : i + 2], np.array([0.0, float(n)]))
+                    x, y = self.to_widget(edges[i : i + 2], np.array([0.0, float(n)]))
                     painter.fillRect(QRectF(QPointF(x[0] + 0.5, y[1]), QPointF(x[1] - 0.5, y[0])), colour)
 
-    def _points_picture(self, area: QRectF) -> QImage:
+    def _points_picture(self, area: QRectF) -> QImage | None:
         ratio = self.devicePixelRatioF()
         c = theme.current()
         key = (self._version, self.view, area.width(), area.height(), ratio, c.accent)
-        if self._picture is None or self._picture[0] != key:
-            self._picture = (key, self._stamped(area, ratio))
-        return self._picture[1]
-
-    def _stamped(self, area: QRectF, ratio: float) -> QImage:
         shape = (max(1, round(area.height() * ratio)), max(1, round(area.width() * ratio)))
-        px, py = self.to_widget(self.x, self.y)
-        spots = np.column_stack([(px - area.left()) * ratio, (py - area.top()) * ratio])
-        seen = np.isfinite(spots).all(axis=1)
-        seen[seen] = ((spots[seen] > -10) & (spots[seen] < [shape[1] + 10, shape[0] + 10])).all(axis=1)
-        words = np.zeros(shape, np.uint32)
-        if seen.sum() > DENSE:
-            words = density_words(spots[seen], shape)
-        else:
-            radius = float(np.clip(40.0 / np.sqrt(max(1, len(spots))), 1.2, 3.2)) * ratio
-            plain = QColor(theme.current().accent).rgb() | 0xFF000000
-            stamp(words, spots[seen & ~self.selected], np.full(int((seen & ~self.selected).sum()), plain), radius)
-        radius = 3.4 * ratio if self.selected.sum() < 5000 else 1.2 * ratio
-        marked = seen & self.selected
-        if marked.any():
-            edge = QColor(theme.current().text).rgb() | 0xFF000000
-            stamp(words, spots[marked], np.full(int(marked.sum()), edge), radius + 1.0 * ratio)
-            stamp(words, spots[marked], np.full(int(marked.sum()), SELECTED.rgb() | 0xFF000000), radius)
-        return QImage(words.data, shape[1], shape[0], 4 * shape[1], QImage.Format.Format_ARGB32_Premultiplied).copy()
+        plain, edge = (QColor(colour).rgb() | 0xFF000000 for colour in (c.accent, c.text))
+        points = Points(self.x, self.y, self.selected, self.view, shape, ratio, plain, edge)
+        found: QImage | None = self._picture.get(key, partial(points_picture, points), slow=len(self.x) > QUICK)
+        return found
 
     def _paint_marks(self, painter: QPainter) -> None:
         for index, radius in ((self.current, 7.0), (self.hovered, 5.0)):
@@ -272,7 +266,10 @@ class PlotView(QWidget):
             self.view = View(v.x0 + x0 - x1, v.x1 + x0 - x1, v.y0 + y0 - y1, v.y1 + y0 - y1)
             self._pan, self._fitted = at, False
         elif self._path:
-            self._path = [*self._path, at] if self.lasso else [self._path[0], at]
+            if not self.lasso:
+                self._path = [self._path[0], at]
+            elif (at - self._path[-1]).manhattanLength() >= LASSO_STEP:
+                self._path.append(at)
         else:
             index = self.nearest(at) if len(self.x) <= DENSE else -1
             if index == self.hovered:
@@ -290,8 +287,14 @@ class PlotView(QWidget):
             self.picked.emit(self.nearest(path[0]), event.modifiers())
         elif len(self.x):
             path = path if len(path) > 1 else [path[0], event.position()]
-            self.chosen.emit(self.inside(path), event.modifiers())
+            self._choose(self.enclosing(path), event.modifiers())
         self.update()
+
+    def _choose(self, drawn: Enclosed, modifiers: Qt.KeyboardModifier) -> None:
+        if self._lookup is None or len(drawn.x) < QUICK:
+            self.chosen.emit(drawn.indices(), modifiers)
+        else:  # a lasso of 100 corners about a million points takes half a second
+            self._lookup.ask(lambda check: drawn.indices(), lambda found: self.chosen.emit(found, modifiers))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.fit()

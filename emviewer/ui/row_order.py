@@ -19,6 +19,8 @@ ROW_NUMBER = "#"
 """Pseudo-column: row id + 1, the number that users count images by."""
 MAX_BYTES = 256
 """Length up to which texts are padded to one length to be sorted."""
+OBJECTS_AT_ONCE = 20_000
+"""Python objects turned into text at a time, some 3 ms."""
 MISSING_TEXT = {"", "nan", "none", "null", "<na>", "–", "-"}
 
 
@@ -30,8 +32,10 @@ def sortable(values: pd.Series) -> NDArray[np.float64]:
     """
     if values.dtype.kind in "iufb":
         return values.to_numpy(np.float64, na_value=np.nan)
-    column = values if values.dtype == "str" else values.astype("str")
-    text = compute.utf8_trim_whitespace(pa.array(column, pa.large_string()))
+    if isinstance(values.dtype, pd.CategoricalDtype):  # a few words: sort those, not the rows
+        ranks = np.append(sortable(pd.Series(values.cat.categories.astype(str))), np.nan)
+        return ranks[values.cat.codes.to_numpy()]
+    text = compute.utf8_trim_whitespace(_as_text(values))
     missing = compute.is_in(compute.utf8_lower(text), value_set=pa.array(sorted(MISSING_TEXT), pa.large_string()))
     text = compute.if_else(missing, pa.scalar(None, pa.large_string()), text)
     try:
@@ -40,6 +44,15 @@ def sortable(values: pd.Series) -> NDArray[np.float64]:
         ranks = _ranks(text)
         ranks[compute.is_null(text).to_numpy(zero_copy_only=False)] = np.nan
         return ranks
+
+
+def _as_text(values: pd.Series) -> pa.Array:
+    """Return a column as arrow's text; objects in portions, for each holds up every other thread."""
+    if values.dtype == "str":
+        return pa.array(values, pa.large_string())
+    starts = range(0, max(1, len(values)), OBJECTS_AT_ONCE)
+    parts = (values.iloc[i : i + OBJECTS_AT_ONCE].astype("str") for i in starts)
+    return pa.concat_arrays([pa.array(part, pa.large_string()) for part in parts])
 
 
 def _ranks(text: pa.LargeStringArray) -> NDArray[np.float64]:
@@ -71,6 +84,50 @@ def sorted_positions(table: pd.DataFrame, keys: list[SortKey]) -> Ints:
     return order
 
 
+class RowIds:
+    """Row ids by position, and the way back; quick where ids are 0, 1, 2 ….
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (n,)
+        Row ids by position.
+    """
+
+    def __init__(self, ids: Ints | None = None) -> None:
+        self.ids = np.empty(0, np.int64) if ids is None else np.asarray(ids, np.int64)
+        plain = len(self.ids) == 0 or (self.ids[0] == 0 and self.ids[-1] == len(self.ids) - 1)
+        self._plain = bool(plain and np.array_equal(self.ids, np.arange(len(self.ids))))
+        self._by_id: tuple[Ints, Ints] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def positions_of(self, ids: Ints) -> Ints:
+        """Return the positions of row ids, leaving out ids that are not there."""
+        ids = np.asarray(ids, np.int64)
+        if self._plain:
+            return ids[(ids >= 0) & (ids < len(self.ids))]
+        if self._by_id is None:
+            sorter = np.argsort(self.ids, kind="stable")
+            self._by_id = self.ids[sorter], sorter
+        known, sorter = self._by_id
+        at = np.searchsorted(known, ids)
+        good = at < len(known)
+        good[good] = known[at[good]] == ids[good]
+        return sorter[at[good]]
+
+    def position_of(self, row_id: int | None) -> int:
+        """Return the position of one row id, -1 if it is not there."""
+        found = np.empty(0, np.int64) if row_id is None else self.positions_of(np.array([row_id]))
+        return int(found[0]) if len(found) else -1
+
+    def mask_of(self, ids: Ints) -> NDArray[np.bool_]:
+        """Return which positions hold one of these row ids, bool (n,)."""
+        mask = np.zeros(len(self.ids), bool)
+        mask[self.positions_of(ids)] = True
+        return mask
+
+
 class RowOrder:
     """Order and filter of the rows of one table, with fast ways between ids, positions and places.
 
@@ -86,7 +143,7 @@ class RowOrder:
 
     def reset(self, ids: Ints) -> None:
         """Show these rows, all of them, as they come."""
-        self.ids = np.asarray(ids, np.int64)
+        self._set_ids(ids)
         self.order = np.arange(len(self.ids), dtype=np.int64)
         self.mask: NDArray[np.bool_] | None = None
         self.keys = []
@@ -101,7 +158,8 @@ class RowOrder:
             How many rows were shown before.
         """
         before = len(self)
-        old, self.ids = len(self.ids), np.asarray(ids, np.int64)
+        old = len(self.ids)
+        self._set_ids(ids)
         fresh = np.arange(old, len(self.ids), dtype=np.int64)
         self.order = np.concatenate([self.order, fresh])
         if self.mask is not None:
@@ -123,39 +181,34 @@ class RowOrder:
 
     def _update(self) -> None:
         self.shown = self.order if self.mask is None else self.order[self.mask[self.order]]
-        plain = len(self.ids) == 0 or (self.ids[0] == 0 and self.ids[-1] == len(self.ids) - 1)
-        self._plain = bool(plain and np.array_equal(self.ids, np.arange(len(self.ids))))
         self._places: Ints | None = None
-        self._by_id: tuple[Ints, Ints] | None = None
+
+    def _set_ids(self, ids: Ints) -> None:
+        self._known = RowIds(ids)
+        self.ids = self._known.ids
 
     def __len__(self) -> int:
         return len(self.shown)
 
     def positions_of(self, ids: Ints) -> Ints:
         """Return the positions of row ids, leaving out ids that are not there."""
-        ids = np.asarray(ids, np.int64)
-        if self._plain:
-            return ids[(ids >= 0) & (ids < len(self.ids))]
-        if self._by_id is None:
-            sorter = np.argsort(self.ids, kind="stable")
-            self._by_id = self.ids[sorter], sorter
-        known, sorter = self._by_id
-        at = np.searchsorted(known, ids)
-        good = at < len(known)
-        good[good] = known[at[good]] == ids[good]
-        return sorter[at[good]]
+        return self._known.positions_of(ids)
+
+    def mask_of(self, ids: Ints) -> NDArray[np.bool_]:
+        """Return which positions hold one of these row ids, bool (n,)."""
+        return self._known.mask_of(ids)
 
     def place_of(self, row_id: int | None) -> int | None:
         """Return where a row stands on the screen; None if it is not shown."""
         if row_id is None:
             return None
-        position = self.positions_of(np.array([row_id]))
-        if not len(position):
+        position = self._known.position_of(row_id)
+        if position < 0:
             return None
         if self._places is None:
             self._places = np.full(len(self.ids), -1, np.int64)
             self._places[self.shown] = np.arange(len(self.shown))
-        place = int(self._places[position[0]])
+        place = int(self._places[position])
         return place if place >= 0 else None
 
     def ids_at(self, places: Ints | slice) -> Ints:

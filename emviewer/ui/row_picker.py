@@ -45,9 +45,8 @@ class RowPicker(QObject):
 
     def refresh(self) -> None:
         """Look the selection up again (the document grew or changed)."""
-        self.selected = np.zeros(len(self.rows.ids), bool)
-        if self.document is not None:
-            self.selected[self.rows.positions_of(self.workspace.selection(self.document))] = True
+        chosen = np.empty(0, np.int64) if self.document is None else self.workspace.selection(self.document)
+        self.selected = self.rows.mask_of(chosen)
         self.changed.emit()
 
     @property

@@ -122,13 +122,13 @@ def test_it_looks_at_the_asymmetric_unit_until_turned_by_hand(view):
 def test_many_directions_are_painted_quickly_and_once(view):
     view.set_directions(directions(100_000), np.arange(100_000.0))
     view.grab()
-    kept = view._dots
+    kept = view._dots_image()
     view.set_current(np.array([0.0, 0.0, 1.0]))
     view.grab()
-    assert view._dots is kept
+    assert view._dots_image() is kept
     view.set_mollweide(True)
     view.grab()
-    assert view._dots is not kept
+    assert view._dots_image() is not kept
 
 
 @pytest.mark.parametrize("flat", [False, True])

@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QToolButton, QV
 from emviewer.ui import columns
 from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.plot_paint import QUICK
+from emviewer.ui.plot_scale import Limits, limits_of
 from emviewer.ui.plot_view import PlotView
-from emviewer.ui.row_order import sortable
+from emviewer.ui.row_order import RowIds, sortable
 from emviewer.ui.runner import Runner
-from emviewer.ui.table_model import SORT_ELSEWHERE
 from emviewer.ui.workspace import Document, Workspace
 
 COUNT = "\0count"
@@ -51,19 +52,21 @@ class PlotPanel(Panel):
         self.boxes = (QComboBox(), QComboBox())
         self.lasso = QToolButton()
         self.count = QLabel()
-        self.ids = np.empty(0, np.int64)
+        self.rows = RowIds()
+        self._plotted: tuple[str, str, pd.DataFrame] | None = None
         self._named: list[str] = []
         self._by_hand = False
         self._build()
         self.view.chosen.connect(self._chosen)
+        self.view.use_lane(runner, id(self))
         self.view.picked.connect(self._picked)
         self.view.pointed.connect(self._pointed)
         self.lasso.toggled.connect(self._set_lasso)
         for box in self.boxes:
             box.activated.connect(lambda _: self._choose())
         workspace.changed.connect(lambda d: self._reload() if d is self.document else None)
-        workspace.row_changed.connect(lambda _: self._show_current())
-        workspace.selection_changed.connect(lambda _: self._show_selected())
+        workspace.row_changed.connect(lambda number: self._show_current() if self._is_shown(number) else None)
+        workspace.selection_changed.connect(lambda number: self._show_selected() if self._is_shown(number) else None)
         self.show_document(None)
 
     def _build(self) -> None:
@@ -100,12 +103,15 @@ class PlotPanel(Panel):
     def accepts(cls, document: Document) -> bool:
         return document.table is not None
 
+    def _is_shown(self, number: int) -> bool:
+        return self.document is not None and number == self.document.id
+
     # the document ---------------------------------------------------------------------------------------------------
     def show_document(self, document: Document | None) -> None:
         if document is not None and not self.accepts(document):
             document = None
         super().show_document(document)
-        self._named, self._by_hand = [], False
+        self._named, self._by_hand, self._plotted = [], False, None
         self._reload()
 
     def _reload(self) -> None:
@@ -118,6 +124,7 @@ class PlotPanel(Panel):
         if there:
             self._plot()
         else:
+            self._plotted = None
             self.view.set_points(np.empty(0), np.empty(0), ("", ""))
 
     def _fill(self, table: pd.DataFrame) -> None:
@@ -148,22 +155,28 @@ class PlotPanel(Panel):
         across, up = (box.currentData() for box in self.boxes)
         if table is None or across is None:
             return
+        drawn, self._plotted = self._plotted, (across, up, table)
+        if drawn is not None and drawn[:2] == (across, up) and columns.same(drawn[2], table, (across, up)):
+            return  # a tag was given, a row was chosen: the same points
         titles = (columns.title(across), columns.title(up) if up != COUNT else "")
         ids = table.index.to_numpy(np.int64)
 
-        def read() -> list[np.ndarray | None]:
-            return [None if name == COUNT else sortable(table[name]) for name in (across, up)]
+        def read() -> tuple[list[np.ndarray | None], Limits, RowIds]:
+            x, y = (None if name == COUNT else sortable(table[name]) for name in (across, up))
+            assert x is not None
+            return [x, y], limits_of(x, y), RowIds(ids)
 
-        key = (id(self), "columns")
-        if len(table) < SORT_ELSEWHERE:
-            self.runner.drop_views(key)
-            self._draw(read(), titles, ids)
+        lane = (id(self), "columns")
+        if len(table) < QUICK:
+            self.runner.drop_views(lane)
+            self._draw(*read(), titles)
         else:  # a million texts take a second to become numbers
-            self.runner.view(key, lambda check: read(), lambda values: self._draw(values, titles, ids))
+            self.runner.view(lane, lambda check: read(), lambda found: self._draw(*found, titles))
 
-    def _draw(self, values: list[np.ndarray | None], titles: tuple[str, str], ids: np.ndarray) -> None:
-        self.ids = ids
-        self.view.set_points(values[0], values[1], titles)
+    def _draw(self, values: list[np.ndarray | None], limits: Limits, rows: RowIds, titles: tuple[str, str]) -> None:
+        self.rows = rows
+        assert values[0] is not None
+        self.view.set_points(values[0], values[1], titles, limits)
         self._show_selected()
         self._show_current()
 
@@ -172,22 +185,20 @@ class PlotPanel(Panel):
         if self.document is None or self.document.table is None:
             return
         selected = self.workspace.selection(self.document)
-        self.view.set_selected(np.isin(self.ids, selected) if len(selected) else np.zeros(len(self.ids), bool))
-        n, k = len(self.ids), len(selected)
+        self.view.set_selected(self.rows.mask_of(selected))
+        n, k = len(self.rows), len(selected)
         self.count.setText(
             f"{columns.grouped(k)} of {columns.grouped(n)} selected" if k else f"{columns.grouped(n)} images"
         )
 
     def _show_current(self) -> None:
         if self.document is not None:
-            row = self.workspace.row(self.document)
-            found = np.flatnonzero(self.ids == row) if row is not None else []
-            self.view.set_current(int(found[0]) if len(found) else -1)
+            self.view.set_current(self.rows.position_of(self.workspace.row(self.document)))
 
     def _chosen(self, indices: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
         if self.document is None:
             return
-        rows, before = self.ids[indices], self.workspace.selection(self.document)
+        rows, before = self.rows.ids[indices], self.workspace.selection(self.document)
         if modifiers & _SUBTRACT:
             rows = np.setdiff1d(before, rows)
         elif modifiers & _ADD:
@@ -201,7 +212,7 @@ class PlotPanel(Panel):
             if not modifiers & (_ADD | _SUBTRACT):
                 self.workspace.select(self.document, [])
             return
-        row = int(self.ids[index])
+        row = int(self.rows.ids[index])
         if modifiers & (Qt.KeyboardModifier.ControlModifier | _ADD):
             self.workspace.select(self.document, np.setxor1d(self.workspace.selection(self.document), [row]))
         self.workspace.set_row(self.document, row)
@@ -211,7 +222,7 @@ class PlotPanel(Panel):
             self.status.emit("")
             return
         x, y = self.view.x[index], self.view.y[index]
-        self.status.emit(f"#{self.ids[index] + 1}   {self.view.titles[0]} {x:.5g}   {self.view.titles[1]} {y:.5g}")
+        self.status.emit(f"#{self.rows.ids[index] + 1}   {self.view.titles[0]} {x:.5g}   {self.view.titles[1]} {y:.5g}")
 
     def _set_lasso(self, on: bool) -> None:
         self.view.lasso = on
@@ -224,7 +235,7 @@ class PlotPanel(Panel):
     def do_select_all(self) -> None:
         """Select every row."""
         if self.document is not None:
-            self.workspace.select(self.document, self.ids)
+            self.workspace.select(self.document, self.rows.ids)
 
     def do_select_none(self) -> None:
         """Select nothing."""
@@ -234,7 +245,7 @@ class PlotPanel(Panel):
     def do_select_inverse(self) -> None:
         """Select what is not selected."""
         if self.document is not None:
-            self.workspace.select(self.document, np.setdiff1d(self.ids, self.workspace.selection(self.document)))
+            self.workspace.select(self.document, np.setdiff1d(self.rows.ids, self.workspace.selection(self.document)))
 
     def do_copy_picture(self) -> None:
         """Copy the plot."""
