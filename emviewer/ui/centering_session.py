@@ -13,23 +13,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from emviewer.engine.jobs.center_again import HAND, CenterResult, ClassCentres
-from emviewer.engine.jobs.center_inputs import CenterInputs
-from emviewer.engine.jobs.center_members import Members, Moved
 from emviewer.engine.types import ImageStack
 from emviewer.ui.workspace import Document, Workspace
 
+if TYPE_CHECKING:  # scipy and numba, which a window that centres nothing need not load
+    from emviewer.engine.jobs.center_again import CenterResult, ClassCentres
+    from emviewer.engine.jobs.center_inputs import CenterInputs
+    from emviewer.engine.jobs.center_members import Members, Moved
+
 KEY = "_center"
 """Where a document keeps its :class:`Centering`."""
+HAND = "hand"
+"""Method of a centre that a person set."""
 ACCEPTED, REJECTED = "accepted", "rejected"
-LOW = 0.3
-"""Confidence below which the job leaves a class alone."""
+SPREAD = 20_000
+"""Members whose displacements are drawn; more look the same."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,12 @@ class Centering:
         Why members or averages could not be read.
     busy : bool
         Whether members are being read.
+    figures : dict
+        Key figures of the members as they stand now (``center_summary.key_figures``).
+    hints : list of str
+        Sentences about all members together.
+    spread : ndarray of float64, shape (m, 2)
+        Displacements of at most :data:`SPREAD` members, in micrograph pixels, for a plot.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -116,6 +126,9 @@ class Centering:
     particle: int | None = None
     problem: str = ""
     busy: bool = False
+    figures: dict[str, Any] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
+    spread: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     _by_class: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
     _by_micrograph: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
@@ -136,6 +149,8 @@ class Centering:
     @property
     def now(self) -> ClassCentres:
         """The centres as they stand, for the engine."""
+        from emviewer.engine.jobs.center_again import ClassCentres
+
         c = self.choices
         return ClassCentres(
             np.array([(v.x_px, v.y_px) for v in c], np.float64).reshape(-1, 2),

@@ -13,6 +13,7 @@ from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, command_line, validated
 from emviewer.engine.task import Check
 from emviewer.ui import comparison, results_align
+from emviewer.ui.centering_stream import CenterStream
 from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
 from emviewer.ui.opening import is_built_in
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _STREAMS: dict[str, type[ResultStream]] = {
     "compare": CompareStream,
     "align": AlignStream,
+    "center": CenterStream,
     **dict.fromkeys(ORIENT_JOBS, OrientStream),
 }
 """What turns the batches of a job into its document, where that is more than a stack that grows."""

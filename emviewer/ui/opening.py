@@ -108,6 +108,10 @@ def _result(folder: Path) -> Document:
 
     if comparison_read.is_comparison(folder, job):
         return comparison_read.read_comparison(folder, job, result_info(job))
+    from emviewer.ui import centering_read
+
+    if centering_read.is_centering(folder, job):
+        return centering_read.read_centering(folder, job, result_info(job))
     from emviewer.ui import results_align
 
     if results_align.is_alignment(folder, job):

@@ -12,7 +12,7 @@ from emviewer.engine import cryosparc, star
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import center_cryosparc, center_relion
 from emviewer.engine.jobs.center import SPEC
-from emviewer.engine.jobs.center_again import HAND, ClassCentres, carry, estimate, open_again, read_result
+from emviewer.engine.jobs.center_again import ClassCentres, carry, estimate, open_again, read_result
 from emviewer.engine.jobs.center_params import CenterParams
 from emviewer.engine.jobs.center_save import member_images, save
 from emviewer.engine.jobs.run import run_job
@@ -83,7 +83,7 @@ def opened(project, monkeypatch):
 
 
 def by_hand(result, alone=(False, False)):
-    return ClassCentres(HAND_CENTRES, np.zeros(2), np.ones(2), [HAND] * 2, np.array(alone))
+    return ClassCentres(HAND_CENTRES, np.zeros(2), np.ones(2), ["hand"] * 2, np.array(alone))
 
 
 def expected(alone=(False, False)):
@@ -176,7 +176,7 @@ def test_coordinates_and_class_averages_are_saved_as_they_stand(opened, tmp_path
 def test_members_are_shown_as_their_class_lies(opened):
     result, inputs = opened
     moved = carry(inputs.classes, inputs.pixel_size_A, ClassCentres(
-        CENTRES, np.zeros(2), np.ones(2), [HAND] * 2, np.zeros(2, bool)), inputs.members)  # fmt: skip
+        CENTRES, np.zeros(2), np.ones(2), ["hand"] * 2, np.zeros(2, bool)), inputs.members)  # fmt: skip
     before, after = member_images(result, inputs, moved, np.arange(4))
     np.testing.assert_allclose(before, blobs(CENTRES[CLASS[:4] - 1]), atol=0.02)
     np.testing.assert_allclose(after, blobs(np.zeros((4, 2))), atol=0.02)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emviewer.engine.centering import Centres, find_centres, left_alone
 from emviewer.engine.centering_move import centred
 from emviewer.engine.jobs import center_output
-from emviewer.engine.jobs.center_inputs import open_inputs
+from emviewer.engine.jobs.center_inputs import CenterInputs, open_inputs
 from emviewer.engine.jobs.center_members import Moved, move
 from emviewer.engine.jobs.center_params import HELP, TITLE, CenterParams
 from emviewer.engine.jobs.folder import ResultFolder
@@ -31,7 +31,7 @@ def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.
     ------
     Batch
         Rows are class averages in the order of the file; columns those of classes.star that are numbers; extra
-        ``stack`` the path of the growing centered_classes.mrcs.
+        ``stack`` the path of the growing centered_classes.mrcs, ``method`` the estimator of each row.
     """
     folder.summary |= {"n_classes": 0, "n_particles": 0, "n_moved": 0, "fraction_moved": 0.0}
     yield message("opening classes and members")
@@ -47,7 +47,7 @@ def center(params: CenterParams, folder: ResultFolder, *, check: Check, rng: np.
     alone = left_alone(centres, farthest)
     offset = np.where(alone[:, None], 0.0, centres.offset_px)
     psi = np.where(alone, 0.0, centres.psi_deg) if params.rotate else np.zeros(len(images))
-    yield from _write_images(images, offset, psi, pixel, centres, folder, check)
+    yield from _write_images(images, offset, psi, inputs, centres, alone, folder, check)
     moved: Moved | None = None
     if members is not None:
         folder.stage("members")
@@ -97,9 +97,10 @@ def _surer(one: Centres, other: Centres) -> Centres:
 
 
 def _write_images(
-    images: F32, offset: NDArray[np.float64], psi: NDArray[np.float64], pixel: float, centres: Centres,
-    folder: ResultFolder, check: Check,
+    images: F32, offset: NDArray[np.float64], psi: NDArray[np.float64], inputs: CenterInputs, centres: Centres,
+    alone: NDArray[np.bool_], folder: ResultFolder, check: Check,
 ) -> Iterator[Batch]:  # fmt: skip
+    pixel = inputs.pixel_size_A
     path = folder / "centered_classes.mrcs"
     k = len(images)
     with StackWriter(path, (images.shape[1], images.shape[2]), pixel) as writer:
@@ -111,11 +112,12 @@ def _write_images(
             shift = -offset[part] * pixel
             columns = {
                 "shift_x_A": shift[:, 0], "shift_y_A": shift[:, 1], "psi_deg": psi[part],
-                "confidence": centres.confidence[part],
+                "confidence": centres.confidence[part], "class": inputs.classes.numbers[part],
+                "found_x_px": centres.offset_px[part, 0], "found_y_px": centres.offset_px[part, 1],
+                "left_alone": alone[part],
             }  # fmt: skip
-            yield Batch(
-                rows, columns, part.stop, k, "centring", {"stack": str(path), "n_classes": k, "pixel_size_A": pixel}
-            )
+            told = {"stack": str(path), "n_classes": k, "pixel_size_A": pixel, "method": centres.method[part]}
+            yield Batch(rows, columns, part.stop, k, "centring", told)
 
 
 SPEC = JobSpec("center", TITLE, HELP, CenterParams, center)

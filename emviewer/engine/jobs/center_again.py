@@ -27,9 +27,6 @@ from emviewer.engine.params import validated
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F64, ImageStack
 
-HAND = "hand"
-"""Method of a centre that a person set."""
-
 
 @dataclass(eq=False)
 class ClassCentres:
@@ -44,7 +41,7 @@ class ClassCentres:
     confidence : ndarray of float64, shape (k,)
         0 to 1.
     method : list of str
-        Estimator, or :data:`HAND`.
+        Estimator, or ``hand`` for a centre that a person set.
     alone : ndarray of bool, shape (k,)
         Classes that are not moved, nor their members.
     """
