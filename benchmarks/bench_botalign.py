@@ -80,7 +80,7 @@ def ours(folder: Path, threads: int) -> tuple[F64, float, float]:
     words = ["align", folder / "ref.mrc", folder / "mov.mrc", "--report", "none", "--no-difference", "--quiet",
              "--overwrite", "--threads", threads, "--out", out]  # fmt: skip
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, "-m", "emviewer", *map(str, words)], check=True)
+    subprocess.run([sys.executable, "-m", "emviewer", *map(str, words)], check=True, capture_output=True)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     row = json.loads((out / "transforms.json").read_text())[0]

@@ -8,6 +8,11 @@ A spec is a JSON object that holds paths and view parameters, never pixels, so a
     {"kind": "image", "map": "map.mrc", "angles": [30, 60, 0], "width_mm": 85}
     {"kind": "image", "stack": "classes.mrcs", "row": 3}
     {"kind": "compare", "result": "classes_compare", "limit": 4}
+    {"kind": "alignment", "reference": "ref.mrc", "map": "mov.mrc", "translation_A": [4, 0, 0], "mode": "wipe"}
+    {"kind": "difference", "reference": "ref.mrc", "difference": "out/difference/mov.mrc", "half_range": 0.02}
+    {"kind": "fsc", "curves": "out/fsc/mov.csv", "thresholds": [0.143, 0.5]}
+    {"kind": "search", "table": "out/search/mov.csv"}
+    {"kind": "align_report", "result": "out"}
 
 All kinds take ``width_mm`` (85, 120, 180 …), ``dpi``, ``title``, ``subtitle``, ``letter``, ``scale_bar``,
 ``pixel_size_A`` and ``contrast`` (``{"low", "high", "colormap", "inverted"}``; without limits the robust range).
@@ -26,8 +31,18 @@ from typing import Any
 from emviewer import __version__
 from emviewer.engine import figure_gallery, figure_slices, figure_triplets
 from emviewer.engine.errors import FileError, ParameterError
-from emviewer.engine.figure_page import Page
-from emviewer.engine.figure_spec import AnyFigure, GallerySpec, SlicesSpec, TripletsSpec, parse
+from emviewer.engine.figure_page import Page, Sheets
+from emviewer.engine.figure_spec import (
+    AnyFigure,
+    CurvesSpec,
+    GallerySpec,
+    ImageSpec,
+    ReportSpec,
+    SearchSpec,
+    SlicesSpec,
+    TripletsSpec,
+    parse,
+)
 from emviewer.engine.task import Check, never
 
 FORMATS = (".png", ".pdf", ".svg", ".tiff", ".tif")
@@ -63,7 +78,11 @@ def render(
                 f"choose {', '.join(FORMATS[:4])}",
             )
     figure = parse(spec, base)
-    page = _draw(figure)
+    page = _draw(figure, check)
+    pages = page.pages if isinstance(page, Sheets) else []
+    for target in targets:
+        if len(pages) > 1 and target.suffix.lower() != ".pdf":
+            raise ParameterError(f"the report has {len(pages)} pages", target, "write it as .pdf, or name one map")
     for target in targets:
         check()
         _save(page, figure, spec, target)
@@ -89,17 +108,30 @@ def render_file(path: Path | str, out: Path | str) -> None:
     render(spec, Path(out), source.absolute().parent)
 
 
-def _draw(figure: AnyFigure) -> Page:
+def _draw(figure: AnyFigure, check: Check) -> Page | Sheets:
     if isinstance(figure, GallerySpec):
         return figure_gallery.draw(figure)
     if isinstance(figure, TripletsSpec):
         return figure_triplets.draw(figure)
     if isinstance(figure, SlicesSpec):
         return figure_slices.draw_slices(figure)
-    return figure_slices.draw_image(figure)
+    if isinstance(figure, ImageSpec):
+        return figure_slices.draw_image(figure)
+    # only what compares maps needs what these import
+    if isinstance(figure, ReportSpec):
+        from emviewer.engine import figure_align_report
+
+        return figure_align_report.draw(figure, check)
+    if isinstance(figure, (CurvesSpec, SearchSpec)):
+        from emviewer.engine import figure_curves
+
+        return figure_curves.draw(figure)
+    from emviewer.engine import figure_pair
+
+    return figure_pair.draw(figure)
 
 
-def _save(page: Page, figure: AnyFigure, spec: dict[str, Any], target: Path) -> None:
+def _save(page: Page | Sheets, figure: AnyFigure, spec: dict[str, Any], target: Path) -> None:
     """Write one file beside its place and rename it; images stay as they are in vector formats."""
     kind = target.suffix.lower().removeprefix(".")
     vector = kind in ("pdf", "svg")
@@ -113,7 +145,14 @@ def _save(page: Page, figure: AnyFigure, spec: dict[str, Any], target: Path) -> 
     else:
         options["metadata"] = _metadata(kind, figure, spec)
     try:
-        page.figure.savefig(beside, format=kind, dpi=figure.dpi, facecolor="white", **options)
+        if isinstance(page, Sheets) and len(page.pages) > 1:
+            from matplotlib.backends.backend_pdf import PdfPages
+
+            with PdfPages(beside, metadata=options["metadata"]) as book:
+                for sheet in page.pages:
+                    book.savefig(sheet, dpi=figure.dpi)
+        else:
+            page.figure.savefig(beside, format=kind, dpi=figure.dpi, facecolor="white", **options)
         os.replace(beside, target)
     finally:
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -154,6 +155,27 @@ class Page:
         self.line((x, x + length / extent * span_mm), (y, y), 1.8)
         label = length_text(length) if pixel_size_A else f"{length:g} px"
         self.text(x + length / extent * span_mm + 1.2, y + 0.85, label, 7)
+
+
+@dataclass(frozen=True, eq=False)
+class Sheets:
+    """Figures that are not made of tiles: one, or the pages of a report. The writer of files takes them as a page.
+
+    Parameters
+    ----------
+    pages : list of Figure
+        At least one.
+    images : list
+        Pictures whose pixels stay as they are in vector formats.
+    """
+
+    pages: list[Figure]
+    images: list[Any] = field(default_factory=list)
+
+    @property
+    def figure(self) -> Figure:
+        """The first page."""
+        return self.pages[0]
 
 
 def text_width_mm(text: str, points: float) -> float:

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from emviewer.engine.errors import ParameterError
 
 JOURNAL_WIDTHS_MM = (85.0, 120.0, 180.0)
+Triple = tuple[float, float, float]
+_FILES = ("table", "stack", "result", "curves", "difference", "aligned", "z")
+_MAPS = ("map", "reference")
+"""Fields that are paths, and those that may be ``phantom:NAME`` instead."""
 
 
 class ContrastSpec(BaseModel):
@@ -168,7 +172,136 @@ class TripletsSpec(FigureSpec):
     limit: int = Field(5, ge=1, le=100)
 
 
-AnyFigure = GallerySpec | SlicesSpec | ImageSpec | TripletsSpec
+class CutsSpec(FigureSpec):
+    """What figures of cuts of several maps on one grid share.
+
+    Parameters
+    ----------
+    reference : str
+        The map on whose grid the cuts are, or ``phantom:NAME``.
+    position : tuple of int or None
+        Voxel ``(x, y, z)`` that the cuts go through; None is the centre n // 2.
+    half_width : int
+        Planes averaged on either side of each cut.
+    cuts : list of str
+        Which cuts, in order.
+    second : ContrastSpec
+        Of the other map; ``contrast`` is the reference's.
+    """
+
+    reference: str
+    position: tuple[int, int, int] | None = None
+    half_width: int = Field(0, ge=0)
+    cuts: list[Literal["XY", "XZ", "YZ"]] = Field(["XY", "XZ", "YZ"], min_length=1, max_length=3)
+    second: ContrastSpec = ContrastSpec()
+
+
+class AlignmentSpec(CutsSpec):
+    """A reference and a map moved onto it.
+
+    Parameters
+    ----------
+    map : str
+        The moving map as it came, or ``phantom:NAME``.
+    matrix, translation_A : 3 x 3 numbers, 3 numbers
+        Its motion, ``x' = M x + t`` in Å about voxel n // 2.
+    magnification : float
+        Factor of the moving map's pixel size.
+    mode : str
+        ``overlay`` in cyan and red, ``wipe`` half and half at the position, ``side`` one above the other.
+    names : tuple of str
+        What the two maps are called.
+    """
+
+    kind: Literal["alignment"] = "alignment"
+    map: str
+    matrix: tuple[Triple, Triple, Triple] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    translation_A: Triple = (0.0, 0.0, 0.0)
+    magnification: float = Field(1.0, gt=0)
+    mode: Literal["overlay", "wipe", "side"] = "overlay"
+    names: tuple[str, str] = ("Reference", "Moving map")
+
+
+class DifferenceSpec(CutsSpec):
+    """Reference, aligned map and their difference: a row each.
+
+    Parameters
+    ----------
+    difference : Path
+        Reference minus map.
+    aligned : Path or None
+        The map, in the reference's frame.
+    z : Path or None
+        The difference in standard deviations of the noise.
+    as_z : bool
+        Whether the third row shows that in place of the density.
+    half_range : float or None
+        Where the colours of the difference end, on both sides of zero; None is five standard deviations.
+    significant : float or None
+        Differences of at least this z-score are coloured on the reference.
+    levels : tuple of float or None
+        Densities of the contour lines of the reference and of the map; None draws none.
+    """
+
+    kind: Literal["difference"] = "difference"
+    difference: Path
+    aligned: Path | None = None
+    z: Path | None = None
+    as_z: bool = False
+    half_range: float | None = Field(None, gt=0)
+    significant: float | None = Field(None, gt=0)
+    levels: tuple[float, float] | None = None
+
+
+class CurvesSpec(FigureSpec):
+    """Shell correlations.
+
+    Parameters
+    ----------
+    curves : Path
+        A table with ``frequency_inv_A`` and columns ``fsc…``.
+    thresholds : list of float
+        Levels drawn as lines, and where the best curve crosses them said.
+    """
+
+    kind: Literal["fsc"] = "fsc"
+    curves: Path
+    thresholds: list[float] = [0.143, 0.5]
+
+
+class SearchSpec(FigureSpec):
+    """Scores of the rotations that a search tried.
+
+    Parameters
+    ----------
+    table : Path
+        ``angle_deg, score, flipped``, as an alignment writes it.
+    """
+
+    kind: Literal["search"] = "search"
+    table: Path
+
+
+class ReportSpec(FigureSpec):
+    """The report of an alignment, a page a map, behind a table of all maps if there are several.
+
+    Parameters
+    ----------
+    result : Path
+        The folder of an align job.
+    map_name : str
+        One of its maps alone; empty for all.
+    """
+
+    kind: Literal["align_report"] = "align_report"
+    result: Path
+    map_name: str = ""
+
+
+AnyFigure = (
+    GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | CurvesSpec | SearchSpec
+    | ReportSpec
+)  # fmt: skip
 KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
 
@@ -179,7 +312,7 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
     Parameters
     ----------
     spec : dict
-        Plain data; ``kind`` is ``gallery``, ``slices``, ``image`` or ``compare``.
+        Plain data; ``kind`` is one of :data:`KINDS`.
     base : Path, optional
         Folder that relative paths start from (that of the spec's file); the current folder unless given.
     where : object
@@ -206,9 +339,10 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
     ):
         raise ParameterError("the figure names no images", where, "give stack or table in the spec")
     root = (base or Path.cwd()).absolute()
-    paths = {name: getattr(figure, name, None) for name in ("table", "stack", "result")}
+    paths = {name: getattr(figure, name, None) for name in _FILES}
     moved: dict[str, Any] = {name: root / value for name, value in paths.items() if value is not None}
-    volume = getattr(figure, "map", None)
-    if volume is not None and not volume.startswith("phantom:"):
-        moved["map"] = str(root / volume)
+    for name in _MAPS:
+        volume = getattr(figure, name, None)
+        if volume is not None and not volume.startswith("phantom:"):
+            moved[name] = str(root / volume)
     return figure.model_copy(update=moved)

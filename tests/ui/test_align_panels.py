@@ -11,13 +11,13 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
 from emviewer.engine import mrc
+from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.types import RigidTransform
 from emviewer.ui import colormaps, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.align_pair import shifted, turned
-from emviewer.ui.panels.align_volumes import MovedCuts, contour_lines
 from emviewer.ui.panels.difference import significant
 from emviewer.ui.panels.fsc import crossings
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
@@ -106,7 +106,7 @@ def test_cuts_of_a_moved_map_are_those_of_the_map_moved(folder):
     moving, reference = mrc.read_map(folder.parent / "moving.mrc"), mrc.read_map(folder / "reference.mrc")
     cutter = MovedCuts(moving, reference)
     for plane in PLANES:
-        seen = cutter.cut(MOTION, plane, N // 2)
+        seen = cutter.cut(MOTION, plane.axes, N // 2)
         truth = np.take(reference.data, N // 2, axis=2 - plane.normal)
         truth = truth.T if plane.normal == 0 else truth
         assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] > 0.99
@@ -120,7 +120,7 @@ def test_the_quick_copy_stands_where_the_map_stands():
     still = RigidTransform(np.eye(3), np.zeros(3))
     for plane in PLANES:
         index = (140, 70, 100)[plane.normal]
-        full, quick = cutter.cut(still, plane, index), cutter.cut(still, plane, index, quick=True)
+        full, quick = cutter.cut(still, plane.axes, index), cutter.cut(still, plane.axes, index, quick=True)
         assert quick.shape[0] * 2 <= full.shape[0]
         step = cutter.coarse
         centres = [np.array(np.nonzero(image > 0.5)).mean(axis=1) for image in (full, quick)]
@@ -239,14 +239,6 @@ def test_what_is_not_significant_stays_clear():
     clear = [picture.pixelColor(x, 0).alpha() == 0 for x in range(4)]
     assert clear == [True, True, False, False]
     assert picture.pixelColor(2, 0).red() > picture.pixelColor(3, 0).red()
-
-
-def test_contours_run_where_the_value_is():
-    y, x = np.indices((21, 21)) - 10.0
-    lines = contour_lines(np.hypot(x, y).astype(np.float32), 6.0)
-    assert len(lines) == 1
-    radius = np.hypot(*(lines[0] - 10.5).T)
-    assert np.all(np.abs(radius - 6.0) < 0.1)
 
 
 def test_fsc_says_its_crossings_and_reads_out_under_the_cursor(qtbot, opened):

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.task import Check
 from emviewer.engine.types import Contrast, RigidTransform
 from emviewer.ui import results_align
@@ -36,7 +37,7 @@ from emviewer.ui.panels.align_pair import (
     two_colours,
 )
 from emviewer.ui.panels.align_scatter import ScoreScatter
-from emviewer.ui.panels.align_volumes import MovedCuts, Volume, read_volume
+from emviewer.ui.panels.align_volumes import Volume, read_volume
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.results_align import AlignedMap
@@ -195,12 +196,12 @@ class AlignPanel(AlignHand, AlignCutsPanel):
             index, half = state.voxel[plane.normal], 0 if quick else state.half_width
             first = reader.cut(plane, index, half, check)
             if quick:
-                return Pair(first, cutter.cut(motion, plane, index, quick=True))
+                return Pair(first, cutter.cut(motion, plane.axes, index, quick=True))
             planes = range(max(0, index - half), min(state.size[plane.normal], index + half + 1))
             second = np.zeros_like(first)
             for k in planes:
                 check()
-                second += cutter.cut(motion, plane, k)
+                second += cutter.cut(motion, plane.axes, k)
             return Pair(first, second / np.float32(len(planes)))
 
         return cut

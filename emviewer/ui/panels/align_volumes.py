@@ -1,21 +1,16 @@
-"""Reading the maps of an alignment, and cutting a map where a rigid motion puts it. Runs in the lanes."""
+"""Reading the maps of an alignment and bringing them onto one grid. Runs in the lanes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from emviewer.engine.filters_display import Distribution, map_distribution
 from emviewer.engine.task import Check, never
-from emviewer.engine.types import F32, F64, Contrast, Map3D, RigidTransform
-from emviewer.ui.panels.slices_state import Plane
+from emviewer.engine.types import F32, Contrast, Map3D, RigidTransform
 
-SMALL = 96
-"""Longest edge of the copy that is cut while a hand moves the map."""
 CONTOUR_SHARE = 0.98
 """Share of the voxels below the contour level (ChimeraX begins with 0.99)."""
 
@@ -89,59 +84,3 @@ def on_grid_of(volume: Volume, reference: Volume, check: Check = never) -> Volum
     data = move_map(volume.data, volume.map.pixel_size_A, still, grid, check)
     moved = Map3D(data, grid.pixel_size_A, reference.map.origin_A, source=volume.map.source, name=volume.map.name)
     return Volume(moved, map_distribution(data), volume.levels, volume.sigma)
-
-
-class MovedCuts:
-    """Cuts of a map where a motion puts it, on the grid of the reference; linear between voxels.
-
-    A cut of 256² takes 8 ms; of the copy of at most 96³ voxels, which is cut while a hand moves the map, 1 ms.
-
-    Parameters
-    ----------
-    moving, reference : Map3D
-        The map, and the grid.
-    """
-
-    def __init__(self, moving: Map3D, reference: Map3D) -> None:
-        from emviewer.engine.filters_display import bin_volume
-
-        self.moving, self.reference = moving, reference
-        self.factor = max(1, -(-max(moving.shape) // SMALL))
-        self.coarse = 1 if self.factor == 1 else max(1, -(-max(reference.shape) // SMALL))
-        self.small = moving.data if self.factor == 1 else bin_volume(moving.data, self.factor)
-
-    def cut(self, motion: RigidTransform, plane: Plane, index: int, quick: bool = False) -> F32:
-        """Return the cut ``index`` of a plane, float32 ``[down, across]``; at reduced resolution if ``quick``."""
-        step = self.coarse if quick else 1
-        size = self.reference.shape[::-1]
-        points = np.empty((3, -(-size[plane.down] // step), -(-size[plane.across] // step)))
-        half = (step - 1) / 2
-        points[plane.across] = (np.arange(points.shape[2]) * step + half)[None, :]
-        points[plane.down] = (np.arange(points.shape[1]) * step + half)[:, None]
-        points[plane.normal] = index
-        matrix, offset = lookup(motion, self.moving, self.reference)
-        at = np.tensordot(matrix, points, axes=1) + offset[:, None, None]
-        data: Any = self.moving.data
-        if quick and self.factor > 1:
-            at = (at - (self.factor - 1) / 2) / self.factor
-            data = self.small
-        return np.asarray(
-            ndimage.map_coordinates(data, at[::-1], np.float32, order=1, mode="constant", prefilter=False), np.float32
-        )
-
-
-def lookup(motion: RigidTransform, moving: Map3D, reference: Map3D) -> tuple[F64, F64]:
-    """Return matrix and offset from a voxel (x, y, z) of the reference's grid to one of the moving map."""
-    back = np.linalg.inv(motion.matrix)
-    here = np.array([n // 2 for n in reference.shape[::-1]], float)
-    there = np.array([n // 2 for n in moving.shape[::-1]], float)
-    matrix = back * (reference.pixel_size_A / moving.pixel_size_A)
-    return matrix, there - matrix @ here - back @ motion.translation_A / moving.pixel_size_A
-
-
-def contour_lines(image: F32, level: float) -> list[F32]:
-    """Return the lines where an image has a value, each (n, 2) as x, y in pixels (pixel centres at + 0.5)."""
-    from contourpy import contour_generator
-
-    lines = contour_generator(z=image, name="serial", line_type="Separate").lines(level)
-    return [np.asarray(line, np.float32) + 0.5 for line in lines if len(line) > 2]

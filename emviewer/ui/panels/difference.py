@@ -13,12 +13,13 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSplitter, QToolButton
 
+from emviewer.engine.figure_two import contour_lines, significance
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, Contrast
 from emviewer.ui import results_align
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.panels.align_base import AlignCutsPanel
-from emviewer.ui.panels.align_volumes import CONTOUR_SHARE, Volume, contour_lines, on_grid_of, read_volume
+from emviewer.ui.panels.align_volumes import CONTOUR_SHARE, Volume, on_grid_of, read_volume
 from emviewer.ui.panels.difference_blobs import BlobTable
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
@@ -29,7 +30,6 @@ WHITE_ZERO, DARK_ZERO = "blue-white-orange", "blue-dark-orange"
 INSPECT_Z = 3.0
 REFERENCE, ALIGNED = QColor(70, 200, 130), QColor(240, 200, 60)
 """Of the contour lines; solid and dashed, so that colour alone says nothing."""
-MORE, LESS = (230, 120, 20), (40, 120, 220)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,11 +284,7 @@ def read_maps(
 
 def significant(z: F32, threshold: float) -> QImage:
     """Return a picture that is clear where ``|z|`` is below a threshold, coloured by sign above it."""
-    strength = np.clip((np.abs(z) - threshold) / max(threshold, 1e-6), 0, 1)
-    alpha = np.where(np.abs(z) >= threshold, 110 + 110 * strength, 0)
-    rgba = np.empty((*z.shape, 4), np.uint8)
-    rgba[..., :3] = np.where((z > 0)[..., None], MORE, LESS)
-    rgba[..., 3] = alpha.astype(np.uint8)
+    rgba = significance(z, threshold)
     return QImage(rgba.data, z.shape[1], z.shape[0], 4 * z.shape[1], QImage.Format.Format_RGBA8888).copy()
 
 

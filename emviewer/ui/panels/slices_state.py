@@ -26,6 +26,11 @@ class Plane:
     across: int
     down: int
 
+    @property
+    def axes(self) -> tuple[int, int, int]:
+        """The three axes: normal, across, down."""
+        return self.normal, self.across, self.down
+
 
 PLANES = (Plane("XY", 2, 0, 1), Plane("XZ", 1, 0, 2), Plane("YZ", 0, 2, 1))
 """XY upper left, XZ beneath it sharing x, YZ to its right sharing y."""

@@ -1,0 +1,133 @@
+"""The report of an alignment out of its result folder, pages as the job itself draws them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emviewer.engine import figure_align, sources
+from emviewer.engine.align3d_move import Grid3D, move_map
+from emviewer.engine.errors import DataError, FileError
+from emviewer.engine.figure_align import Curves, Page
+from emviewer.engine.figure_curves import read_table
+from emviewer.engine.figure_page import Sheets
+from emviewer.engine.figure_spec import ReportSpec
+from emviewer.engine.task import Check, never
+from emviewer.engine.types import F32, Map3D, RigidTransform
+
+STILL = RigidTransform(np.eye(3), np.zeros(3))
+
+
+def draw(spec: ReportSpec, check: Check = never) -> Sheets:
+    """Return the pages: a table of all maps if there are several, then a page a map.
+
+    Raises
+    ------
+    EmviewerError
+        The folder holds no alignment, or no such map.
+    """
+    rows = _rows(spec)
+    reference = sources.open_map(spec.result / "reference.mrc", pixel_size_A=spec.pixel_size_A)
+    pages = []
+    if len(rows) > 1:
+        pages.append(figure_align.draw_table(spec.title or f"{len(rows)} maps on {spec.result.name}", rows))
+    for row in rows:
+        check()
+        pages.append(figure_align.draw(_page(spec.result, row, reference, check)))
+    return Sheets(pages)
+
+
+def _rows(spec: ReportSpec) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads((spec.result / "transforms.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise FileError("the folder holds no alignment", spec.result, "give the result of an align job") from err
+    chosen = [row for row in rows if not spec.map_name or row["name"] == spec.map_name]
+    if not chosen:
+        names = ", ".join(str(row["name"]) for row in rows)
+        raise DataError(f"there is no map {spec.map_name} in the alignment", spec.result, f"it has {names}")
+    return chosen
+
+
+def _page(folder: Path, row: dict[str, Any], reference: Map3D, check: Check) -> Page:
+    name = str(row["name"])
+    aligned, difference = folder / "aligned" / f"{name}.mrc", folder / "difference" / f"{name}.mrc"
+    table = folder / "search" / f"{name}.csv"
+    return Page(
+        title=f"{name} on {_given(folder)}",
+        subtitle=f"hand {row['hand']}, correlation {row['cc_before']:.3f} before, {row['cc_after']:.4f} after; slices "
+        "through the centre",
+        pixel_size_A=reference.pixel_size_A,
+        reference=np.asarray(reference.data, np.float32),
+        moved=_on_grid(aligned, reference, check),
+        difference=_on_grid(difference, reference, check),
+        curves=_curves(folder / "fsc" / f"{name}.csv"),
+        search=_search(read_table(table)) if table.is_file() else None,
+        lines=lines_of(row),
+    )
+
+
+def _given(folder: Path) -> str:
+    """Return the name of the reference as it was given."""
+    try:
+        parameters = json.loads((folder / "job.json").read_text(encoding="utf-8"))["parameters"]
+        return Path(str(parameters["reference"])).name
+    except (OSError, ValueError, KeyError):
+        return "the reference"
+
+
+def _on_grid(path: Path, reference: Map3D, check: Check) -> F32 | None:
+    """Return a map that is in the reference's frame on its grid."""
+    if not path.is_file():
+        return None
+    volume, grid = sources.open_map(path), Grid3D.of(reference)
+    data = np.asarray(volume.data, np.float32)
+    return data if Grid3D.of(volume).same_as(grid) else move_map(data, volume.pixel_size_A, STILL, grid, check)
+
+
+def _curves(path: Path) -> Curves | None:
+    if not path.is_file():
+        return None
+    table = read_table(path)
+    names = ("before", "after", "masked", "corrected", "ceiling")
+    found = {name: table[f"fsc_{name}"].to_numpy(float) for name in names if f"fsc_{name}" in table}
+    return Curves(
+        table["frequency_inv_A"].to_numpy(float),
+        {name: values if np.isfinite(values).any() else None for name, values in found.items()},
+        table["half_bit"].to_numpy(float),
+    )
+
+
+def _search(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    scores = np.full((len(table), 2), np.nan)
+    scores[np.arange(len(table)), table["flipped"].to_numpy(int)] = table["score"]
+    return table["angle_deg"].to_numpy(float), scores
+
+
+def lines_of(row: dict[str, Any]) -> list[str]:
+    """Return the numbers of a map as lines of text.
+
+    Parameters
+    ----------
+    row : dict
+        An object of ``transforms.json``.
+    """
+    matrix = ["  ".join(f"{v:8.5f}" for v in line) for line in np.asarray(row["rotation"], float)]
+    other = row.get("cc_other_hand")
+    found = ["never" if row.get(k) is None else f"{row[k]:.2f} Å" for k in ("fsc_0.143_A", "fsc_0.5_A")]
+    sigma = [row.get(k) for k in ("sigma_angle_deg", "sigma_shift_A")]
+    return [
+        "rotation",
+        *matrix,
+        "after a z-flip" if row["hand_flipped"] else "no flip",
+        "translation " + ", ".join(f"{v:.3f}" for v in row["translation_A"]) + " Å",
+        "Euler ZYZ " + ", ".join(f"{v:.2f}" for v in row["euler_zyz_deg"]) + "°",
+        f"angle {row['axis_angle'][3]:.3f}°",
+        f"other hand {'not tried' if other is None or np.isnan(other) else f'{other:.4f}'}",
+        f"FSC 0.143: {found[0]}, 0.5: {found[1]}",
+        "" if None in sigma else f"σ {sigma[0]:.3g}°, {sigma[1]:.3g} Å",
+    ]
