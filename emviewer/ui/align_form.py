@@ -53,7 +53,8 @@ class AlignForm(TaskForm):
         self.form.set_values(self.pairing.pairing.values())
 
     def _read(self) -> None:
-        self.pairing.set_values({name: self.form.fields[name].value() for name in NAMES})
+        values = {name: self.form.fields[name].value() for name in NAMES}
+        self.pairing.set_values(values, self.form.fields["siblings"].value() != "none")
 
     def _allow(self) -> None:
         super()._allow()

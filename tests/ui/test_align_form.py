@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 
 from emviewer.engine import mrc
 from emviewer.ui.align_form import AlignForm
@@ -91,11 +92,62 @@ def test_what_lies_beside_a_map_is_shown_and_can_become_its_mask(qtbot, form, tm
     maps(tmp_path, "run_half1_class001_unfil.mrc", "run_half2_class001_unfil.mrc", "run_class001_mask.mrc")
     form.form.set_values({"reference": ref, "maps": [one]})
     row = form.pairing.pairing.maps[0]
-    qtbot.waitUntil(lambda: row.found_text() == "2 half maps, mask", timeout=20000)
+    qtbot.waitUntil(lambda: [w for w, _ in row.files()] == ["half map", "half map", "mask beside it"], timeout=20000)
     menu = form.pairing.menu_for(row, "mask")
     next(a for a in menu.actions() if "beside" in a.text()).trigger()
     assert form.form.values()["mask"] == [str(tmp_path / "run_class001_mask.mrc")]
     assert form.form.problems() == {}
+
+
+def lines(form) -> list[tuple[str, str]]:
+    """Return what the table says, line by line."""
+    top = [form.pairing.tree.topLevelItem(i) for i in range(form.pairing.tree.topLevelItemCount())]
+    return [(c.text(0), c.text(1)) for t in top for c in (t, *(t.child(i) for i in range(t.childCount())))]
+
+
+def test_files_beside_each_map_can_be_left_one_by_one(qtbot, form, tmp_path):
+    ref, one, two = maps(tmp_path, "ref.mrc", "a.mrc", "b.mrc")
+    a1, a2, b1, _ = maps(tmp_path, "a_half1.mrc", "a_half2.mrc", "b_half1.mrc", "b_half2.mrc")
+    form.form.set_values({"reference": ref, "maps": [one, two]})
+    table, rows = form.pairing, form.pairing.pairing.maps
+    qtbot.waitUntil(lambda: all(len(r.files()) == 2 for r in rows), timeout=20000)
+    item = table.tree.topLevelItem(1).child(2)
+    assert item.text(1) == "a_half1.mrc" and item.checkState(0) == Qt.CheckState.Checked
+    item.setCheckState(0, Qt.CheckState.Unchecked)
+    qtbot.waitUntil(lambda: form.form.values().get("leave") == [a1])
+    menu = table.menu_for(rows[0], "beside")
+    next(a for a in menu.actions() if a.text().startswith("None")).trigger()
+    assert form.form.values()["leave"] == sorted([a1, a2])
+    table.remove(rows[0])
+    assert "leave" not in form.form.values() and [r.path for r in table.pairing.maps] == [two]
+    form.form.set_values({"siblings": "none"})
+    item = table.tree.topLevelItem(1).child(2)
+    assert item.text(1) == "b_half1.mrc" and item.checkState(0) == Qt.CheckState.Unchecked
+    assert b1 not in form.form.values().get("leave", [])
+
+
+def test_a_further_file_moves_with_its_map_whatever_happens_to_others(form, tmp_path):
+    ref, one, two, more = maps(tmp_path, "ref.mrc", "a.mrc", "b.mrc", "other.mrc")
+    form.form.set_values({"reference": ref, "maps": [one, two]})
+    rows = form.pairing.pairing.maps
+    form.pairing.also(rows[1], more)
+    assert form.form.values()["also"] == [f"2:{more}"] and ("moves along", "other.mrc") in lines(form)
+    form.pairing.remove(rows[0])
+    assert form.form.values()["also"] == [f"1:{more}"] and form.form.problems() == {}
+    form.pairing.menu_for(rows[1], "also").actions()[0].trigger()
+    assert "also" not in form.form.values()
+
+
+def test_a_start_by_hand_is_a_line_of_its_map_and_can_be_taken_away(form, tmp_path):
+    ref, one, two = maps(tmp_path, "ref.mrc", "a.mrc", "b.mrc")
+    form.form.set_values({"reference": ref, "maps": [one, two], "start": ["none", "30,40,-30,3,0,4,1"]})
+    assert ("start", "by hand: 40.0°, 5.0 Å, flipped") in lines(form)
+    assert form.params().start == [(), (30, 40, -30, 3, 0, 4, 1)]
+    rows = form.pairing.pairing.maps
+    form.pairing.remove(rows[0])
+    assert form.params().start == [(30, 40, -30, 3, 0, 4, 1)]
+    form.pairing.menu_for(rows[1], "start").actions()[0].trigger()
+    assert form.params().start == []
 
 
 def test_the_form_waits_until_every_map_has_its_mask(qtbot, form, tmp_path):
@@ -114,7 +166,9 @@ def test_the_form_waits_until_every_map_has_its_mask(qtbot, form, tmp_path):
 
 
 def test_the_fields_of_the_table_are_not_shown_twice(form):
-    assert not form.form.rows["maps"].isVisibleTo(form) and not form.form.rows["mask"].isVisibleTo(form)
+    hidden = ("maps", "mask", "start", "leave", "also")
+    form.form.more.setChecked(True)
+    assert not any(form.form.rows[name].isVisibleTo(form) for name in hidden)
     assert form.form.rows["hands"].isVisibleTo(form)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -21,12 +21,12 @@ from PySide6.QtWidgets import (
 )
 
 from emviewer.ui.opening import is_built_in
-from emviewer.ui.panels.pairing_rows import NAMES, PARTS, Pairing, PairRow
+from emviewer.ui.panels.pairing_rows import NAMES, PARTS, Pairing, PairRow, start_words
 from emviewer.ui.runner import Runner
 
 __all__ = ["NAMES", "PARTS", "PairRow", "Pairing", "PairingTable"]
 
-_ROW, _PART = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_ROW, _PART, _FILE = (Qt.ItemDataRole.UserRole + k for k in range(3))
 FILTERS = {"mask": "Maps (*.mrc *.map *.ccp4 *.gz);;All files (*)", "particles": "Particles (*.star *.cs);;All (*)"}
 
 
@@ -56,6 +56,7 @@ class PairingTable(QWidget):
         self.runner = runner
         self.pairing = Pairing()
         self.offers: Callable[[], list[tuple[str, str]]] = list
+        self.with_siblings = True
         self._shown: object = None
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Maps with their masks and particles")
@@ -69,6 +70,7 @@ class PairingTable(QWidget):
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.tree.customContextMenuRequested.connect(lambda at: self._menu_at(self.tree.itemAt(at), at))
         self.tree.currentItemChanged.connect(lambda *_: self._allow())
+        self.tree.itemChanged.connect(self._ticked)
         self.add_button = _button("Add map…", "Add maps that are open, or files")
         self.add_button.clicked.connect(self._add_menu)
         self.remove_button = _button("Remove", "Take the map out; the others keep their masks and particles")
@@ -96,26 +98,30 @@ class PairingTable(QWidget):
         self.refresh()
 
     # contents -------------------------------------------------------------------------------------------------------
-    def set_values(self, values: dict[str, Any]) -> None:
-        """Show the parameters of a form."""
+    def set_values(self, values: dict[str, Any], with_siblings: bool = True) -> None:
+        """Show the parameters of a form; ``with_siblings`` is whether what lies beside maps moves at all."""
+        self.with_siblings = with_siblings
         self.pairing.take(values)
         self.refresh()
 
     def refresh(self) -> None:
         """Write the rows anew if they changed, and look beside maps that are new."""
         rows = self.pairing.rows()
-        state = [(r.id, r.path, r.mask, r.particles, r.found_text()) for r in rows]
+        state = [(r.id, r.path, r.mask, r.particles, r.start, tuple(r.also), tuple(r.files())) for r in rows]
         self.wrong.setText(self.pairing.problem())
         self.wrong.setVisible(bool(self.wrong.text()))
-        if state == self._shown:
+        now = (state, frozenset(self.pairing.left), self.with_siblings)
+        if now == self._shown:
             return
-        self._shown = state
+        self._shown = now
         current = self._row_of(self.tree.currentItem())
+        quiet = QSignalBlocker(self.tree)
         self.tree.clear()
         for place, row in enumerate(rows):
             self._write(row, "Reference" if place == 0 else f"Map {place}", place == 0)
             if current is row:
                 self.tree.setCurrentItem(self.tree.topLevelItem(place))
+        quiet.unblock()
         lines = sum(1 + self.tree.topLevelItem(i).childCount() for i in range(self.tree.topLevelItemCount()))
         height = self.tree.fontMetrics().height() + 8
         self.tree.setMinimumHeight(min(lines, 12) * height + 8)
@@ -143,14 +149,38 @@ class PairingTable(QWidget):
             if not value:
                 item.setForeground(1, self.palette().placeholderText())
             top.addChild(item)
-        found = row.found_text()
-        if found:
-            item = QTreeWidgetItem(["beside it", found])
-            item.setToolTip(1, "\n".join(p.name for group in row.beside for p in group))
-            item.setData(0, _ROW, row.id)
-            item.setData(0, _PART, "beside")
-            top.addChild(item)
+        if row.start:
+            self._add(top, "start", start_words(row.start), "start", f"Looked for near there only: {row.start}")
+        for word, path in row.files():
+            self._add_file(top, word, path)
+        for file in row.also:
+            self._add(top, "moves along", Path(file).name, "also", file).setData(0, _FILE, file)
         top.setExpanded(True)
+
+    def _add(self, top: QTreeWidgetItem, word: str, text: str, part: str, tip: str) -> QTreeWidgetItem:
+        item = QTreeWidgetItem([word, text])
+        item.setToolTip(1, tip)
+        item.setData(0, _ROW, top.data(0, _ROW))
+        item.setData(0, _PART, part)
+        top.addChild(item)
+        return item
+
+    def _add_file(self, top: QTreeWidgetItem, word: str, path: Path) -> None:
+        """Add a line for a file that was found beside a map, with a tick: it moves with the map."""
+        item = self._add(top, word, path.name, "beside", f"{path}\nTicked: it moves with the map")
+        item.setData(0, _FILE, str(path))
+        on = str(path) not in self.pairing.left and self.with_siblings
+        item.setCheckState(0, Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+        if not self.with_siblings:
+            item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsUserCheckable)
+        if not on:
+            item.setForeground(1, self.palette().placeholderText())
+
+    def _ticked(self, item: QTreeWidgetItem, column: int) -> None:
+        file = item.data(0, _FILE)
+        if column == 0 and item.data(0, _PART) == "beside" and self.with_siblings:
+            left = item.checkState(0) != Qt.CheckState.Checked
+            QTimer.singleShot(0, self, lambda: self.leave([file], left))  # the line itself is written anew
 
     def _look_beside(self, row: PairRow) -> None:
         def look(check: Any) -> tuple[list[Path], list[Path], list[Path]]:
@@ -199,9 +229,22 @@ class PairingTable(QWidget):
     def bind(self, row: PairRow, part: str, path: str) -> None:
         """Bind a file to a row: ``path``, ``mask`` or ``particles``; an empty one takes it away."""
         if part == "path":
-            row.path, row.beside, row.looked = path, ([], [], []), False
+            self.pairing.left -= {str(p) for _, p in row.files()}
+            row.path, row.beside, row.looked, row.start, row.also = path, ([], [], []), False, "", []
         else:
             setattr(row, part, path)
+        self._changed()
+
+    def leave(self, files: list[str], left: bool) -> None:
+        """Leave files that lie beside maps, or let them move along."""
+        changed = self.pairing.left | set(files) if left else self.pairing.left - set(files)
+        if changed != self.pairing.left:
+            self.pairing.left = changed
+            self._changed()
+
+    def also(self, row: PairRow, file: str, along: bool = True) -> None:
+        """Let a further file move with a map, or take it out again."""
+        row.also = [f for f in row.also if f != file] + ([file] if along else [])
         self._changed()
 
     def _changed(self) -> None:
@@ -228,8 +271,13 @@ class PairingTable(QWidget):
         """Return what can be done with a part of a row."""
         menu = QMenu(self)
         if part == "beside":
-            for path in row.beside[2]:
-                menu.addAction(f"Use {path.name} as mask", lambda p=path: self.bind(row, "mask", str(p)))
+            return self._menu_beside(menu, row)
+        if part == "also":
+            for file in row.also:
+                menu.addAction(f"Leave {Path(file).name}", lambda f=file: self.also(row, f, along=False))
+            return menu
+        if part == "start":
+            menu.addAction("Look everywhere", lambda: self.bind(row, "start", ""))
             return menu
         if part == "path":
             for title, path in self.offers():
@@ -241,10 +289,27 @@ class PairingTable(QWidget):
         menu.addAction("Choose a file…", lambda: self._choose(row, part))
         if part in PARTS and getattr(row, part):
             menu.addAction("None", lambda: self.bind(row, part, ""))
+        if part == "path" and row.path:
+            menu.addAction("Add a file that moves with it…", lambda: self._choose_also(row))
         if part == "path" and row in self.pairing.maps:
             menu.addAction("Make reference", lambda: self.make_reference(row))
             menu.addAction("Remove", lambda: self.remove(row))
         return menu
+
+    def _menu_beside(self, menu: QMenu, row: PairRow) -> QMenu:
+        files = [str(path) for _, path in row.files()]
+        if self.with_siblings:
+            menu.addAction("All of these move with the map", lambda: self.leave(files, False))
+            menu.addAction("None of these moves", lambda: self.leave(files, True))
+            menu.addSeparator()
+        for path in row.beside[2]:
+            menu.addAction(f"Use {path.name} as mask", lambda p=path: self.bind(row, "mask", str(p)))
+        return menu
+
+    def _choose_also(self, row: PairRow) -> None:
+        folder = str(Path(row.path).parent)
+        for name in QFileDialog.getOpenFileNames(self, "Choose what moves with it", folder, FILTERS["mask"])[0]:
+            self.also(row, name)
 
     def _menu_at(self, item: QTreeWidgetItem | None, at: QPoint | None = None) -> None:
         row = self._row_of(item)

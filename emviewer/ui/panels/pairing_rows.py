@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,32 @@ from emviewer.ui.opening import is_built_in
 
 _ids = itertools.count(1)
 PARTS = {"mask": "mask", "particles": "particle"}
-NAMES = ("reference", "ref_mask", "maps", "mask", "particles")
+NAMES = ("reference", "ref_mask", "maps", "mask", "particles", "start", "leave", "also")
 """The parameters that the table stands for."""
+
+NOWHERE = "none"
+"""The start of a map that is looked for everywhere."""
+
+
+def _start_text(value: Any) -> str:
+    """Return a start as ``--start`` has it, out of a text or of numbers; empty for none."""
+    text = value if isinstance(value, str) else ",".join(f"{v:g}" for v in value)
+    return "" if text.strip() in ("", NOWHERE) else text
+
+
+def _numbered(value: Any) -> tuple[int, str]:
+    """Return the number of a map and a file, out of ``1:FILE`` or of both."""
+    number, _, file = value.partition(":") if isinstance(value, str) else (value[0], "", value[1])
+    return int(number), str(file)
+
+
+def start_words(start: str) -> str:
+    """Return a start in words: how far it is turned and shifted."""
+    numbers = [float(v) for v in start.split(",")]
+    rot, tilt, psi = (math.radians(v) for v in numbers[:3])
+    angle = 2 * math.acos(min(1.0, abs(math.cos(tilt / 2) * math.cos((rot + psi) / 2))))
+    flipped = ", flipped" if len(numbers) > 6 and numbers[6] else ""
+    return f"by hand: {math.degrees(angle):.1f}°, {math.hypot(*numbers[3:6]):.1f} Å{flipped}"
 
 
 def _plain(value: Any) -> Any:
@@ -30,6 +55,10 @@ class PairRow:
         The map; empty for a reference that is not chosen.
     mask, particles : str
         Files bound to it; empty for none.
+    start : str
+        Where it begins, as ``--start`` has it; empty for everywhere.
+    also : list of str
+        Further files that move with it.
     beside : tuple of list of Path
         Half maps, derived maps and masks found beside it.
     looked : bool
@@ -39,6 +68,8 @@ class PairRow:
     path: str
     mask: str = ""
     particles: str = ""
+    start: str = ""
+    also: list[str] = field(default_factory=list)
     beside: tuple[list[Path], list[Path], list[Path]] = ([], [], [])
     looked: bool = False
     id: int = field(default_factory=_ids.__next__)
@@ -48,13 +79,10 @@ class PairRow:
         """The file's name."""
         return self.path if is_built_in(self.path) else Path(self.path).name
 
-    def found_text(self) -> str:
-        """Return what was found beside the map, in words; empty for nothing."""
-        halves, derived, masks = self.beside
-        words = [f"{len(halves)} half maps" if len(halves) != 1 else "1 half map"] if halves else []
-        words += [f"{len(derived)} sharpened or filtered"] if derived else []
-        words += ["mask" if len(masks) == 1 else f"{len(masks)} masks"] if masks else []
-        return ", ".join(words)
+    def files(self) -> list[tuple[str, Path]]:
+        """Return what was found beside the map: what each file is, and the file."""
+        words = ("half map", "sharpened or filtered", "mask beside it")
+        return [(word, path) for word, group in zip(words, self.beside, strict=True) for path in group]
 
 
 class Pairing:
@@ -63,6 +91,8 @@ class Pairing:
     def __init__(self) -> None:
         self.reference = PairRow("")
         self.maps: list[PairRow] = []
+        self.left: set[str] = set()
+        """Files found beside maps that are not to move with them."""
 
     def rows(self) -> list[PairRow]:
         """Return reference and maps."""
@@ -82,6 +112,7 @@ class Pairing:
 
     def remove(self, row: PairRow) -> None:
         """Take a map out; the others keep what belongs to them."""
+        self.left -= {str(path) for _, path in row.files()}
         self.maps = [r for r in self.maps if r is not row]
 
     def make_reference(self, row: PairRow) -> None:
@@ -92,6 +123,7 @@ class Pairing:
         else:
             del self.maps[place]
         self.reference = row
+        row.start = ""
 
     def take(self, values: dict[str, Any]) -> None:
         """Take the parameters of a form: rows that are known by their path keep their identity.
@@ -114,6 +146,13 @@ class Pairing:
             elif not files and part in values:
                 for row in self.maps:
                     setattr(row, part, "")
+        starts = [_start_text(each) for each in values.get("start") or []]
+        for k, row in enumerate(self.maps):
+            row.start = starts[k] if len(starts) == len(self.maps) else ""
+        self.left = {str(p) for p in values.get("leave") or []}
+        further = [_numbered(each) for each in values.get("also") or []]
+        for k, row in enumerate(self.rows()):
+            row.also = [file for number, file in further if number == k]
 
     def values(self) -> dict[str, Any]:
         """Return the parameters; masks and particles in the order of the maps."""
@@ -125,6 +164,10 @@ class Pairing:
         for part in PARTS:
             files = [getattr(r, part) for r in self.maps if getattr(r, part)]
             out[part] = files[:1] if files and len(set(files)) == 1 and len(files) == len(self.maps) else files
+        starts = [r.start or NOWHERE for r in self.maps]
+        out["start"] = starts if any(r.start for r in self.maps) else []
+        out["leave"] = sorted(self.left)
+        out["also"] = [f"{k}:{file}" for k, r in enumerate(self.rows()) for file in r.also]
         return out
 
     def problem(self) -> str:
