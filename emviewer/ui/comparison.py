@@ -6,7 +6,7 @@ Rows are images: row id ``i`` is image ``i`` whatever map is shown, so that sele
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pandas as pd
 
 from emviewer.engine.errors import FileError
 from emviewer.engine.types import F32, ImageStack
+from emviewer.ui.row_order import Ints
+from emviewer.ui.tags import Codes, Tags
 from emviewer.ui.workspace import Document
 
 KEY = "_compare"
@@ -53,8 +55,8 @@ class Comparison:
         Per map, where its stacks are: folder while it grows, and the final one.
     shown : str
         The map that table and pictures show.
-    tags : dict
-        Row id to tag: ``keep``, ``reject``, or a digit.
+    tags : Tags
+        By row id: ``keep``, ``reject``, or a digit.
     order : ndarray of int64 or None
         Row ids in the order of the scores table, worst first, which N and P follow; None: by outlier score.
     ranking : DataFrame or None
@@ -75,7 +77,7 @@ class Comparison:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     places: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     shown: str = ""
-    tags: dict[int, str] = field(default_factory=dict)
+    tags: Tags = field(default_factory=Tags)
     order: np.ndarray | None = None
     ranking: pd.DataFrame | None = None
     summary: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +90,14 @@ class Comparison:
     stages: dict[str, Any] = field(default_factory=dict)
     version: int = 0
     low_pass_A: float = 0.0
+    _kept: dict[str, tuple[list[pd.DataFrame], Any]] = field(default_factory=dict, repr=False)
+
+    def _once(self, what: str, tables: list[pd.DataFrame], make: Callable[[], Any]) -> Any:
+        """Return ``make()``, or what it gave before for these very tables: of a million rows each costs a frame."""
+        found = self._kept.get(what)
+        if found is None or [id(table) for table in found[0]] != [id(table) for table in tables]:
+            found = self._kept[what] = (tables, make())
+        return found[1]
 
     @property
     def maps(self) -> list[str]:
@@ -117,34 +127,38 @@ class Comparison:
         """Return what is shown: tag, scores of the map shown, and with several maps the correlation of each."""
         own = self.table_of(self.shown)
         n = len(own)
-        columns: dict[str, Any] = {TAG: self.tag_column(n)}
+        columns: dict[str, Any] = {TAG: self.tags.column(n)}
         for name in FIRST:
             if name in own:
                 columns[name] = own[name].array
         if len(self.tables) > 1:
-            every = self.correlations(n)
-            winner = np.where(np.isfinite(every).any(axis=0), np.argmax(np.nan_to_num(every, nan=-2.0), axis=0), -1)
-            columns[WINNER] = pd.Categorical.from_codes(winner, self.maps)
-            columns |= {f"cc {name}": every[i] for i, name in enumerate(self.maps)}
+            columns |= self._once("maps", list(self.tables.values()), lambda: self._beside(n))
         columns |= {name: own[name].array for name in THEN if name in own}
         columns |= {str(c): own[c].array for c in own.columns if c not in columns and c not in NOT_SHOWN}
         return pd.DataFrame(columns, index=own.index, copy=False)
 
-    def correlations(self, n: int) -> np.ndarray:
-        """Return the correlation of the first ``n`` images with every map, float64 (maps, n); NaN where not known."""
-        out = np.full((len(self.tables), n), np.nan)
-        for i, table in enumerate(self.tables.values()):
-            values = table["cc"].to_numpy(float)[:n]
-            out[i, : len(values)] = values
-        return out
+    def prepare(self) -> None:
+        """Find out, in a lane, what panels will ask of every map."""
+        first = self.shown
+        for self.shown in self.maps:
+            self.table()
+            self.walk()
+            self.verdict()
+        self.shown = first
 
-    def tag_column(self, n: int) -> np.ndarray:
-        """Return the tags of the first ``n`` rows, object (n,), empty where there is none."""
-        column = np.full(n, "", object)
-        for row, tag in self.tags.items():
-            if row < n:
-                column[row] = tag
-        return column
+    def _beside(self, n: int) -> dict[str, Any]:
+        """Return for the first ``n`` images the correlation with every map, and the map with the highest."""
+        every: dict[str, Any] = {}
+        winner, best = np.full(n, -1, np.int8), np.full(n, -np.inf)
+        for i, (name, table) in enumerate(self.tables.items()):
+            values = np.full(n, np.nan)
+            known = table["cc"].to_numpy(float)[:n]
+            values[: len(known)] = known
+            with np.errstate(invalid="ignore"):
+                better = values > best
+            winner[better], best[better] = i, values[better]
+            every[f"cc {name}"] = values
+        return {WINNER: pd.Categorical.from_codes(winner, self.maps), **every}
 
     # images ---------------------------------------------------------------------------------------------------------
     def stack(self, kind: str, title: str = "") -> ImageStack | None:
@@ -171,14 +185,11 @@ class Comparison:
     # walking --------------------------------------------------------------------------------------------------------
     def walk(self) -> np.ndarray:
         """Return row ids in the order in which N goes through them: as the scores are sorted, else worst first."""
-        table = self.table_of(self.shown)
         if self.order is not None and len(self.order):
             return self.order
-        score = table["outlier_score"] if "outlier_score" in table else -table["cc"] if "cc" in table else None
-        if score is None:
-            return np.empty(0, np.int64)
-        values = np.where(np.isfinite(score.to_numpy(float)), score.to_numpy(float), -np.inf)
-        return table.index.to_numpy(np.int64)[np.argsort(-values, kind="stable")]
+        table = self.table_of(self.shown)
+        order: np.ndarray = self._once(f"walk {self.shown}", [table], lambda: _worst_first(table))
+        return order
 
     def verdict(self) -> list[tuple[str, str]]:
         """Return what the comparison says, as (level, sentence): ``good``, ``warn``, ``info``."""
@@ -190,15 +201,13 @@ class Comparison:
         elif explains is False:
             out.append(("warn", f"{best} does not explain these images better than chance"))
         out += self._rank()
-        flagged = self.table_of(self.shown).get("outlier")
-        if flagged is not None and flagged.notna().any():
-            n, k = len(flagged), int(np.nansum(flagged.to_numpy(float)))
-            level = "info" if explains is False else "warn" if k else "good"
-            out.append((level, f"{k:,} of {n:,} flagged".replace(",", "\u2009")))
-        if "cc" in self.table_of(self.shown):
-            median = np.nanmedian(np.r_[self.table_of(self.shown)["cc"].to_numpy(float), np.nan])
-            if np.isfinite(median):
-                out.append(("info", f"median cc {median:.3f}"))
+        table = self.table_of(self.shown)
+        flagged, median = self._once(f"figures {self.shown}", [table], lambda: _figures(table))
+        if flagged is not None:
+            level = "info" if explains is False else "warn" if flagged else "good"
+            out.append((level, f"{flagged:,} of {len(table):,} flagged".replace(",", "\u2009")))
+        if median is not None:
+            out.append(("info", f"median cc {median:.3f}"))
             dark = self.sign < 0
             out.append(("info", "contrast negative: particles dark" if dark else "contrast positive"))
         return out
@@ -214,6 +223,24 @@ class Comparison:
         shown = f", p {p:.1g}" if np.isfinite(p) else ""
         level = "good" if words == "best" else "info"
         return [(level, f"rank {rank} of {len(self.ranking)} maps: {words}{shown}")]
+
+
+def _worst_first(table: pd.DataFrame) -> np.ndarray:
+    """Return row ids by falling outlier score, or by rising correlation before it is known; failed ones last."""
+    score = table["outlier_score"] if "outlier_score" in table else -table["cc"] if "cc" in table else None
+    if score is None:
+        return np.empty(0, np.int64)
+    values = score.to_numpy(float)
+    return table.index.to_numpy(np.int64)[np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")]
+
+
+def _figures(table: pd.DataFrame) -> tuple[int | None, float | None]:
+    """Return how many images are flagged and the median correlation; None where not known."""
+    flagged = table["outlier"].to_numpy(float) if "outlier" in table else np.empty(0)
+    cc = table["cc"].to_numpy(float) if "cc" in table else np.empty(0)
+    cc = cc[np.isfinite(cc)]
+    counted = int(np.nansum(flagged)) if np.isfinite(flagged).any() else None
+    return counted, float(np.median(cc)) if len(cc) else None
 
 
 HAND = "Projections cannot tell the hand: the map's mirror image explains the images equally well."
@@ -241,20 +268,12 @@ def refresh(document: Document) -> None:
         document.stack = comparison.stack("aligned", document.title)
 
 
-def set_tags(document: Document, rows: Sequence[int], tags: Sequence[str]) -> None:
-    """Tag rows; the table changes in place of a new one, so that a million rows cost nothing."""
+def set_tags(document: Document, rows: Ints, codes: Codes | int) -> None:
+    """Tag rows; all other columns of the table stay the same arrays, so that a million rows cost nothing."""
     comparison = of(document)
-    if comparison is None or document.table is None:
-        return
-    column = document.table[TAG].to_numpy(object).copy()
-    for row, tag in zip(rows, tags, strict=True):
-        if tag:
-            comparison.tags[int(row)] = tag
-        else:
-            comparison.tags.pop(int(row), None)
-        if row < len(column):
-            column[row] = tag
-    document.table = document.table.assign(**{TAG: column})
+    if comparison is not None and document.table is not None:
+        comparison.tags.set(rows, codes)
+        document.table = document.table.assign(**{TAG: comparison.tags.column(len(document.table))})
 
 
 def open_growing(path: Path, final: Path) -> ImageStack:

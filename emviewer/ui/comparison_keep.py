@@ -11,6 +11,7 @@ import pandas as pd
 
 from emviewer.engine.types import F32
 from emviewer.ui.comparison import TAG, Comparison
+from emviewer.ui.tags import NAMES, Tags
 
 TAGS_FILE, VIEWS_FILE, PICTURES_FILE = "tags.csv", "views_by_hand.csv", "views_by_hand.npz"
 HAND_KINDS = ("aligned", "reprojections", "fitted", "residuals")
@@ -23,14 +24,16 @@ def read_tags(folder: Path) -> dict[int, str]:
         return {}
     with contextlib.suppress(ValueError, KeyError, pd.errors.ParserError):
         found = pd.read_csv(path, dtype={"image": int, TAG: str})
-        return {int(i) - 1: str(t) for i, t in zip(found["image"], found[TAG], strict=True)}
+        rows = zip(found["image"].tolist(), found[TAG].tolist(), strict=True)
+        return {i - 1: str(t) for i, t in rows if i > 0 and t in NAMES[1:]}
     return {}
 
 
-def write_tags(folder: Path, tags: dict[int, str]) -> None:
+def write_tags(folder: Path, tags: Tags) -> None:
     """Keep the tags beside the scores; a folder that cannot be written keeps none."""
-    rows = sorted(tags)
-    table = pd.DataFrame({"image": [r + 1 for r in rows], TAG: [tags[r] for r in rows]})
+    column = pd.Series(tags.column(len(tags)))
+    column = column[column != ""]
+    table = pd.DataFrame({"image": column.index + 1, TAG: column.to_numpy(object)})
     with contextlib.suppress(OSError):
         table.to_csv(folder / TAGS_FILE, index=False)
 

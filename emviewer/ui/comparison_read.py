@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emviewer.engine.errors import FileError
 from emviewer.ui.comparison import KEY, Comparison, open_growing, refresh
+from emviewer.ui.comparison_grow import STATUS
 from emviewer.ui.comparison_keep import read_tags, read_views
+from emviewer.ui.tags import Tags
 from emviewer.ui.workspace import Document
 
 
@@ -41,11 +44,14 @@ def read_comparison(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> 
         scores["image"].astype(int)
     except (ValueError, KeyError, OSError) as err:
         raise FileError(f"scores.csv cannot be read ({err})", folder, "run the comparison again") from err
-    comparison = Comparison(parameters=job.get("parameters", {}), folder=folder, tags=read_tags(folder))
+    comparison = Comparison(parameters=job.get("parameters", {}), folder=folder, tags=Tags(read_tags(folder)))
     comparison.summary = _json(folder / "summary.json")
     for name, rows in scores.groupby("map", sort=False):
         table = rows.set_index(rows["image"].to_numpy(int) - 1).sort_index()
+        if np.array_equal(table.index, np.arange(len(table))):
+            table.index = pd.RangeIndex(len(table))
         table["reason"] = table["reason"].fillna("")
+        table["status"] = pd.Categorical(table["status"], dtype=STATUS)
         comparison.tables[str(name)] = table
         comparison.places[str(name)] = (folder / str(name), folder / str(name))
     read_views(folder, comparison)
@@ -57,6 +63,7 @@ def read_comparison(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> 
     if comparison.shown:
         stack = open_growing(*(place / "aligned.mrcs" for place in comparison.places[comparison.shown]))
         comparison.shape, comparison.pixel_size_A = stack.shape, stack.pixel_size_A
+        comparison.prepare()
         refresh(document)
     return document
 

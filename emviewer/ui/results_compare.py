@@ -6,17 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from emviewer.engine.task import Batch
 from emviewer.ui import comparison as comparisons
 from emviewer.ui.comparison import KEY, Comparison, open_growing, refresh
+from emviewer.ui.comparison_grow import GrowingScores
 from emviewer.ui.results import PUBLISH_MS, ResultStream
 from emviewer.ui.workspace import Document
 
 PUBLISHING_SHARE = 10
-"""A growing table is rebuilt at most this share of the time: a million rows take half a second to copy."""
+"""Showing a growing table takes at most one part in so many of the time."""
 
 
 class CompareStream(ResultStream):
@@ -26,6 +24,7 @@ class CompareStream(ResultStream):
         super().__init__(document, *rest)
         self.comparison = Comparison(parameters=dict(document.info.get("_parameters", {})))
         document.info[KEY] = self.comparison
+        self._growing_scores: dict[str, GrowingScores] = {}
         self._asked_for_shape = False
 
     def batches(self, batches: list[Batch]) -> None:
@@ -53,11 +52,13 @@ class CompareStream(ResultStream):
 
     def _take(self, name: str, batches: list[Batch]) -> None:
         c = self.comparison
+        growing = self._growing_scores.setdefault(name, GrowingScores(int(batches[0].extra["first"])))
         for batch in batches:
             if "aligned" in batch.extra:
-                growing = Path(str(batch.extra["aligned"])).parent
-                c.places[name] = (growing, self.out / growing.name)
-        c.tables[name] = grown(c.tables.get(name), batches)
+                folder = Path(str(batch.extra["aligned"])).parent
+                c.places[name] = (folder, self.out / folder.name)
+            growing.add(batch)
+        c.tables[name] = growing.table()
         c.shown = c.shown or name
 
     def _ask_shape(self) -> None:
@@ -84,32 +85,3 @@ class CompareStream(ResultStream):
             self.comparison = new
         super()._settle(final)
         refresh(self.document)
-
-
-def grown(table: pd.DataFrame | None, batches: list[Batch]) -> pd.DataFrame:
-    """Return a map's table with the rows of batches added, and with the columns that come for all rows at the end.
-
-    Images that could not be used come in no batch; they get a row with status ``failed`` and nothing else.
-    """
-    first = int(batches[0].extra["first"])
-    rows = [b for b in batches if "cc" in b.columns]
-    if rows:
-        new = pd.DataFrame(
-            {name: np.concatenate([np.asarray(b.columns[name]) for b in rows]) for name in rows[0].columns},
-            index=np.concatenate([b.rows for b in rows]) - first,
-        )
-        new["status"] = pd.Series("ok", index=new.index, dtype=object)
-        start = 0 if table is None else len(table)
-        new = new.reindex(np.arange(start, int(new.index.max()) + 1))
-        new["status"] = new["status"].where(new["cc"].notna(), "failed").astype(object)
-        table = new if table is None else pd.concat([table, new])
-    table = pd.DataFrame() if table is None else table
-    for batch in batches:
-        if "cc" not in batch.columns:
-            n = int(batch.rows.max()) - first + 1
-            table = table.reindex(np.arange(n))
-            table["status"] = table["status"].astype(object).where(table["cc"].notna(), "failed")
-            table = table.assign(**{name: np.asarray(v) for name, v in batch.columns.items()})
-            flagged = (table["outlier"] > 0) & (table["status"] == "ok")
-            table.loc[flagged, "status"] = "flagged"
-    return table

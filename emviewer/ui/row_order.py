@@ -96,7 +96,7 @@ class RowIds:
     def __init__(self, ids: Ints | None = None) -> None:
         self.ids = np.empty(0, np.int64) if ids is None else np.asarray(ids, np.int64)
         plain = len(self.ids) == 0 or (self.ids[0] == 0 and self.ids[-1] == len(self.ids) - 1)
-        self._plain = bool(plain and np.array_equal(self.ids, np.arange(len(self.ids))))
+        self.plain = bool(plain and np.array_equal(self.ids, np.arange(len(self.ids))))
         self._by_id: tuple[Ints, Ints] | None = None
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class RowIds:
     def positions_of(self, ids: Ints) -> Ints:
         """Return the positions of row ids, leaving out ids that are not there."""
         ids = np.asarray(ids, np.int64)
-        if self._plain:
+        if self.plain:
             return ids[(ids >= 0) & (ids < len(self.ids))]
         if self._by_id is None:
             sorter = np.argsort(self.ids, kind="stable")
@@ -174,13 +174,18 @@ class RowOrder:
         self.keys = list(keys)
         self._update()
 
-    def set_mask(self, mask: NDArray[np.bool_] | None) -> None:
-        """Show only the positions where ``mask`` (n,) is true; None shows all."""
-        self.mask = mask
-        self._update()
+    def set_mask(self, mask: NDArray[np.bool_] | None, shown: Ints | None = None) -> None:
+        """Show only the positions where ``mask`` (n,) is true; None shows all.
 
-    def _update(self) -> None:
-        self.shown = self.order if self.mask is None else self.order[self.mask[self.order]]
+        ``shown``: ``order[mask[order]]``, if it was computed elsewhere.
+        """
+        self.mask = mask
+        self._update(shown)
+
+    def _update(self, shown: Ints | None = None) -> None:
+        if shown is None:
+            shown = self.order if self.mask is None else self.order[self.mask[self.order]]
+        self.shown = shown
         self._places: Ints | None = None
 
     def _set_ids(self, ids: Ints) -> None:
@@ -210,6 +215,10 @@ class RowOrder:
             self._places[self.shown] = np.arange(len(self.shown))
         place = int(self._places[position])
         return place if place >= 0 else None
+
+    def shown_ids(self) -> Ints:
+        """Return the row ids on the screen, in their order."""
+        return self.shown if self._known.plain else self.ids[self.shown]
 
     def ids_at(self, places: Ints | slice) -> Ints:
         """Return the row ids that stand at these places."""

@@ -9,8 +9,9 @@ from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.rotations import super_fibonacci
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.types import Map3D
-from emviewer.ui.panels.sphere import SpherePanel, angles_of
+from emviewer.ui.panels.sphere import SpherePanel
 from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_feed import angles_of
 from emviewer.ui.sphere_projection import Mollweide, Orthographic, graticule, pieces
 from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
@@ -213,7 +214,7 @@ def test_rows_are_linked_by_id_both_ways(panel):
     panel.view.picked.emit(7, Qt.KeyboardModifier.NoModifier)
     assert panel.workspace.row(panel.document) == 107
     panel.workspace.set_row(panel.document, 120)
-    a = panel.angles[20]
+    a = panel.feed.found.angles[20]
     np.testing.assert_allclose(panel.view.current, directions_from_angles([a[0]], [a[1]])[0])
     panel.workspace.select(panel.document, [101, 149])
     assert list(panel.view.selected) == [1, 49]
@@ -230,7 +231,7 @@ def test_it_grows_with_the_table_and_forgets_a_closed_one(panel):
     )
     panel.workspace.touch(panel.document)
     assert panel.count.text() == "51 views"
-    panel.colour_box.setCurrentText("cc")
+    panel.colour_box.setCurrentIndex(panel.colour_box.findData("cc"))
     panel.colour_box.activated.emit(0)
     state = panel.state()
     panel.restore(state | {"flat": True})
@@ -241,14 +242,14 @@ def test_it_grows_with_the_table_and_forgets_a_closed_one(panel):
 
 def test_a_growing_table_is_taken_in_now_and_then_and_in_the_end(panel, qtbot):
     counts = []
-    reload = panel._show_directions
-    panel._show_directions = lambda: (counts.append(len(panel.rows)), reload())
+    taken = panel._taken
+    panel._taken = lambda: (counts.append(len(panel.feed.found.rows)), taken())
     panel.document.streaming = True
-    whole = panel.document.table
-    for n in range(1, 51):
+    whole = pd.concat([panel.document.table] * 2, ignore_index=True)
+    for n in range(1, 101):
         panel.document.table = whole.iloc[:n]
         panel.workspace.touch(panel.document)
-    qtbot.waitUntil(lambda: counts[-1:] == [50])
+    qtbot.waitUntil(lambda: counts[-1:] == [100])
     assert len(counts) <= 2
 
 
@@ -258,3 +259,36 @@ def test_text_angles_of_star_tables_are_read():
     np.testing.assert_allclose(angles[0], [10.5, 20, 0])
     assert np.isnan(angles[1, 0])
     assert angles_of(pd.DataFrame({"a": [1]})) is None and angles_of(None) is None
+
+
+def test_rows_without_a_view_are_not_drawn_and_not_marked(panel):
+    panel.document.table = panel.document.table.copy()
+    panel.document.table.loc[103, ["rot_deg", "tilt_deg"]] = np.nan
+    panel.workspace.touch(panel.document)
+    assert len(panel.view.directions) == 49 and np.isfinite(panel.view.directions).all()
+    panel.workspace.select(panel.document, [102, 103, 104])
+    assert list(panel.view.selected) == [2, 3]  # the one after the gap has moved up
+    panel.workspace.set_row(panel.document, 104)
+    np.testing.assert_allclose(panel.view.current, panel.view.directions[3])
+    panel.workspace.set_row(panel.document, 103)
+    assert panel.view.current is None
+
+
+def test_many_directions_are_read_and_drawn_in_the_lane_and_selected_ones_are_gold(panel, qtbot):
+    n = 60_000
+    rot, tilt, _ = (np.degrees(a) for a in (np.arange(n) * 2.4, np.arccos(np.linspace(1, -1, n)), 0))
+    table = pd.DataFrame({"rot_deg": rot % 360 - 180, "tilt_deg": tilt, "psi_deg": 0.0, "cc": np.linspace(0, 1, n)})
+    panel.show_document(panel.workspace.add(Document("result", "many", table=table)))
+    assert len(panel.view.directions) < n  # nothing was read on the spot
+    qtbot.waitUntil(lambda: len(panel.view.directions) == n, timeout=5000)
+    panel.flat_button.setChecked(True)
+
+    def gold():
+        image = panel.view.grab().toImage()
+        pixels = [QColor(image.pixel(x, y)) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)]
+        return sum(p.red() > 200 and 150 < p.green() < 215 and p.blue() < 110 for p in pixels)
+
+    qtbot.waitUntil(lambda: panel.view._dots_image() is not None and not panel.view._dots.waiting, timeout=5000)
+    before = gold()
+    panel.workspace.select(panel.document, np.flatnonzero(table["tilt_deg"] < 90))
+    qtbot.waitUntil(lambda: gold() > before + 200, timeout=5000)

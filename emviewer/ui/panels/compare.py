@@ -20,6 +20,7 @@ from emviewer.ui.panels.compare_looks import CompareLooks
 from emviewer.ui.panels.compare_read import Shown, read_row
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_feed import SphereFeed
 from emviewer.ui.workspace import Document, Workspace
 
 
@@ -37,7 +38,7 @@ class ComparePanel(CompareLooks):
         self._reading = Latest(runner, (id(self), "row"))
         self._row: int | None = None
         self._version: object = None
-        self._drawn: object = None
+        self.feed = SphereFeed(runner, id(self), self.sphere)
         self._connect()
         self.show_document(None)
 
@@ -67,7 +68,7 @@ class ComparePanel(CompareLooks):
         if document is not None and not self.accepts(document):
             document = None
         super().show_document(document)
-        self._row = self._version = self._drawn = None
+        self._row = self._version = None
         self.notice.say("")
         self.hand.set_comparison(self.compared)
         self.pages.setCurrentIndex(0 if document is None else 1)
@@ -92,29 +93,23 @@ class ComparePanel(CompareLooks):
 
     def _show_directions(self) -> None:
         document, compared = self.document, self.compared
-        if document is None or compared is None or document.table is None:
+        if document is None or compared is None:
             return
         table = compared.table_of(compared.shown)
-        score = table.get("outlier_score", table.get("cc"))
-        if (id(table), len(table)) == self._drawn or score is None:
-            return
-        self._drawn = (id(table), len(table))
         self.sphere.set_group(group_of(document, self.workspace))
-        directions = directions_from_angles(table["rot_deg"].to_numpy(float), table["tilt_deg"].to_numpy(float))
-        self.sphere.set_directions(np.nan_to_num(directions).reshape(-1, 3), score.to_numpy(float))
-        self._show_selected()
+        self.feed.show(table, "outlier_score" if "outlier_score" in table else "cc", self._show_selected)
 
     def _show_selected(self) -> None:
         if self.document is not None:
-            chosen = self.workspace.selection(self.document)
-            self.sphere.set_selected(chosen[chosen < len(self.sphere.directions)])
+            self.feed.select(self.workspace.selection(self.document))
 
     def _picked(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
         if self.document is not None:
+            row = int(self.feed.found.rows.ids[index])
             if modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
-                chosen = np.setxor1d(self.workspace.selection(self.document), [index])
+                chosen = np.setxor1d(self.workspace.selection(self.document), [row])
                 self.workspace.select(self.document, chosen)
-            self.workspace.set_row(self.document, index)
+            self.workspace.set_row(self.document, row)
 
     # the row --------------------------------------------------------------------------------------------------------
     def scores(self) -> pd.Series | None:

@@ -8,9 +8,8 @@ from PySide6.QtGui import QKeyEvent
 
 from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.tags import KEEP, NAMES, REJECT, Codes
 from emviewer.ui.workspace import Document
-
-KEEP, REJECT = "keep", "reject"
 
 
 class CompareRows(Panel):
@@ -60,22 +59,29 @@ class CompareRows(Panel):
         document, compared, rows = self.document, self.compared, self.tag_targets()
         if document is None or compared is None or not len(rows):
             return
-        before = [compared.tags.get(int(r), "") for r in rows]
-        after = "" if tag and all(b == tag for b in before) else tag
+        before, code = compared.tags.get(rows), NAMES.index(tag)
+        if code and (before == code).all():
+            code = 0
         n = len(rows)
 
-        def put(tags: list[str]) -> None:
-            comparison.set_tags(document, rows.tolist(), tags)
+        def put(codes: Codes | int) -> None:
+            comparison.set_tags(document, rows, codes)
             self.workspace.touch(document)
-            folder = document.path
-            if folder is not None and not document.streaming:
-                kept = dict(comparison.of(document).tags)  # type: ignore[union-attr]
-                key = ("tags", document.id)
-                self.runner.view(key, lambda check: comparison_keep.write_tags(folder, kept), lambda _: None, slow=True)
+            self._keep_tags(document)
 
         self.workspace.edited.emit(
-            f"tag {n} image{'s' * (n != 1)} {after or 'none'}", lambda: put([after] * n), lambda: put(before)
+            f"tag {n} image{'s' * (n != 1)} {NAMES[code] or 'none'}", lambda: put(code), lambda: put(before)
         )
+
+    def _keep_tags(self, document: Document) -> None:
+        """Write the tags beside the scores, so that closing loses nothing."""
+        folder, compared = document.path, comparison.of(document)
+        if folder is not None and compared is not None and not document.streaming:
+            tags = compared.tags
+            self.runner.view(
+                ("tags", document.id), lambda check: comparison_keep.write_tags(folder, tags), lambda _: None,
+                slow=True,
+            )  # fmt: skip
 
     def do_tag_keep(self) -> None:
         """Tag to keep."""

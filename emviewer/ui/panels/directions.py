@@ -36,10 +36,9 @@ class DirectionsPanel(CompareRows, SpherePanel):
 
     def _show_directions(self) -> None:
         if not self._coloured:
-            names = [self.colour_box.itemText(i) for i in range(self.colour_box.count())]
-            wanted = next((name for name in DEFAULT if name in names), None)
+            wanted = next((name for name in DEFAULT if self.colour_box.findData(name) >= 0), None)
             if wanted is not None:
                 with QSignalBlocker(self.colour_box):
-                    self.colour_box.setCurrentText(wanted)
+                    self.colour_box.setCurrentIndex(self.colour_box.findData(wanted))
                 self._coloured = wanted == DEFAULT[0]
         super()._show_directions()

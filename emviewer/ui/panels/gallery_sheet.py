@@ -244,9 +244,13 @@ class TileSheet(QAbstractScrollArea):
                 chosen = bool(selected[position])
                 if chosen or place == current:
                     look.draw_cell(painter, QRect(x, y, width, height), chosen, place == current)
-                look.draw_picture(painter, x, y, self.thumbnails.get(position), chosen)
-                if look.lines:
-                    look.draw_caption(painter, x, y, self._words(position), chosen)
+                self._paint_cell(painter, look, QPoint(x, y), position, chosen)
+
+    def _paint_cell(self, painter: QPainter, look: Look, at: QPoint, position: int, chosen: bool) -> None:
+        """Paint picture and caption of one cell."""
+        look.draw_picture(painter, at.x(), at.y(), self.thumbnails.get(position), chosen)
+        if look.lines:
+            look.draw_caption(painter, at.x(), at.y(), self._words(position), chosen)
 
     def _words(self, position: int) -> tuple[QStaticText, ...]:
         """Return the caption lines laid out and elided; none if this repaint has no time left for new ones.

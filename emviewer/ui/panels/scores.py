@@ -6,50 +6,48 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
 from emviewer.ui import columns, comparison
+from emviewer.ui.latest import Latest
 from emviewer.ui.panels.compare_pictures import diverging
 from emviewer.ui.panels.compare_rows import CompareRows
-from emviewer.ui.panels.rows_panel import RowsPanel
+from emviewer.ui.panels.rows_table import RowsTablePanel
+from emviewer.ui.panels.scores_dress import Dress
 from emviewer.ui.panels.scores_filter import FilterStrip, mask_of
 from emviewer.ui.panels.scores_save import CHOICES, ScoresSave
-from emviewer.ui.panels.scores_view import FITTED, RESIDUAL, ScoresModel, ScoresTable
-from emviewer.ui.row_order import SortKey
+from emviewer.ui.panels.scores_triplets import TripletGrid
+from emviewer.ui.panels.scores_view import FITTED, RESIDUAL, ScoresModel, ScoresTable, state_mark
+from emviewer.ui.row_order import ROW_NUMBER, SortKey
 from emviewer.ui.runner import Runner
-from emviewer.ui.table_model import IMAGE, toggled_keys
+from emviewer.ui.table_model import IMAGE, SORT_ELSEWHERE
 from emviewer.ui.thumbnails import Thumbnails
 from emviewer.ui.workspace import Document, Workspace
 
-EMPTY = "No scores to show.\n\nCompare images with a map, or open the folder of a comparison."
+TABLE, TRIPLETS = 1, 2
 
 
-class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
-    """The table of a comparison."""
+class ScoresPanel(CompareRows, ScoresSave, RowsTablePanel):
+    """The rows of a comparison, as a table or as triplets of pictures."""
 
     kind = "scores"
     heading = "Scores"
+    empty_text = "No scores to show.\n\nCompare images with a map, or open the folder of a comparison."
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(workspace, runner, parent)
-        self.pictures = {
-            IMAGE: self.thumbnails,
-            FITTED: Thumbnails(runner, id(self), self),
-            RESIDUAL: Thumbnails(runner, id(self), self),
-        }
-        self.model = ScoresModel(self.rows, self)
-        self.view = ScoresTable(self.picker, self.pictures, self.model)
         self.filter = FilterStrip(self.view)
-        self.count = QLabel()
+        self.filter.use_lane(runner, id(self))
+        self.triplets = TripletGrid(self.picker, self.pictures)
+        self.dress = Dress()
         self.sort_button = QPushButton("Sort now")
         self.sort_button.setToolTip("New scores came; the order stays until you ask for it  (Shift+S)")
         self.clear_button = QPushButton()
         self.clear_button.setToolTip("Show all rows again")
-        self.save_button = QPushButton()
-        self.message = QLabel(EMPTY)
+        self.save_button = QPushButton("Save rows")
+        self._filtering = Latest(runner, (id(self), "filter"))
         self._stale = False
         self._sorted_once = False
         self._version = 0
@@ -59,46 +57,44 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         self.setFocusProxy(self.view)
         self._reset()
 
+    def _make_view(self) -> tuple[ScoresModel, ScoresTable]:
+        self.pictures = {
+            IMAGE: self.thumbnails,
+            FITTED: Thumbnails(self.runner, id(self), self),
+            RESIDUAL: Thumbnails(self.runner, id(self), self),
+        }
+        model = ScoresModel(self.rows, self)
+        return model, ScoresTable(self.picker, self.pictures, model)
+
     def _arrange(self) -> None:
-        self.message.setObjectName("dim")
-        self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.save_button.setText("Save rows")
         menu = QMenu(self.save_button)
         for which, text in CHOICES.items():
             menu.addAction(text, lambda w=which: self.ask_and_save(w))
         self.save_button.setMenu(menu)
-        strip = QHBoxLayout()
-        strip.setContentsMargins(8, 4, 8, 4)
-        strip.addWidget(self.count, 1)
-        for widget in (self.clear_button, self.sort_button, self.save_button):
-            strip.addWidget(widget)
+        for widget in (self.clear_button, self.sort_button, self.dress, self.save_button):
+            self.strip.addWidget(widget)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.filter)
         column.addWidget(self.view, 1)
-        self.pages = QStackedLayout()
-        self.pages.addWidget(self.message)
         self.pages.addWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(strip)
-        layout.addWidget(self.notice)
-        layout.addLayout(self.pages, 1)
+        self.pages.addWidget(self.triplets)
 
     def _connect(self) -> None:
-        self.picker.changed.connect(self._show_count)
-        self.picker.current_moved.connect(self._move_to)
-        self.view.activated_row.connect(self.open_large)
-        self.view.menu_wanted.connect(self.show_menu)
-        self.view.sort_wanted.connect(lambda name, add: self.sort(toggled_keys(self.rows.keys, name, add)))
-        self.view.picture_size_changed.connect(lambda _: self._restyle())
-        self.contrast.changed.connect(self._restyle)
         self.filter.changed.connect(self._filter)
         self.clear_button.clicked.connect(lambda: self.filter.clear())
         self.sort_button.clicked.connect(self.do_sort_now)
+        self.dress.triplets_wanted.connect(self.set_triplets)
+        self.dress.sort_wanted.connect(lambda name, ascending: self.sort([(name, ascending)]))
+        self.triplets.caption = self._words
+        self.triplets.tag_of = self._tag_of
+        self.triplets.activated.connect(self.open_large)
+        self.triplets.menu_wanted.connect(self.show_menu)
+        self.triplets.tile_size_changed.connect(lambda _: self._restyle())
+        for thumbnails in list(self.pictures.values())[1:]:
+            thumbnails.failed.connect(self._on_unreadable)
 
     # the document ---------------------------------------------------------------------------------------------------
     def show_document(self, document: Document | None) -> None:
@@ -115,8 +111,8 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
             self.thumbnails.set_stack(self.stack)
 
     def _reset(self) -> None:
-        self.pages.setCurrentIndex(0 if self.table is None else 1)
         compared = self.compared
+        self._show_page()
         if self.table is not None and compared is not None:
             self._shown_map, self._version = compared.shown, compared.version
             self.contrast.low_pass_A = compared.low_pass_A
@@ -124,6 +120,7 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
             self.model.set_table(self.table, self.stack is not None)
             self.filter.set_table(self.table, self.model.names)
             self.view.fit_columns()
+            self.triplets.forget_captions()
         self._set_stacks(keep=False)
         self.contrast.reset(self.stack)
         self._restyle()
@@ -143,7 +140,7 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
             self.view.fit_columns()
             self.view.fit_rows()
             self.view.horizontalScrollBar().setValue(left)
-        self._stale |= not _same_scores(before, table)
+        self._stale |= "cc" not in before or not columns.same(before, table, ("cc", "outlier_score"))
         self.model.grow(table)
         self.filter.set_table(table, self.model.names)
         same = (compared.shown, compared.version) == (self._shown_map, self._version)
@@ -153,10 +150,12 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         if self.contrast.low_pass_A != compared.low_pass_A:
             self.contrast.low_pass_A = compared.low_pass_A
             self._restyle()
-        if self.filter.ranges:
+        if self.filter.ranges and not columns.same(before, table, self.filter.ranges):
             self._filter(self.filter.ranges)
         self._tell_order()
         self._show_count()
+        self.triplets.forget_captions()
+        self.triplets.grown()
         self.view.viewport().update()
         self.view.request()
 
@@ -175,26 +174,47 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         super().sort(keys)
 
     def _reordered(self) -> None:
-        self.model.reordered()
+        super()._reordered()
         self._tell_order()
         self._show_count()
-        self.view.scrollToTop()
-        self.view.viewport().update()
-        self.view.horizontalHeader().viewport().update()
         self.filter.update()
-        self.view.request()
+        self.dress.show_sorting(self.model.names, self.rows.keys)
+        self.triplets.forget_captions()
+        self.triplets.verticalScrollBar().setValue(0)
+        self.triplets.relayout()
 
     def _filter(self, ranges: dict[str, tuple[float, float]]) -> None:
+        """Show the rows within all ranges; of a long table as soon as the lane has found them."""
         if self.table is None:
             return
-        self.rows.set_mask(mask_of(self.table.iloc[: len(self.rows.ids)], ranges))
-        self.picker.refresh()
+        table, rows, order = self.table.iloc[: len(self.rows.ids)], self.rows, self.rows.order
+        if len(table) < SORT_ELSEWHERE:
+            self._filtering.cancel()
+            rows.set_mask(mask_of(table, ranges))
+            self._filtered()
+            return
+
+        def found(answer: tuple[np.ndarray | None, np.ndarray]) -> None:
+            if rows.order is order:
+                rows.set_mask(*answer)
+                self._filtered()
+            else:  # sorted meanwhile
+                self._filter(dict(self.filter.ranges))
+
+        def work(_check: Any) -> tuple[np.ndarray | None, np.ndarray]:
+            mask = mask_of(table, ranges)
+            return mask, order if mask is None else order[mask[order]]
+
+        self._filtering.ask(work, found)
+
+    def _filtered(self) -> None:
+        self.picker.changed.emit()
         self._reordered()
 
     def _tell_order(self) -> None:
         """Let N and P in every panel follow this order."""
         if self.compared is not None and self.document is not None:
-            self.compared.order = self.rows.ids_at(slice(None))
+            self.compared.order = self.rows.shown_ids()
             self.workspace.order_changed.emit(self.document.id)
 
     def do_select_worse(self) -> None:
@@ -205,19 +225,57 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         name, ascending = self.rows.keys[0] if self.rows.keys else self.worst_first()[0]
         if name not in table or table[name].dtype.kind not in "iuf":
             name, ascending = self.worst_first()[0]
-        values = table[name].to_numpy(float)[self.rows.shown]
-        here = values[current]
-        worse = values <= here if ascending else values >= here
-        self.workspace.select(self.document, self.rows.ids_at(np.flatnonzero(worse)))
+        values = table[name].to_numpy(float)
+        here = values[self.rows.shown[current]]
+        with np.errstate(invalid="ignore"):
+            worse = values <= here if ascending else values >= here
+        if self.rows.mask is not None:
+            worse[: len(self.rows.mask)] &= self.rows.mask
+        self.workspace.select(self.document, table.index.to_numpy(np.int64)[worse])
 
     # looks ----------------------------------------------------------------------------------------------------------
+    def set_triplets(self, on: bool) -> None:
+        """Show the rows as triplets of pictures, or as a table; order, filter and selection are the same."""
+        self.dress.show_triplets(on)
+        self.setFocusProxy(self.triplets if on else self.view)
+        self._show_page()
+        self._restyle()
+        current = self.picker.current
+        if current is not None:
+            self._move_to(current)
+
+    def _show_page(self) -> None:
+        self.pages.setCurrentIndex(0 if self.table is None else TRIPLETS if self.dress.triplets else TABLE)
+
+    @property
+    def sheet(self) -> Any:
+        """The table or the grid of triplets, whichever is shown."""
+        return self.triplets if self.dress.triplets else self.view
+
+    def _words(self, position: int) -> tuple[str, ...]:
+        """Return the caption of a triplet: number and state, and the score that the rows are sorted by."""
+        table = self.model.table
+        if position >= len(table):
+            return ()
+        name = next((n for n, _ in self.rows.keys if n in table and table[n].dtype.kind in "iuf"), "outlier_score")
+        state = state_mark(str(table["status"].array[position])) if "status" in table else ""
+        lines = [f"#{int(table.index[position]) + 1} {state}".rstrip()]
+        if name in table and name != ROW_NUMBER:
+            words, unit = columns.heading(name)
+            lines.append(f"{words} {columns.shown(self.model.column(name)[position], unit)} {unit}".rstrip())
+        return tuple(lines)
+
+    def _tag_of(self, position: int) -> str:
+        table = self.model.table
+        return str(self.model.column(comparison.TAG)[position]) if position < len(table) else ""
+
     def _show_count(self) -> None:
         text, hidden = self.count_text(), len(self.rows.ids) - len(self.rows)
         if hidden:
             text += f", {columns.grouped(len(self.rows))} shown"
-        if self.compared is not None and self.compared.tags:
-            tags = pd.Series(list(self.compared.tags.values())).value_counts()
-            text += ", tagged " + ", ".join(f"{tag}: {columns.grouped(k)}" for tag, k in tags.items())
+        counts = {} if self.compared is None else self.compared.tags.counts()
+        if counts:
+            text += ", tagged " + ", ".join(f"{tag}: {columns.grouped(k)}" for tag, k in counts.items())
         self.count.setText(text)
         self.clear_button.setVisible(bool(self.filter.ranges))
         n = len(self.filter.ranges)
@@ -225,7 +283,8 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
         self.sort_button.setVisible(self._stale)
 
     def _restyle(self) -> None:
-        style = self.contrast.style(max(1, round(self.view.picture_px * self.devicePixelRatioF())))
+        size = self.triplets.tile if self.dress.triplets else self.view.picture_px
+        style = self.contrast.style(max(1, round(size * self.devicePixelRatioF())))
         c = self.contrast.contrast
         half = abs(c.high - c.low) / 2
         for name, thumbnails in self.pictures.items():
@@ -234,68 +293,54 @@ class ScoresPanel(CompareRows, ScoresSave, RowsPanel):
                 thumbnails.set_style(replace(style, levels=levels, colormap=diverging(), inverted=False))
             else:
                 thumbnails.set_style(style)
-        self.view.request()
+        self.sheet.request()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._restyle()
 
+    # hands ----------------------------------------------------------------------------------------------------------
     def _move_to(self, place: int) -> None:
+        self.triplets.scroll_to(place)
         self.view.show_place(place)
 
     def do_zoom_in(self) -> None:
-        self.view.set_picture(round(self.view.picture_px * 1.25))
+        self._zoom(1.25)
 
     def do_zoom_out(self) -> None:
-        self.view.set_picture(round(self.view.picture_px / 1.25))
+        self._zoom(0.8)
+
+    def _zoom(self, factor: float) -> None:
+        if self.dress.triplets:
+            self.triplets.set_tile(round(self.triplets.tile * factor))
+        else:
+            self.view.set_picture(round(self.view.picture_px * factor))
 
     def do_first(self) -> None:
-        self.view.go(-len(self.rows))
+        self.sheet.go(-len(self.rows))
 
     def do_last(self) -> None:
-        self.view.go(len(self.rows))
-
-    def do_previous_page(self) -> None:
-        self.view.go(-self.view.page)
-
-    def do_next_page(self) -> None:
-        self.view.go(self.view.page)
+        self.sheet.go(len(self.rows))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         CompareRows.keyPressEvent(self, event)
 
     # the window's questions -----------------------------------------------------------------------------------------
     def picture_widget(self) -> QWidget:
-        return self.view
+        sheet: QWidget = self.sheet
+        return sheet
 
     def figure_spec(self) -> dict[str, Any] | None:
         return comparison.figure_spec(self.document)
 
     def state(self) -> dict[str, Any]:
-        return {
-            "picture": self.view.picture_px,
-            "sort": [list(key) for key in self.rows.keys],
-            "filters": {name: list(limits) for name, limits in self.filter.ranges.items()},
-            "contrast": self.contrast.state(),
-        }
+        filters = {name: list(limits) for name, limits in self.filter.ranges.items()}
+        return super().state() | {"filters": filters, "triplets": self.dress.triplets, "tile": self.triplets.tile}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.contrast.restore(state.get("contrast", {}))
-        self.view.set_picture(int(state.get("picture", self.view.picture_px)))
-        keys = [(str(name), bool(up)) for name, up in state.get("sort", []) if name in self.model.names]
-        if keys:
-            self.sort(keys)
+        super().restore(state)
+        self.triplets.set_tile(int(state.get("tile", self.triplets.tile)))
+        self.set_triplets(bool(state.get("triplets", False)))
         for name, (low, high) in state.get("filters", {}).items():
             self.filter.set_range(str(name), float(low), float(high))
-
-
-def _same_scores(before: pd.DataFrame, after: pd.DataFrame) -> bool:
-    """Return whether nothing but tags changed (the columns then are the same arrays)."""
-    if len(before) != len(after) or "cc" not in before or list(before.columns) != list(after.columns):
-        return False
-    return all(
-        np.array_equal(before[c].to_numpy(float), after[c].to_numpy(float), equal_nan=True)
-        for c in ("cc", "outlier_score")
-        if c in before
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QTableView, QToolTip, QWidget
 
 from emviewer.ui import columns, theme
+from emviewer.ui.latest import Latest
+from emviewer.ui.runner import Runner
+from emviewer.ui.table_model import SORT_ELSEWHERE
 
 BINS = 32
 MOVED = 3.0
@@ -35,6 +39,11 @@ def histogram_of(values: np.ndarray) -> ColumnHistogram | None:
     if not high > low:
         return None
     return ColumnHistogram(low, high, np.histogram(known, BINS, (low, high))[0])
+
+
+def counted(table: pd.DataFrame, names: list[str]) -> dict[str, ColumnHistogram | None]:
+    """Return the histograms of columns; for any thread."""
+    return {name: histogram_of(table[name].to_numpy(float)) for name in names if name in table}
 
 
 def mask_of(table: pd.DataFrame, ranges: dict[str, tuple[float, float]]) -> np.ndarray | None:
@@ -70,8 +79,10 @@ class FilterStrip(QWidget):
         self.names: list[str] = []
         self.ranges: dict[str, tuple[float, float]] = {}
         self._histograms: dict[str, ColumnHistogram | None] = {}
+        self._due: set[str] = set()
         self._table: pd.DataFrame | None = None
         self._press: tuple[str, QPointF, bool] | None = None
+        self._lane: Latest | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
         self.setAccessibleName("Histograms of the columns; drag to filter")
@@ -82,18 +93,43 @@ class FilterStrip(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(200, self.fontMetrics().height() * 2)
 
+    def use_lane(self, runner: Runner, owner: Hashable) -> None:
+        """Count the rows of long tables in the view lane of a runner; ``owner`` is the ``id`` of the panel."""
+        self._lane = Latest(runner, (owner, "histograms"))
+
     def set_table(self, table: pd.DataFrame | None, names: list[str]) -> None:
         """Show the columns ``names`` of a table; ranges of columns that are there stay."""
-        self._table, self.names, self._histograms = table, names, {}
+        before, self._table, self.names = self._table, table, names
+        if table is None:
+            self._histograms, self._due = {}, set()
+        else:  # what is drawn stays until the new counts are there
+            self._due |= {name for name in self._histograms if not columns.same(before, table, (name,))}
+            self._histograms = {name: found for name, found in self._histograms.items() if name in table}
         self.update()
 
     def histogram(self, name: str) -> ColumnHistogram | None:
         """Return the histogram of a column of numbers, made when it is first seen (15 ms for a million rows)."""
-        if name not in self._histograms:
-            table = self._table
-            numeric = table is not None and name in table and table[name].dtype.kind in "iuf"
-            self._histograms[name] = histogram_of(table[name].to_numpy(float)) if numeric else None  # type: ignore[index]
-        return self._histograms[name]
+        table = self._table
+        if table is None or name not in table or table[name].dtype.kind not in "iuf":
+            return None
+        if name not in self._histograms or name in self._due:
+            self._due.add(name)
+            if self._lane is None or len(table) < SORT_ELSEWHERE:
+                self._count(table)
+            elif not self._lane.busy:
+                wanted = sorted(self._due)
+                self._lane.ask(lambda check: counted(table, wanted), lambda found: self._counted(table, found))
+        return self._histograms.get(name)
+
+    def _count(self, table: pd.DataFrame) -> None:
+        self._histograms |= counted(table, sorted(self._due))
+        self._due.clear()
+
+    def _counted(self, table: pd.DataFrame, found: dict[str, ColumnHistogram | None]) -> None:
+        self._histograms |= found
+        if self._table is not None:
+            self._due -= {name for name in found if columns.same(table, self._table, (name,))}
+        self.update()
 
     def set_range(self, name: str, low: float, high: float) -> None:
         """Filter a column."""

@@ -14,10 +14,10 @@ from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import ImageSet
 from emviewer.ui import columns
 from emviewer.ui.comparison import Comparison
-from emviewer.ui.panels.compare_rows import KEEP, REJECT
 from emviewer.ui.panels.rows_jobs import RowsJobs
-from emviewer.ui.row_order import Ints
+from emviewer.ui.row_order import Ints, RowIds
 from emviewer.ui.runner import JobHandle
+from emviewer.ui.tags import KEEP, REJECT
 
 CHOICES = {
     "selected": "Selected…",
@@ -40,9 +40,8 @@ class ScoresSave(RowsJobs):
         document, table = self.document, self.table
         if document is None or table is None:
             return np.empty(0, np.int64)
-        ids = table.index.to_numpy(np.int64)
-        selected = np.isin(ids, self.workspace.selection(document))
-        tags, status = table["tag"].to_numpy(object), table["status"].to_numpy(object)
+        selected = RowIds(table.index.to_numpy(np.int64)).mask_of(self.workspace.selection(document))
+        tags, status = table["tag"], table["status"]  # categories: compared by their codes
         mask = {
             "selected": selected,
             "unselected": ~selected,
@@ -51,7 +50,7 @@ class ScoresSave(RowsJobs):
             "ok": status == "ok",
             "flagged": status != "ok",
         }[which]
-        return np.flatnonzero(mask)
+        return np.flatnonzero(np.asarray(mask))
 
     def do_save_selected(self) -> None:
         """Ask where to save the selected rows."""

@@ -12,10 +12,10 @@ from PySide6.QtGui import QColor, QFont, QPainter
 from PySide6.QtWidgets import QStyleOptionViewItem, QWidget
 
 from emviewer.ui import columns, comparison, theme
-from emviewer.ui.panels.compare_rows import KEEP, REJECT
 from emviewer.ui.panels.table_view import RowDelegate, RowsTable
 from emviewer.ui.row_picker import RowPicker
 from emviewer.ui.table_model import IMAGE, TableModel
+from emviewer.ui.tags import KEEP, REJECT
 from emviewer.ui.thumbnails import Thumbnails
 
 FITTED, RESIDUAL = "\0fitted", "\0residual"
@@ -30,6 +30,11 @@ TIPS = {
     "cc_margin": "Best view less second best; a small margin is an uncertain view",
     comparison.WINNER: "The map with the highest correlation",
 }
+
+
+def state_mark(status: str) -> str:
+    """Return the sign of a state that needs attention, empty for ok."""
+    return "" if status == "ok" else STATES.get(status, status)[:1]
 
 
 class ScoresModel(TableModel):

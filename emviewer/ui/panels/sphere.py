@@ -5,36 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
-from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.symmetry import point_group
+from emviewer.ui import columns
 from emviewer.ui.facts import count_text
 from emviewer.ui.latest import Throttle
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.runner import Runner
+from emviewer.ui.sphere_feed import SphereFeed, angle_columns, angles_of
 from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
 
-ANGLES = (("rot_deg", "tilt_deg", "psi_deg"), ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"))
+__all__ = ["SpherePanel", "angles_of", "group_of"]
+
 PLAIN = "none"
 GROWING_MS = 200
 """A table that grows is taken in at most this often."""
-
-
-def angles_of(table: pd.DataFrame | None) -> np.ndarray | None:
-    """Return rot, tilt, psi in degrees, float64 (n, 3), of a table that has them (psi 0 if it has none), or None."""
-    if table is None:
-        return None
-    for rot, tilt, psi in ANGLES:
-        if rot in table and tilt in table:
-            columns = [pd.to_numeric(table[c], errors="coerce") if c in table else None for c in (rot, tilt, psi)]
-            return np.column_stack([np.zeros(len(table)) if c is None else c.to_numpy(float) for c in columns])
-    return None
 
 
 class SpherePanel(Panel):
@@ -46,8 +36,7 @@ class SpherePanel(Panel):
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(workspace, runner, parent)
         self.view = SphereView()
-        self.rows = np.empty(0, np.int64)
-        self.angles = np.empty((0, 3))
+        self.feed = SphereFeed(runner, id(self), self.view)
         self.colour_box = QComboBox()
         self.colour_box.setAccessibleName("Colour the directions by")
         self.colour_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -89,7 +78,7 @@ class SpherePanel(Panel):
 
     @classmethod
     def accepts(cls, document: Document) -> bool:
-        return angles_of(document.table) is not None or (document.kind == "result" and document.streaming)
+        return bool(angle_columns(document.table)) or (document.kind == "result" and document.streaming)
 
     def show_document(self, document: Document | None) -> None:
         if document is not None and not self.accepts(document):
@@ -106,41 +95,38 @@ class SpherePanel(Panel):
 
     def _reload(self) -> None:
         document = self.document
-        angles = None if document is None else angles_of(document.table)
-        self._stack.setCurrentIndex(0 if angles is None else 1)
-        if document is None or angles is None:
-            self.rows, self.angles = np.empty(0, np.int64), np.empty((0, 3))
-            self.view.set_directions(np.empty((0, 3)))
+        table = None if document is None else document.table
+        there = bool(angle_columns(table))
+        self._stack.setCurrentIndex(1 if there else 0)
+        if document is None or table is None or not there:
+            self.feed.show(None, "", lambda: None)
             return
-        assert document.table is not None
-        self.rows, self.angles = document.table.index.to_numpy(np.int64), angles
         self.view.set_group(group_of(document, self.workspace))
-        chosen = self.colour_box.currentText() or PLAIN
-        names = [PLAIN, *[c for c in document.table.columns if pd.api.types.is_numeric_dtype(document.table[c])]]
-        if names != [self.colour_box.itemText(i) for i in range(self.colour_box.count())]:
+        chosen = self.colour_box.currentData() or PLAIN
+        names = [PLAIN, *[str(c) for c in table.columns if table[c].dtype.kind in "iuf"]]
+        if names != [self.colour_box.itemData(i) for i in range(self.colour_box.count())]:
             with QSignalBlocker(self.colour_box):
                 self.colour_box.clear()
-                self.colour_box.addItems(names)
-                self.colour_box.setCurrentText(chosen if chosen in names else PLAIN)
+                for name in names:
+                    self.colour_box.addItem(name if name == PLAIN else columns.title(name), name)
+                self.colour_box.setCurrentIndex(max(0, self.colour_box.findData(chosen)))
         self._show_directions()
-        self._selection_changed(document.id)
-        self._row_changed(document.id)
 
     def _show_directions(self) -> None:
         document = self.document
-        if document is None or document.table is None:
-            return
-        by = self.colour_box.currentText()
-        values = document.table[by].to_numpy(float) if by in document.table else None
-        self.view.set_directions(
-            np.nan_to_num(directions_from_angles(self.angles[:, 0], self.angles[:, 1])).reshape(-1, 3), values
-        )
-        self.count.setText(f"{count_text(len(self.rows))} views")
+        if document is not None and document.table is not None:
+            self.feed.show(document.table, self.colour_box.currentData() or PLAIN, self._taken)
+
+    def _taken(self) -> None:
+        if self.document is not None:
+            self.count.setText(f"{count_text(len(self.feed.found.rows))} views")
+            self._selection_changed(self.document.id)
+            self._row_changed(self.document.id)
 
     def _picked(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
         if self.document is None:
             return
-        row = int(self.rows[index])
+        row = int(self.feed.found.rows.ids[index])
         if modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
             self.workspace.select(self.document, np.setxor1d(self.workspace.selection(self.document), [row]))
         self.workspace.set_row(self.document, row)
@@ -149,19 +135,18 @@ class SpherePanel(Panel):
         if index < 0:
             self.status.emit("")
         else:
-            rot, tilt, psi = self.angles[index]
-            self.status.emit(f"#{self.rows[index]}  rot {rot:.2f}°  tilt {tilt:.2f}°  psi {psi:.2f}°")
+            rot, tilt, psi = self.feed.found.angles[index]
+            self.status.emit(
+                f"#{self.feed.found.rows.ids[index] + 1}  rot {rot:.2f}°  tilt {tilt:.2f}°  psi {psi:.2f}°"
+            )
 
     def _row_changed(self, document_id: int) -> None:
-        if self.document is None or document_id != self.document.id:
-            return
-        row = self.workspace.row(self.document)
-        found = np.flatnonzero(self.rows == row) if row is not None else []
-        self.view.set_current(self.view.directions[found[0]] if len(found) else None)
+        if self.document is not None and document_id == self.document.id:
+            self.feed.mark(self.workspace.row(self.document))
 
     def _selection_changed(self, document_id: int) -> None:
         if self.document is not None and document_id == self.document.id:
-            self.view.set_selected(np.flatnonzero(np.isin(self.rows, self.workspace.selection(self.document))))
+            self.feed.select(self.workspace.selection(self.document))
 
     def do_copy_picture(self) -> None:
         """Copy the sphere to the clipboard."""
@@ -173,7 +158,7 @@ class SpherePanel(Panel):
             "flat": self.flat_button.isChecked(),
             "azimuth": p.azimuth,
             "elevation": p.elevation,
-            "colour": self.colour_box.currentText(),
+            "colour": self.colour_box.currentData(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -185,7 +170,7 @@ class SpherePanel(Panel):
         self.view.look_from(
             np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
         )
-        self.colour_box.setCurrentText(str(state.get("colour", PLAIN)))
+        self.colour_box.setCurrentIndex(max(0, self.colour_box.findData(state.get("colour", PLAIN))))
         self._show_directions()
 
 

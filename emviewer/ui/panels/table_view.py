@@ -33,7 +33,7 @@ from emviewer.ui.table_model import IMAGE, TableModel, is_number
 from emviewer.ui.thumbnails import Thumbnails
 
 MIN_PICTURE, MAX_PICTURE = 16, 256
-SAMPLED_ROWS = 60
+SAMPLED_ROWS = 20
 """Rows whose text decides how wide columns are at first."""
 MARGIN = 6
 """Room between the text of a cell and its edges."""
