@@ -18,8 +18,10 @@ from emviewer.ui.facts import summary_line
 from emviewer.ui.workspace import Document
 
 HAND_FILE = "by_hand.json"
-LINES = ("n_classes", "n_classes_left_alone", "n_particles", "n_moved", "mean_displacement_px", "mean_displacement_A",
-         "n_out_of_bounds")  # fmt: skip
+LINES = {
+    "n_classes": "Classes", "n_classes_left_alone": "Left alone", "n_particles": "Particles", "n_moved": "Moved",
+    "mean_displacement_px": "Mean displacement", "n_out_of_bounds": "Out of bounds",
+}  # fmt: skip
 
 
 def is_centering(folder: Path, job: dict[str, Any]) -> bool:
@@ -59,7 +61,9 @@ def read_centering(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> D
     except (EmviewerError, OSError) as err:
         centering.problem = f"{err}. They are shown as the job left them."
     document = Document("result", folder.name, folder, info=info | {KEY: centering})
-    document.info |= dict(summary_line(name, result.summary[name]) for name in LINES if name in result.summary)
+    names = {n: w for n, w in LINES.items() if result.summary.get("n_particles") or n.startswith("n_classes")}
+    said = {words: summary_line(name, result.summary.get(name))[1] for name, words in names.items()}
+    document.info |= {words: value for words, value in said.items() if value != "–"}
     refresh(document)
     return document
 
@@ -93,7 +97,7 @@ def table_of(centering: Centering) -> pd.DataFrame:
         },
         index=pd.RangeIndex(k),
     )
-    if (centering.n_members[:k] >= 0).all() and len(centering.n_members) >= k:
+    if centering.with_members and len(centering.n_members) >= k:
         table["n_members"] = centering.n_members[:k]
     return table
 

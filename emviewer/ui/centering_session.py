@@ -141,6 +141,11 @@ class Centering:
         return None if self.inputs is None else self.inputs.members
 
     @property
+    def with_members(self) -> bool:
+        """Whether the classes came with members."""
+        return bool((self.n_members > 0).any())
+
+    @property
     def folder(self) -> Path | None:
         """Folder of the finished result."""
         return None if self.result is None else self.result.folder

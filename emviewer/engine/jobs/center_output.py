@@ -15,6 +15,7 @@ from emviewer.engine.jobs.center_classes import Classes
 from emviewer.engine.jobs.center_inputs import WRITERS, CenterInputs
 from emviewer.engine.jobs.center_members import Members, Moved
 from emviewer.engine.jobs.center_params import CenterParams
+from emviewer.engine.jobs.center_report import draw_report
 from emviewer.engine.jobs.center_summary import MEANINGFUL_PX, hints, key_figures
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.task import Check
@@ -191,35 +192,15 @@ def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:
 
 def report(result: Result, images: F32, folder: ResultFolder) -> None:
     """Write report.png and report.pdf, as asked."""
-    from emviewer.engine import figure_center  # matplotlib, which a job without a report need not load
     from emviewer.engine.mrc import read_stack
 
-    members, moved, summary = result.members, result.moved, folder.summary
-    busiest = -1
-    if moved is not None and members is not None and members.micrographs and moved.centre_px is not None:
-        busiest = int(np.bincount(members.micrograph[members.micrograph >= 0]).argmax())
-    picked = members.micrograph == busiest if members is not None and busiest >= 0 else None
-    page = figure_center.draw(
-        figure_center.CenterReport(
-            title=f"{result.params.classes.name} centred",
-            subtitle=f"{summary['n_classes']} classes, {summary['n_classes_left_alone']} left alone, "
-            f"{summary['n_particles']} particles, {summary['n_moved']} moved by 1 px or more, mean "
-            f"{summary['mean_displacement_px']:.2f} px, {summary['n_out_of_bounds']} out of bounds",
-            before=images,
-            after=read_stack(folder / "centered_classes.mrcs")[:],
-            numbers=result.classes.numbers,
-            found_px=result.centres.offset_px,
-            confidence=result.centres.confidence,
-            method=result.centres.method,
-            alone=result.alone,
-            pixel_size_A=result.pixel_size_A,
-            moved_px=None if moved is None else moved.moved_px,
-            micrograph="" if members is None or busiest < 0 else members.micrographs[busiest],
-            places_px=None if picked is None or moved is None or moved.centre_px is None else moved.centre_px[picked],
-            arrows_px=None if picked is None or moved is None else moved.moved_px[picked],
-            notes=folder.warnings,
-        )
-    )
+    pictures = images, read_stack(folder / "centered_classes.mrcs")[:]
+    found = result.centres
+    classes = found.offset_px, found.confidence, found.method
+    page = draw_report(
+        result.params.classes.name, result.inputs, pictures, classes, result.alone, result.moved, folder.summary,
+        folder.warnings,
+    )  # fmt: skip
     for kind in ("png", "pdf"):
         if result.params.report in (kind, "both"):
             page.savefig(folder / f"report.{kind}", dpi=200)

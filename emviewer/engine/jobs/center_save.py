@@ -17,6 +17,8 @@ from emviewer.engine.jobs import center_convert, center_cryosparc, center_output
 from emviewer.engine.jobs.center_again import CenterResult, ClassCentres, carry
 from emviewer.engine.jobs.center_inputs import CenterInputs
 from emviewer.engine.jobs.center_members import Members, Moved
+from emviewer.engine.jobs.center_report import draw_report
+from emviewer.engine.jobs.center_summary import hints, key_figures
 from emviewer.engine.jobs.folder import as_output_error
 from emviewer.engine.mrc_write import StackWriter
 from emviewer.engine.task import Check, never
@@ -208,3 +210,34 @@ def member_images(
             placed[flip] = centred(mirrored, np.zeros((len(mirrored), 2)), np.nan_to_num(psi[rows][flip]))
         out.append(placed)
     return out[0], out[1]
+
+
+def save_report(
+    result: CenterResult, inputs: CenterInputs, centres: ClassCentres, out: str | Path, *, check: Check = never
+) -> list[Path]:
+    """Draw the report of the centring as it stands; the suffix (``.pdf``, ``.png``, ``.svg``) says how.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    target = Path(out).expanduser().absolute()
+    stack, members = inputs.classes.stack, inputs.members
+    before = stack[np.arange(stack.n)]
+    check()
+    after = centred_stack(stack, centres)[np.arange(stack.n)]
+    moved = None if members is None else carry(inputs.classes, inputs.pixel_size_A, centres, members)
+    figures = {} if members is None or moved is None else key_figures(members, moved)
+    said = [] if members is None or moved is None else hints(members, moved)
+    check()
+    classes = centres.offset_px, centres.confidence, centres.method
+    name = result.params.classes.name
+    page = draw_report(name, inputs, (before, after), classes, centres.alone, moved, figures, said)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        page.savefig(target, dpi=200)
+    except OSError as err:
+        problem = as_output_error(err, target)
+        raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err
+    return [target]

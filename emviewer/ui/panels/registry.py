@@ -48,12 +48,14 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.scores:ScoresPanel", place="below", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.directions:DirectionsPanel", place="side", for_kinds=("compare",)),
     PanelEntry("emviewer.ui.panels.plot:PlotPanel", place="side below", for_kinds=("compare",)),
+    PanelEntry("emviewer.ui.panels.centering:CenteringPanel", for_kinds=("center",)),
     PanelEntry("emviewer.ui.panels.align:AlignPanel", for_kinds=("align",)),
     PanelEntry("emviewer.ui.panels.difference:DifferencePanel", for_kinds=("align", "difference")),
     PanelEntry("emviewer.ui.panels.fsc:FscPanel", for_kinds=("align", "fsc")),
     PanelEntry(
         "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
     ),
+    PanelEntry("emviewer.ui.panels.micrograph:MicrographPanel"),
     PanelEntry("emviewer.ui.panels.surface:SurfacePanel", needs="OpenGL"),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
