@@ -31,17 +31,21 @@ BEST = ("fsc_corrected", "fsc_after", "fsc")
 BETWEEN = "Between maps, not gold standard"
 
 
-def read_curves(path: Path) -> pd.DataFrame:
-    """Return a table of curves.
+def read_curves(spec: CurvesSpec) -> pd.DataFrame:
+    """Return the table of the curves of a spec.
 
     Raises
     ------
     EmviewerError
         It cannot be read or holds no curves.
     """
-    table = read_table(path)
+    try:
+        table = read_table(spec.curves) if spec.curves is not None else pd.DataFrame(spec.values or {}, dtype=float)
+    except ValueError:
+        raise DataError("the columns of values differ in length", "values", "mend the spec") from None
     if "frequency_inv_A" not in table or not any(name in table for name in STYLES):
-        raise DataError("the table holds no shell correlation", path, "give fsc.csv of a result")
+        where = spec.curves or "values"
+        raise DataError("the table holds no shell correlation", where, "give fsc.csv of a result")
     return table
 
 
@@ -76,7 +80,7 @@ def draw(spec: CurvesSpec | SearchSpec) -> Sheets:
 
 def draw_curves(spec: CurvesSpec) -> Sheets:
     """Return the figure of shell correlations."""
-    table = read_curves(spec.curves)
+    table = read_curves(spec)
     figure, axes = _axes(spec, 0.62)
     plot_curves(axes, table, spec.thresholds)
     for level, found in best_crossings(table, spec.thresholds).items():

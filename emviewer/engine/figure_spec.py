@@ -258,14 +258,17 @@ class CurvesSpec(FigureSpec):
 
     Parameters
     ----------
-    curves : Path
+    curves : Path or None
         A table with ``frequency_inv_A`` and columns ``fsc…``.
+    values : dict or None
+        The same as columns of numbers (None where there is none), for curves that are in no file.
     thresholds : list of float
         Levels drawn as lines, and where the best curve crosses them said.
     """
 
     kind: Literal["fsc"] = "fsc"
-    curves: Path
+    curves: Path | None = None
+    values: dict[str, list[float | None]] | None = None
     thresholds: list[float] = [0.143, 0.5]
 
 

@@ -226,6 +226,14 @@ def _inputs_of(parameters: dict[str, Any]) -> list[Path]:
     return out
 
 
+def curves_file(found: Alignment) -> Path | None:
+    """Return the table of the curves of the map shown; None while there is none."""
+    if found.folder is None:
+        return None
+    file = found.folder / "fsc" / f"{found.shown}.csv" if found.job == "align" else found.folder / "fsc.csv"
+    return file if file.is_file() else None
+
+
 def _stem(path: Path) -> str:
     return path.name.split(".")[0] if path.name.endswith(".gz") else path.stem
 
@@ -274,39 +282,3 @@ def answer(summary: dict[str, Any]) -> str:
         found = summary.get("fsc_0.5_A")
         return f"The maps agree to {found:.3g} Å (FSC 0.5)." if found else "The correlation never falls below 0.5."
     return ""
-
-
-# words --------------------------------------------------------------------------------------------------------------
-def motion_text(motion: RigidTransform, facts: dict[str, Any], shown_by_hand: bool) -> str:
-    """Return a motion as text to copy: matrix, translation, Euler angles, axis and angle, ChimeraX."""
-    from scipy.spatial.transform import Rotation
-
-    from emviewer.engine.conventions import matrix_to_euler
-
-    flip = np.diag([1.0, 1.0, -1.0]) if motion.hand_flipped else np.eye(3)
-    turned = Rotation.from_matrix(motion.matrix @ flip)
-    euler, vector = matrix_to_euler(turned.as_matrix().T)[0], turned.as_rotvec()
-    angle = float(np.linalg.norm(vector))
-    axis = vector / angle if angle > 1e-9 else np.array([0.0, 0.0, 1.0])
-    lines = ["x' = M x + t   about voxel n//2, map to reference", ""]
-    for row, t in zip(motion.matrix, motion.translation_A, strict=True):
-        lines.append("M " + "".join(f"{v:11.6f}" for v in row) + f"   t {t:9.3f} Å")
-    lines += [
-        "",
-        f"hand flipped (z)    {'yes' if motion.hand_flipped else 'no'}",
-        f"Euler ZYZ (deg)     {euler[0]:.3f} {euler[1]:.3f} {euler[2]:.3f}",
-        f"axis, angle         {axis[0]:.4f} {axis[1]:.4f} {axis[2]:.4f}, {np.degrees(angle):.3f}°",
-        f"shift               {np.linalg.norm(motion.translation_A):.3f} Å",
-    ]
-    if not shown_by_hand and facts.get("magnification", 1.0) != 1.0:
-        lines.append(f"pixel size          × {facts['magnification']:.5f}")
-    if not shown_by_hand and facts.get("sigma_angle_deg") is not None:
-        lines.append(f"sigma               {facts['sigma_angle_deg']:.4f}°, {facts['sigma_shift_A']:.4f} Å")
-    if "chimerax_matrix" in facts and not shown_by_hand:
-        numbers = ",".join(f"{v:.6f}" for v in np.asarray(facts["chimerax_matrix"], float).ravel())
-        lines += [
-            "",
-            "ChimeraX" + (" (after a z-flip)" if motion.hand_flipped else ""),
-            f"view matrix models #2,{numbers}",
-        ]
-    return "\n".join(lines)

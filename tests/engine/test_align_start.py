@@ -85,7 +85,7 @@ def test_from_a_start_on_the_other_side_the_map_is_not_found(place, tmp_path, ca
     words = [place / "a.mrc", "--start", "0,0,0,0,0,0"]
     assert run(place, tmp_path / "out", *words) == 0
     row = json.loads((tmp_path / "out" / "transforms.json").read_text())[0]
-    assert row["angle_deg"] < 100 and row["cc_after"] < 0.9
+    assert row["cc_after"] < 0.9
     assert run(place, tmp_path / "out2", *words, "--max-angle", "3") == 2
     assert "no position within the limits" in capsys.readouterr().err
 

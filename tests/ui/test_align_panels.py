@@ -10,17 +10,21 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
-from emviewer.engine import mrc
+from emviewer.engine import figure, mrc
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.align3d_move import Grid3D, move_map
+from emviewer.engine.jobs.align import start_of
+from emviewer.engine.jobs.align_params import AlignParams
+from emviewer.engine.params import validated
 from emviewer.engine.types import RigidTransform
-from emviewer.ui import colormaps, results_align
+from emviewer.ui import colormaps, motion_text, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.align_pair import shifted, turned
 from emviewer.ui.panels.difference import significant
 from emviewer.ui.panels.fsc import crossings
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
+from emviewer.ui.panels.shell import write_report
 from emviewer.ui.panels.slices_state import PLANES
 
 N, PIXEL = 24, 2.0
@@ -56,13 +60,14 @@ def folder(tmp_path):
     pd.DataFrame(blobs | {"mass_fraction": 0.01}).to_csv(out / "difference" / "moving_blobs.csv", index=False)
     frequency = np.arange(1, 13) / (N * PIXEL)
     curve = pd.DataFrame({"frequency_inv_A": frequency, "fsc_before": 0.1, "fsc_after": np.linspace(1, 0, 12)})
-    curve.assign(fsc_masked=np.nan, fsc_corrected=np.nan).to_csv(out / "fsc" / "moving.csv", index=False)
+    curve.assign(fsc_masked=np.nan, fsc_corrected=np.nan, half_bit=0.3).to_csv(out / "fsc" / "moving.csv", index=False)
     scores = {"angle_deg": [0.0, 90.0, 10.0], "score": [0.9, 0.2, 0.4], "flipped": [0, 0, 1]}
     pd.DataFrame(scores).to_csv(out / "search" / "moving.csv", index=False)
     facts = {
         "name": "moving", "path": str(tmp_path / "moving.mrc"), "rotation": MOTION.matrix.tolist(),
         "translation_A": MOTION.translation_A.tolist(), "hand_flipped": False, "hand": "same", "cc_before": 0.2,
         "cc_after": 0.99, "cc_other_hand": 0.5, "chimerax_matrix": np.eye(3, 4).tolist(),
+        "axis_angle": [0, 0, 1, 90.0], "euler_zyz_deg": [0, 0, 90.0], "sigma_angle_deg": 0.01, "sigma_shift_A": 0.02,
     }  # fmt: skip
     (out / "transforms.json").write_text(json.dumps([facts]))
     parameters = {"reference": str(out / "reference.mrc"), "maps": [facts["path"]]}
@@ -98,7 +103,7 @@ def test_a_flipped_hand_is_in_the_motion():
     found = results_align.motion_of(facts)
     np.testing.assert_allclose(found.matrix, np.diag([1, 1, -1]))
     assert results_align.motion_of({"name": "x"}) is None
-    text = results_align.motion_text(found, facts, shown_by_hand=False)
+    text = motion_text.motion_text(found, facts)
     assert "hand flipped (z)    yes" in text and "0.000°" in text
 
 
@@ -138,7 +143,7 @@ def test_before_shows_the_map_as_it_came_and_after_where_it_lies(qtbot, opened):
     qtbot.waitUntil(lambda: likeness() > 0.98)
     panel.before.setChecked(True)
     qtbot.waitUntil(lambda: likeness() < 0.9)
-    assert "0.000 Å" in panel.text.toPlainText()
+    assert "0.000 Å" in panel.text.text.toPlainText()
 
 
 def test_a_map_moved_by_hand_is_undone_and_redone(qtbot, opened):
@@ -183,7 +188,82 @@ def test_hand_and_its_scores_are_said_and_the_motion_can_be_copied(opened):
     panel.do_copy()
     text = QGuiApplication.clipboard().text()
     assert "view matrix models #2," in text and "Euler ZYZ" in text
-    assert [name for name, *_ in panel.scatter.hands] == ["own hand", "other hand"]
+    assert [name for name, *_ in panel.scatter.hands] == ["same hand", "flipped"]
+
+
+def test_each_way_of_writing_the_motion_can_be_copied_alone(opened):
+    window, _, make = opened
+    panel = make("align")
+    said = {}
+    for action in panel.text.menu.actions():
+        action.trigger()
+        said[action.text()] = QGuiApplication.clipboard().text()
+    rows = np.array([line.split() for line in said["Matrix and translation"].splitlines()], float)
+    np.testing.assert_allclose(rows, np.column_stack([MOTION.matrix, MOTION.translation_A]), atol=1e-6)
+    assert said["Euler angles and shift"].startswith("rot ")
+    numbers = np.array(said["ChimeraX command"].removeprefix("view matrix models #2,").split(","), float).reshape(3, 4)
+    corner = -N // 2 * PIXEL  # both origins are at the corner: voxel 0 goes where the motion about the centre puts it
+    np.testing.assert_allclose(
+        numbers @ [0, 0, 0, 1], MOTION.matrix @ np.full(3, corner) + MOTION.translation_A - corner, atol=1e-5
+    )
+    assert said["Start for emviewer align"].startswith("--start=")
+    panel._edit("move by hand", shifted(MOTION, PLANES[0], 3.0, 0.0))
+    assert "view matrix models #2" in panel.text.text.toPlainText(), "a motion by hand has its command too"
+    assert "sigma" not in panel.text.text.toPlainText()
+    window.history.undo()
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_a_start_means_to_the_job_what_the_panel_shows(flipped):
+    turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+    motion = RigidTransform(turn @ np.diag([1, 1, -1]) if flipped else turn, np.array([1.5, -20.25, 0.0]))
+    given = validated(AlignParams, {"reference": "r", "maps": ["m"], "start": [motion_text.start_text(motion)]})
+    back = start_of(given, 0)
+    np.testing.assert_allclose(back.matrix, motion.matrix, atol=1e-5)
+    np.testing.assert_allclose(back.translation_A, motion.translation_A, atol=1e-4)
+
+
+def test_the_job_can_be_run_again_from_where_a_hand_put_the_map(opened, folder):
+    window, _, make = opened
+    panel = make("align")
+    moved = turned(MOTION, PLANES[0], 8.0, np.zeros(3))
+    panel._edit("move by hand", moved)
+    panel.run_from_here()
+    form = window.inspector.task()
+    values = form.form.values()
+    assert form.job == "align" and values["maps"] == [str(folder.parent / "moving.mrc")]
+    np.testing.assert_allclose(start_of(form.params(), 0).matrix, moved.matrix, atol=1e-5)
+
+
+def test_blinking_goes_on_only_while_it_is_seen(qtbot, opened):
+    window, document, make = opened
+    panel = make("align")
+    panel.set_mode("blink")
+    assert panel.blinker.isActive()
+    panel.blinker.setInterval(20)
+    qtbot.waitUntil(lambda: panel.blinking)
+    assert panel.label(0).startswith("Moving map")
+    window.area.open_panel("fsc", document)
+    qtbot.waitUntil(lambda: panel.visibleRegion().isEmpty())
+    now = panel.blinking
+    panel.blink_once()
+    assert panel.blinking == now
+    panel.set_mode("overlay")
+    assert not panel.blinking and not panel.blinker.isActive()
+
+
+def test_what_is_seen_can_be_drawn_again_as_a_figure_and_as_a_report(qtbot, opened, tmp_path):
+    window, document, make = opened
+    for kind in ("align", "difference"):
+        spec = make(kind).figure_spec()
+        figure.render(json.loads(json.dumps(spec)) | {"width_mm": 85.0, "dpi": 60}, tmp_path / f"{kind}.svg")
+        assert "<svg" in (tmp_path / f"{kind}.svg").read_text()
+    curves = window.area.open_panel("fsc", document).figure_spec()
+    figure.render(curves, tmp_path / "fsc.svg")
+    assert "after, unmasked" in (tmp_path / "fsc.svg").read_text()
+    write_report(make("align"), make("align").report_spec() | {"dpi": 60}, tmp_path / "report")
+    qtbot.waitUntil(lambda: (tmp_path / "report.json").exists(), timeout=30000)
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_turn_keeps_the_point_it_is_about():
@@ -247,12 +327,43 @@ def test_fsc_says_its_crossings_and_reads_out_under_the_cursor(qtbot, opened):
     found = crossings(panel.curves)
     frequency = np.arange(1, 13) / (N * PIXEL)
     assert found["0.5"] == pytest.approx(1 / np.interp(0.5, np.linspace(0, 1, 12), frequency[::-1]))
-    assert [line.name for line in panel.plot.lines] == ["before", "after, unmasked"]
+    assert [line.name for line in panel.plot.lines] == ["before", "after, unmasked", "half-bit"]
     assert "not gold standard" in panel.plot.title
     said = []
     panel.status.connect(said.append)
     panel.plot.set_cursor(float(frequency[5]))
     assert f"{1 / frequency[5]:.2f} Å" in said[-1] and "before 0.100" in said[-1]
+
+
+def test_curves_within_another_mask_and_a_threshold_of_ones_own(qtbot, opened, tmp_path):
+    window, document, _ = opened
+    panel = window.area.open_panel("fsc", document)
+    assert "masked" not in [line.name for line in panel.plot.lines]
+    ball = np.zeros((N, N, N), np.float32)
+    ball[4:20, 4:20, 4:20] = 1
+    mrc.write_map(tmp_path / "ball.mrc", ball, PIXEL)
+    panel.set_mask(str(tmp_path / "ball.mrc"))
+    qtbot.waitUntil(lambda: "masked" in [line.name for line in panel.plot.lines], timeout=20000)
+    # the aligned map of this result is the reference itself
+    assert np.allclose(panel.curves["fsc_masked"], 1.0, atol=1e-3) and panel.mask_button.text() == "Mask: ball.mrc"
+    spec = panel.figure_spec()
+    assert "values" in spec
+    figure.render(json.loads(json.dumps(spec)), tmp_path / "masked.svg")
+    assert "corrected for the mask" in (tmp_path / "masked.svg").read_text()
+    panel.set_mask("")
+    panel.level.setValue(0.8)
+    frequency = np.arange(1, 13) / (N * PIXEL)
+    crossed = 1 / np.interp(0.8, np.linspace(0, 1, 12), frequency[::-1])
+    assert f"0.8  {crossed:.2f} Å" in [b.text() for b in panel.badges] and 0.8 in panel.plot.levels
+
+
+def test_a_mask_that_does_not_fit_is_said_and_nothing_changes(qtbot, opened, tmp_path):
+    window, document, _ = opened
+    panel = window.area.open_panel("fsc", document)
+    mrc.write_map(tmp_path / "small.mrc", np.ones((8, 8, 8), np.float32), PIXEL)
+    panel.set_mask(str(tmp_path / "small.mrc"))
+    qtbot.waitUntil(lambda: "8 × 8 × 8" in panel.said.text(), timeout=20000)
+    assert panel.mask == "" and panel.mask_button.text() == "Mask: as the job"
 
 
 def test_a_curve_that_never_crosses_has_no_resolution():

@@ -42,7 +42,7 @@ def test_the_pose_is_shown_while_the_job_refines(window, qtbot, running):
     assert panel.kind == "align" and document.id in window.workspace.documents
     qtbot.waitUntil(lambda: bool(panel.pairs), timeout=20000)
     stream.batches([pose(0, 20.0), pose(0, 30.0)])
-    qtbot.waitUntil(lambda: "30.000°" in panel.text.toPlainText())
+    qtbot.waitUntil(lambda: "30.000°" in panel.text.text.toPlainText())
     assert results_align.angle_deg(panel.motion().matrix) == pytest.approx(30.0)
     assert panel.badge.text() == "refining m"
     stream.batches([pose(1, 50.0)])

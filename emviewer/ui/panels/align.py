@@ -7,47 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QFontDatabase, QGuiApplication, QImage, QKeyEvent, QPainter
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QLabel,
-    QPlainTextEdit,
-    QSplitter,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QButtonGroup, QLabel, QSplitter, QToolButton
 
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.task import Check
-from emviewer.engine.types import Contrast, RigidTransform
+from emviewer.engine.types import RigidTransform
 from emviewer.ui import results_align
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.panels.align_base import AlignCutsPanel
 from emviewer.ui.panels.align_hand import AlignHand
-from emviewer.ui.panels.align_pair import (
-    CYAN,
-    MODES,
-    RED,
-    Pair,
-    PairCanvas,
-    paint_wipe,
-    picture,
-    two_colours,
-)
+from emviewer.ui.panels.align_pair import MODES, Pair, PairCanvas
+from emviewer.ui.panels.align_pictures import BLINK_MS, AlignPictures
 from emviewer.ui.panels.align_scatter import ScoreScatter
+from emviewer.ui.panels.align_text import MotionText
 from emviewer.ui.panels.align_volumes import Volume, read_volume
+from emviewer.ui.panels.shell import ask_and_write_report
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.results_align import AlignedMap
-from emviewer.ui.scale_bar import outlined_text
 from emviewer.ui.workspace import Document
 
 STILL = RigidTransform(np.eye(3), np.zeros(3))
 
 
-class AlignPanel(AlignHand, AlignCutsPanel):
+class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
     """The moving map is cut where its motion puts it, so that before, after and every pose between cost the same."""
 
     kind = "align"
@@ -62,10 +47,13 @@ class AlignPanel(AlignHand, AlignCutsPanel):
         self.cutter: MovedCuts | None = None
         self.reader: CutReader | None = None
         self.pairs: dict[str, Pair] = {}
-        self._pictures: dict[str, tuple[object, QImage]] = {}
+        self._pictures: dict[str, QImage] = {}
+        self._motion_key: object = None
         self._dragging: RigidTransform | None = None
         self._said = ""
-        self._version = 0
+        self.blinker = QTimer(self)
+        self.blinker.setInterval(BLINK_MS)
+        self.blinker.timeout.connect(self.blink_once)
         super()._build()
         self._build_bar()
         self._build_below()
@@ -99,7 +87,14 @@ class AlignPanel(AlignHand, AlignCutsPanel):
         self.back.clicked.connect(lambda: self._edit("return to the position found", None))
         self.apply = _tool("Apply…", "Write the map moved to this position, on the reference's grid, and open it")
         self.apply.clicked.connect(lambda: self.apply_to(self._ask_file()))
-        for button in (self.hand, self.refine, self.back, self.apply):
+        self.again = _tool(
+            "Run from here…", "Fill in the form of the job with this position as its start, so that masks, half maps "
+            "and particles move too",
+        )  # fmt: skip
+        self.again.clicked.connect(self.run_from_here)
+        self.report = _tool("Report…", "Write the report: slices, overlay, difference, FSC, search and numbers")
+        self.report.clicked.connect(self._ask_report)
+        for button in (self.hand, self.refine, self.back, self.again, self.apply, self.report):
             self.bar.addWidget(button)
         self.badge, self.quality = QLabel(), QLabel()
         for label in (self.badge, self.quality):
@@ -107,24 +102,10 @@ class AlignPanel(AlignHand, AlignCutsPanel):
             self.bar.addWidget(label)
 
     def _build_below(self) -> None:
-        self.text = QPlainTextEdit()
-        self.text.setReadOnly(True)
-        fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        fixed.setPointSizeF(max(7.0, 0.92 * self.font().pointSizeF()))
-        self.text.setFont(fixed)
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.text.setAccessibleName("The motion as text")
-        self.copy = _tool("Copy", "Copy matrix, Euler angles and ChimeraX command")
-        self.copy.clicked.connect(self.do_copy)
-        left = QWidget()
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(self.text, 1)
-        column.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignRight)
+        self.text = MotionText()
         self.scatter = ScoreScatter()
         below = QSplitter(Qt.Orientation.Horizontal)
-        below.addWidget(left)
+        below.addWidget(self.text)
         below.addWidget(self.scatter)
         self.split = QSplitter(Qt.Orientation.Vertical)
         outer = self.content.layout()
@@ -155,18 +136,22 @@ class AlignPanel(AlignHand, AlignCutsPanel):
         # the copy of the reference in the result is the same map: reading it anew would only make the picture blink
         given = found.parameters.get("reference", str(found.reference))
         known = Path(given) if Path(given).exists() or str(given).startswith("phantom:") else found.reference
-        return (str(known), str(moving), each.size, found.parameters.get("pixel_size"), each.name)
+        told = (found.parameters.get("pixel_size"), found.parameters.get("resolution"))
+        return (str(known), str(moving), each.size, told, each.name)
 
     def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
-        given, moved, size, pixel, _ = wanted
+        given, moved, size, (pixel, resolution), _ = wanted
 
         def read(check: Check) -> tuple[Volume, Volume, MovedCuts]:
-            reference = read_volume(Path(given), check, pixel)
-            moving = read_volume(Path(moved), check, pixel)
+            reference = read_volume(Path(given), check, pixel, resolution)
+            moving = read_volume(Path(moved), check, pixel, resolution)
             if size != 1.0:
                 scaled = moving.map.with_pixel_size(moving.map.pixel_size_A * size)
                 moving = Volume(scaled, moving.distribution, moving.levels, moving.sigma)
-            return reference, moving, MovedCuts(moving.map, reference.map)
+            cutter = MovedCuts(moving.map, reference.map)
+            check()
+            cutter.small  # noqa: B018 - made here, in the slow lane, before a hand wants it
+            return reference, moving, cutter
 
         return read
 
@@ -178,6 +163,10 @@ class AlignPanel(AlignHand, AlignCutsPanel):
         self.levels.set_contrast(reference.contrast())
         self.recolour()
         return reference
+
+    def _got(self, read: Any) -> None:
+        super()._got(read)
+        self.show_facts()
 
     def motion(self) -> RigidTransform:
         """Return the motion that the moving map is shown with."""
@@ -215,117 +204,23 @@ class AlignPanel(AlignHand, AlignCutsPanel):
         self.show_facts()
         self.ask()
 
-    # pictures -------------------------------------------------------------------------------------------------------
-    def contrasts(self) -> tuple[Contrast, Contrast]:
-        """Return the ranges of both maps; the moving map's stands to it as the reference's to the reference."""
-        first = self.levels.contrast
-        assert self.moving is not None
-        return first, self.moving.contrast(self.reference or self.moving, first)
-
-    def recolour(self) -> None:
-        if self.moving is None:
-            return
-        self._version += 1
-        for plane in PLANES:
-            self._paint_plane(plane)
-
-    def set_mode(self, mode: str) -> None:
-        """Show the maps in one of :data:`MODES`."""
-        self.mode = mode
-        self.modes[mode].setChecked(True)
-        self.area.set_hidden(set() if mode == "side" else {1})
-        self.recolour()
-        self._show_labels()
-
-    def set_blinking(self, blinking: bool) -> None:
-        """Show the moving map in place of the reference while true."""
-        if blinking != self.blinking:
-            self.blinking = blinking
-            self.recolour()
-            self._show_labels()
-
-    def _paint_plane(self, plane: Plane) -> None:
-        pair = self.pairs.get(plane.name)
-        if pair is None or self.moving is None:
-            return
-        first, second = self.contrasts()
-        self._pictures.pop(plane.name, None)
-        size = self.current.size
-        world = (float(size[plane.across]), float(size[plane.down]))
-        unit = pair.first.shape[1] / pair.second.shape[1]
-        unit = max(1.0, float(round(unit)))
-        top, below = self.area.canvases(plane)
-        top.set_contrast(second if self.blinking else first)
-        if self.blinking:
-            top.set_image(pair.second, world, unit)
-        else:
-            top.set_image(pair.first)
-        below.set_contrast(second)
-        below.set_image(pair.second, world, unit)
-
-    def label(self, row: int) -> str:
-        if row == 1 or self.blinking:
-            return self._moving_name()
-        if self.mode == "overlay":
-            return ""
-        return "Reference"
-
-    def _moving_name(self) -> str:
-        each = self.shown
-        where = "before" if self.before.isChecked() else "by hand" if each and each.by_hand else "aligned"
-        if where == "aligned" and each is not None and not each.facts.get("hand"):
-            where = "so far"
-        return f"Moving map, {where}"
-
-    def _paint_over(self, painter: QPainter, canvas: ImageCanvas, plane: Plane) -> None:
-        pair = self.pairs.get(plane.name)
-        if pair is None or self.blinking or self.moving is None or self.mode not in ("overlay", "wipe"):
-            return
-        first, second = self.contrasts()
-        if plane.name not in self._pictures:
-            made = two_colours(pair, *self._dark(first, second)) if self.mode == "overlay" else picture(
-                pair.second, second
-            )  # fmt: skip
-            self._pictures[plane.name] = (self._version, made)
-        made = self._pictures[plane.name][1]
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, canvas.scale < 1)
-        if self.mode == "overlay":
-            painter.drawImage(canvas.image_rect(), made)
-            if plane is self.area.shown()[0]:
-                metrics = painter.fontMetrics()
-                y = metrics.ascent() + 6.0 + metrics.height()
-                outlined_text(painter, QPointF(8, y), "Reference", CYAN)
-                outlined_text(painter, QPointF(8, y + metrics.height()), self._moving_name(), RED)
-            return
-        x = canvas.to_widget(self.current.voxel[plane.across] + 0.5, 0).x()
-        paint_wipe(painter, canvas, made, x, ("Reference", "Moving map"))
-
-    def _dark(self, first: Contrast, second: Contrast) -> tuple[Contrast, Contrast]:
-        """Return the ranges for two colours: what is no density is black, else the solvent would be a grey veil."""
-        assert self.reference is not None or self.moving is not None
-        out = []
-        for volume, c in ((self.reference, first), (self.moving, second)):
-            floor = c.low if volume is None else max(c.low, volume.level(0.5))
-            out.append(Contrast(min(floor, c.high), c.high))
-        return out[0], out[1]
-
     # facts ----------------------------------------------------------------------------------------------------------
     def show_facts(self) -> None:
         each = self.shown
         if each is None:
             return
         motion = STILL if self.before.isChecked() else each.motion
-        by_hand = each.by_hand is not None and not self.before.isChecked()
-        self.text.setPlainText(
-            "" if motion is None else results_align.motion_text(motion, {} if self.before.isChecked() else each.facts,
-                                                                by_hand or self.before.isChecked())
-        )  # fmt: skip
+        maps = None if self.moving is None or self.reference is None else (self.moving.map, self.reference.map)
+        plain = self.before.isChecked() or each.by_hand is not None
+        self.text.show_motion(motion, {} if plain else each.facts, maps)
         self._show_badges(each)
         self.scatter.setVisible(each.search is not None)
         self.scatter.show_search(each.search)
         self.back.setEnabled(each.by_hand is not None)
         key = (id(each), repr(each.facts.get("matrix")), repr(each.facts.get("translation_A")), id(each.by_hand))
-        if key != getattr(self, "_motion_key", None):
+        self.report.setEnabled(self.alignment is not None and self.alignment.folder is not None)
+        self.again.setEnabled(each.motion is not None)
+        if key != self._motion_key:
             self._motion_key = key
             if self.reference is not None:
                 self.ask()
@@ -360,7 +255,25 @@ class AlignPanel(AlignHand, AlignCutsPanel):
 
     def do_copy(self) -> None:
         """Copy the motion as text."""
-        QGuiApplication.clipboard().setText(self.text.toPlainText())
+        self.text.button.click()
+
+    def _ask_report(self) -> None:
+        if (spec := self.report_spec()) is not None:
+            folder = Path(spec["result"])
+            ask_and_write_report(self, spec, folder.parent / f"{folder.name}_report.pdf")
+
+    def report_spec(self) -> dict[str, Any] | None:
+        """Return the spec of the report of the alignment; None while there is no result."""
+        found = self.alignment
+        return None if found is None or found.folder is None else {"kind": "align_report", "result": str(found.folder)}
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.blink()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.blink()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_B and not event.modifiers():
@@ -377,17 +290,10 @@ class AlignPanel(AlignHand, AlignCutsPanel):
             super().keyReleaseEvent(event)
 
     def figure_spec(self) -> dict[str, Any] | None:
-        each, c = self.shown, self.levels.contrast
-        if each is None or each.aligned is None or self.moving is None or self.reference is None:
+        if self.moving is None or self.reference is None or not self._loaded:
             return None
-        c = self.moving.contrast(self.reference, c)
-        return {
-            "kind": "slices",
-            "map": str(each.aligned),
-            "cuts": [plane.name for plane in self.area.shown()],
-            "title": f"{each.name}, aligned",
-            "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},
-        }
+        reference, moving, _, (pixel, _), _ = self._loaded
+        return self.pictures_spec(reference, moving, pixel)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"mode": self.mode}

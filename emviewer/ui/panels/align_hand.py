@@ -12,12 +12,15 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QToolButton
 from emviewer.engine.task import Check
 from emviewer.engine.types import F64, RigidTransform
 from emviewer.ui.canvas import ImageCanvas
+from emviewer.ui.motion_text import start_text
 from emviewer.ui.panels.align_grid import CutsGrid
 from emviewer.ui.panels.align_pair import DEGREES_A_PIXEL, shifted, turned
 from emviewer.ui.panels.align_refine import refine_from, write_moved
 from emviewer.ui.panels.align_volumes import Volume
+from emviewer.ui.panels.pairing_rows import NOWHERE
+from emviewer.ui.panels.shell import fill_form
 from emviewer.ui.panels.slices_state import Plane, SliceState
-from emviewer.ui.results_align import AlignedMap
+from emviewer.ui.results_align import AlignedMap, Alignment
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
@@ -30,6 +33,7 @@ class AlignHand:
     reference: Volume | None
     moving: Volume | None
     shown: AlignedMap | None
+    alignment: Alignment | None
     document: Document | None
     workspace: Workspace
     runner: Runner
@@ -111,6 +115,18 @@ class AlignHand:
             fail=failed,
             slow=True,
         )
+
+    def run_from_here(self) -> None:
+        """Fill in the form of the job: all as it was, and the maps moved by hand begin where they are."""
+        found = self.alignment
+        if found is None:
+            return
+        here = {name: each.by_hand or (self.motion() if each is self.shown else None)
+                for name, each in found.maps.items()}  # fmt: skip
+        known = {name: value for name, value in found.parameters.items() if name not in ("start", "also")}
+        also = [f"{k}:{file}" for k, file in found.parameters.get("also") or []]
+        starts = [NOWHERE if m is None else start_text(m) for m in here.values()]
+        fill_form(self, "align", known | {"also": also, "start": starts})
 
     def _ask_file(self) -> Path | None:
         each, document = self.shown, self.document

@@ -15,7 +15,7 @@ MOST = 3000
 
 
 class ScoreScatter(QWidget):
-    """Scores over angle; the map's own hand as discs, the other hand as rings."""
+    """Scores over angle; the map's own hand as discs, its mirror image as rings."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,7 +35,7 @@ class ScoreScatter(QWidget):
         self.message = "" if search is not None else "The scores of the search were not kept."
         if search is not None:
             flipped = search["flipped"].to_numpy(bool)
-            for name, which in (("own hand", ~flipped), ("other hand", flipped)):
+            for name, which in (("same hand", ~flipped), ("flipped", flipped)):
                 if which.any():
                     part = search[which].sort_values("score", ascending=False, kind="stable")
                     part = pd.concat([part[: MOST // 2], part[MOST // 2 :: max(1, 2 * len(part) // MOST)]])
@@ -55,7 +55,8 @@ class ScoreScatter(QWidget):
             painter.drawText(self.rect().adjusted(12, 8, -12, -8), flags, self.message)
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(self.rect()).adjusted(m.horizontalAdvance("-0.00") + 12, m.height() + 8, -14, -m.height() - 10)
+        area = QRectF(self.rect())
+        area.adjust(m.horizontalAdvance("-0.00") + 12, m.height() + 8, -20, -2 * m.height() - 12)
         values = np.concatenate([score for _, _, score in self.hands])
         low = float(values.min())
         high = low + max(float(values.max()) - low, 1e-6) * 1.06
@@ -67,13 +68,16 @@ class ScoreScatter(QWidget):
             x = area.left() + area.width() * angle / 180
             at = QRectF(x - 24, area.bottom() + 3, 48, m.height())
             painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"{angle}°")
+        title = QRectF(area.left(), area.bottom() + 5 + m.height(), area.width(), m.height())
+        text = m.elidedText("score over angle from the rotation found", Qt.TextElideMode.ElideRight, int(area.width()))
+        painter.drawText(title, Qt.AlignmentFlag.AlignCenter, text)
         for value in (low, float(values.max())):
             y = area.bottom() - area.height() * (value - low) / (high - low)
             at = QRectF(0, y - m.height() / 2, area.left() - 5, m.height())
             painter.drawText(at, Qt.AlignmentFlag.AlignRight, f"{value:.2f}")
         x = area.left()
         for name, angle, score in reversed(self.hands):
-            own = name.startswith("own")
+            own = name == "same hand"
             colour = QColor(c.accent if own else "#ff9d4d" if theme.is_dark() else "#c05a00")
             faint = QColor(colour)
             faint.setAlpha(255 if own else 130)

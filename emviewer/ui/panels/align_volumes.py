@@ -56,8 +56,10 @@ class Volume:
         return Contrast(low, high, of_other.colormap, of_other.inverted)
 
 
-def read_volume(path: Path, check: Check = never, pixel_size_A: float | None = None) -> Volume:
-    """Open a map and look at its values; the voxels stay on disk where they can.
+def read_volume(
+    path: Path, check: Check = never, pixel_size_A: float | None = None, resolution_A: float | None = None
+) -> Volume:
+    """Open a map, or a model at a resolution, and look at its values; the voxels stay on disk where they can.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def read_volume(path: Path, check: Check = never, pixel_size_A: float | None = N
     """
     from emviewer.engine import sources
 
-    volume = sources.open_map(path, pixel_size_A=pixel_size_A)
+    volume = sources.open_map(str(path), pixel_size_A=pixel_size_A, resolution_A=resolution_A)
     check()
     step = max(1, round((volume.data.size / 200_000) ** (1 / 3)))
     sample = np.sort(volume.data[::step, ::step, ::step].ravel().astype(np.float32))

@@ -13,36 +13,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from emviewer.ui import theme
 
 LOWEST = -0.12
-LEVELS = (0.0, 0.143, 0.5, 1.0)
-ROUND_A = (
-    100,
-    50,
-    40,
-    30,
-    25,
-    20,
-    15,
-    12,
-    10,
-    8,
-    7,
-    6,
-    5,
-    4.5,
-    4,
-    3.5,
-    3,
-    2.7,
-    2.5,
-    2.2,
-    2,
-    1.8,
-    1.6,
-    1.5,
-    1.3,
-    1.2,
-    1,
-)
+"""The axis begins here, or lower if a curve does."""
+LEVELS = (0.0, 1.0)
+ROUND_A = (100, 50, 40, 30, 25, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.7, 2.5, 2.2, 2, 1.8, 1.6, 1.5, 1.3, 1.2,
+           1)  # fmt: skip
 """Resolutions that may stand on the axis."""
 
 
@@ -79,6 +53,7 @@ class FscPlot(QWidget):
         self.lines: list[Line] = []
         self.levels: tuple[float, ...] = (0.143, 0.5)
         self.marks: list[tuple[float, str]] = []
+        self.lowest = LOWEST
         self.title = ""
         self.message = ""
         self.cursor: float | None = None
@@ -93,6 +68,8 @@ class FscPlot(QWidget):
     def show_lines(self, frequency: np.ndarray, lines: list[Line]) -> None:
         """Show curves over shells of these frequencies in 1/Å."""
         self.frequency, self.lines = frequency, lines
+        least = [float(np.nanmin(line.values)) for line in lines if np.isfinite(line.values).any()]
+        self.lowest = max(-1.0, min([LOWEST, *(v - 0.03 for v in least)]))
         self.update()
 
     # geometry -------------------------------------------------------------------------------------------------------
@@ -117,7 +94,7 @@ class FscPlot(QWidget):
     def to_y(self, value: float) -> float:
         """Return the place of a correlation."""
         area = self.plot_area()
-        return area.bottom() - area.height() * (value - LOWEST) / (1.03 - LOWEST)
+        return area.bottom() - area.height() * (value - self.lowest) / (1.03 - self.lowest)
 
     # painting -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -141,7 +118,7 @@ class FscPlot(QWidget):
         x = area.left() + area.width() * self.frequency / self.last
         for curve in self.lines:
             good = np.isfinite(curve.values)
-            y = self.to_y(0) - np.clip(curve.values[good], LOWEST, 1.2) * (self.to_y(0) - self.to_y(1))
+            y = self.to_y(0) - np.clip(curve.values[good], self.lowest, 1.2) * (self.to_y(0) - self.to_y(1))
             painter.setPen(curve.pen())
             painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in zip(x[good], y, strict=True)]))
         painter.restore()
@@ -151,7 +128,7 @@ class FscPlot(QWidget):
 
     def _paint_axes(self, painter: QPainter) -> None:
         c, area, line = theme.current(), self.plot_area(), self.fontMetrics().height()
-        for level in LEVELS:
+        for level in sorted({*LEVELS, *self.levels}):
             threshold = level in self.levels
             style = Qt.PenStyle.DashLine if threshold else Qt.PenStyle.SolidLine
             painter.setPen(QPen(QColor(c.faint if threshold else c.border), 1, style))
@@ -191,7 +168,7 @@ class FscPlot(QWidget):
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
             width = self.fontMetrics().horizontalAdvance(text)
             left = x + 5 if x + 5 + width < area.right() else x - 5 - width
-            level = 0.5 if text.startswith("0.5") else 0.143
+            level = float(text.split(":")[0])
             painter.setPen(QColor(c.accent))
             painter.drawText(QPointF(left, self.to_y(level) - 6), text)
 

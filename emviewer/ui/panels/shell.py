@@ -1,0 +1,43 @@
+"""How a panel reaches the window that holds it: forms of further jobs, export. Without one there is nothing to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+
+def shell_of(widget: QWidget | None) -> Any:
+    """Return the main window above a widget, also of a panel that floats; None if there is none."""
+    while widget is not None and not hasattr(widget, "run_job"):
+        widget = widget.parentWidget()
+    return widget
+
+
+def fill_form(widget: QWidget, job: str, values: dict[str, Any]) -> None:
+    """Show the form of a job with these values in it."""
+    window = shell_of(widget)
+    if window is not None:
+        window.show_task(job)
+        window.inspector.task().form.set_values(values)
+
+
+def ask_and_write_report(widget: QWidget, spec: dict[str, Any], suggestion: Path) -> None:
+    """Ask for a file and write a report there."""
+    window = shell_of(widget)
+    if window is None:
+        return
+    filters = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
+    name, _ = QFileDialog.getSaveFileName(widget, "Write the report", str(suggestion), filters)
+    if name:
+        write_report(widget, spec, Path(name))
+
+
+def write_report(widget: QWidget, spec: dict[str, Any], out: Path) -> None:
+    """Write a report in a lane; the window says when it is there, and how to make it again."""
+    from emviewer.ui import export
+
+    window = shell_of(widget)
+    if window is not None:
+        export.export(window, spec, out if out.suffix else out.with_suffix(".pdf"))
