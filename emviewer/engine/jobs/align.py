@@ -89,7 +89,7 @@ class _Run:
         )  # fmt: skip
         box_A = max(v.box * v.pixel_size_A for v in (volume, reference))
         shift = min(self.params.max_shift or SHIFT_SHARE * box_A, box_A / 2)
-        start = _start(self.params, index)
+        start = start_of(self.params, index)
         reach = shift if start is None else shift + float(np.linalg.norm(start.translation_A))
         options = Options(
             self.params.hands == "both", reach, self.params.max_angle, finest, self.params.fit_magnification,
@@ -162,7 +162,7 @@ class _Run:
         }
 
 
-def _start(params: AlignParams, index: int) -> RigidTransform | None:
+def start_of(params: AlignParams, index: int) -> RigidTransform | None:
     """Return where a map begins, None if it is looked for everywhere."""
     given = params.start[index] if params.start else ()
     if not given:
