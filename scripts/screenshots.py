@@ -28,7 +28,7 @@ from emviewer.ui.workspace import Document
 SIZE = (1440, 900)
 COVER = "gallery"
 """The panel whose light picture becomes ``window.png``, the one in the README."""
-LONGEST_S = 300.0
+LONGEST_S = 600.0
 
 
 def say(_kind: object, _context: object, text: str) -> None:
@@ -57,7 +57,7 @@ def fill(app: QApplication, window: MainWindow) -> Document:
     """Open the example, wait for its gallery and return the gallery's document."""
     window.do_open_example()
     wait(app, lambda: any(d.kind == "result" for d in window.workspace.documents.values()), "the example")
-    wait(app, lambda: not any(job.active for job in window.runner.jobs), "the gallery")
+    wait(app, lambda: not any(job.active for job in window.runner.jobs), "the jobs of the example")
     settle(app)
     result = next(d for d in window.workspace.documents.values() if d.kind == "result")
     rows = len(result.table) if result.table is not None else 0
@@ -80,9 +80,10 @@ def shots(app: QApplication, window: MainWindow, folder: Path, name: str) -> lis
 
     grab("start")
     result = fill(app, window)
-    for kind in window.area.kinds:
-        documents = [result, *window.workspace.documents.values()]
-        document = next((d for d in documents if window.area.kinds[kind][1].accepts(d)), None)
+    for kind, (entry, panel) in window.area.kinds.items():
+        own = [d for d in window.workspace.documents.values() if d.info.get("job") in entry.for_kinds]
+        documents = [*own, result, *window.workspace.documents.values()]
+        document = next((d for d in documents if panel.accepts(d)), None)
         if document is not None:
             window.workspace.set_current(document)
             window.area.bring(window.area.open_panel(kind, document))

@@ -1,4 +1,4 @@
-"""Building the example in the job lane, opening it and filling its gallery."""
+"""Building the example in the job lane, opening it and running every kind of job on it, one after the other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from emviewer.ui.workspace import Document
 
 if TYPE_CHECKING:
     from emviewer.engine.jobs.demo import Example
+    from emviewer.engine.jobs.demo_tour import Step
 
 
 def build_example(window: Any) -> JobHandle:
-    """Build the example (once; it is kept in the user's cache), open its map and project it."""
+    """Build the example (once; it is kept in the user's cache), open its map and classes, and run its jobs.
+
+    The jobs follow one another; cancelling one of them ends the row.
+    """
 
     def make(check: Check, say: Callable[[str], None]) -> Generator[Batch, None, Example]:
         from emviewer.engine.jobs import demo
@@ -33,7 +37,7 @@ def _tell(window: Any, job: JobHandle | None) -> None:
 
 
 def _open(window: Any, example: Example) -> None:
-    window.open_paths([example.map], lambda document: _project(window, example, document))
+    window.open_paths([example.map], lambda document: _tour(window, example))
     window.runner.view(
         "example classes",
         lambda check: read_document(example.classes),
@@ -48,8 +52,22 @@ def _add_quietly(window: Any, document: Document) -> None:
         window.workspace.add(document, make_current=False)
 
 
-def _project(window: Any, example: Example, document: Document) -> None:
-    from emviewer.engine.jobs.demo import STEP_DEG, SYMMETRY
+def _tour(window: Any, example: Example) -> None:
+    from emviewer.engine.jobs import demo_tour
 
-    params = {"map": example.map, "sym": SYMMETRY, "step": STEP_DEG, "report": "none"}
-    window.run_job("gallery", params, example.folder.with_name("example_gallery"), overwrite=True)
+    _next(window, iter(demo_tour.steps(example, example.folder.parent, "example_")))
+
+
+def _next(window: Any, steps: Any) -> None:
+    step: Step | None = next(steps, None)
+    if step is None:
+        return
+    job = window.run_job(step.job, {**step.values, "report": "none"}, step.out, overwrite=True)
+    settle = job.on_end
+
+    def ended(handle: JobHandle) -> None:
+        settle(handle)
+        if handle.state == "complete":
+            _next(window, steps)
+
+    job.on_end = ended

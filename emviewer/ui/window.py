@@ -336,6 +336,8 @@ class MainWindow(WindowActions, QMainWindow):
         if working:
             if self._layout is None or not self.restoreState(self._layout):
                 self.default_layout()
+            else:
+                self._widen_docks()
             return
         self._layout = self.saveState()
         for dock in self.docks.values():
@@ -359,6 +361,13 @@ class MainWindow(WindowActions, QMainWindow):
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
+
+    def _widen_docks(self) -> None:
+        """Give docks that a smaller window had squeezed the room to be read in."""
+        em = self.fontMetrics().height()
+        least = {self.docks["documents"]: em * 12, self.docks["inspector"]: em * 20}
+        narrow = {dock: width for dock, width in least.items() if dock.width() < width}
+        self.resizeDocks(list(narrow), list(narrow.values()), Qt.Orientation.Horizontal)
 
     def ask_to_close(self) -> bool:
         """Ask whether to close although a job runs."""

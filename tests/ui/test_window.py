@@ -316,10 +316,14 @@ def test_everything_that_takes_input_has_a_name_and_can_be_reached_by_tab(qtbot,
 
 
 def test_the_example_reports_progress_and_comes_back(qtbot, window, monkeypatch, tmp_path, map_file):
-    from emviewer.engine.jobs import demo
+    from emviewer.engine.jobs import demo, demo_tour
 
     class Made:
         map, classes, folder = map_file, map_file.with_name("classes.mrcs"), tmp_path / "example"
+
+    def steps(made, folder, prefix):
+        views = {"map": made.map, "step": 90.0}
+        return [demo_tour.Step("gallery", views, folder / name) for name in ("first", "second")]
 
     seen = []
 
@@ -330,12 +334,12 @@ def test_the_example_reports_progress_and_comes_back(qtbot, window, monkeypatch,
     with mrc.StackWriter(Made.classes, (8, 8), 1.5) as writer:
         writer.append(np.ones((2, 8, 8), np.float32) * np.arange(2, dtype=np.float32)[:, None, None])
     monkeypatch.setattr(demo, "example", example)
-    monkeypatch.setattr(demo, "STEP_DEG", 90.0)
+    monkeypatch.setattr(demo_tour, "steps", steps)
     show = window.start.show_progress
     monkeypatch.setattr(window.start, "show_progress", lambda stage: (seen.append(stage), show(stage)))
     window.do_open_example()
     kinds = lambda: sorted(d.kind for d in window.workspace.documents.values() if d.path is not None)  # noqa: E731
-    qtbot.waitUntil(lambda: kinds() == ["images", "map", "result"], timeout=60000)
+    qtbot.waitUntil(lambda: kinds() == ["images", "map", "result", "result"], timeout=60000)
     qtbot.waitUntil(lambda: not window.runner.active, timeout=10000)
     assert "making the map" in seen
     assert seen[-1] is None
@@ -492,3 +496,20 @@ def test_files_dropped_on_any_panel_are_opened(qtbot, window, map_file, tmp_path
         QApplication.sendEvent(widget, QDragEnterEvent(QPointF(2, 2).toPoint(), action, data, buttons, keys))
         QApplication.sendEvent(widget, QDropEvent(QPointF(2, 2), action, data, buttons, keys))
         qtbot.waitUntil(lambda p=path: any(d.path == p for d in known.values()), timeout=5000)
+
+
+def test_docks_that_a_small_window_squeezed_are_widened(qtbot, window, map_file, tmp_path):
+    open_(qtbot, window, map_file)
+    window.resize(1440, 900)
+    docks = [window.docks["documents"], window.docks["inspector"]]
+    window.resizeDocks(docks, [10, 10], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: docks[1].width() < 200, timeout=3000)
+    window.settings.set_bytes("docks", window.saveState())
+    later = MainWindow(window.settings)
+    qtbot.addWidget(later)
+    later.resize(1440, 900)
+    later.show()
+    open_(qtbot, later, map_file)
+    least = 20 * later.fontMetrics().height()
+    qtbot.waitUntil(lambda: later.docks["inspector"].width() >= least, timeout=3000)
+    later.close()

@@ -29,12 +29,13 @@ def command(headless: bool, out: str, quiet: bool) -> int:
 
 
 def run(out: Path, quiet: bool = False) -> int:
-    """Make the example, project its map, draw its figures, and say where everything is; return the exit code."""
+    """Make the example, run every kind of job on it, and say where everything is; return the exit code."""
     from emviewer.engine import figure
     from emviewer.engine.cli.interrupt import interruptible
     from emviewer.engine.cli.run import run as run_job
     from emviewer.engine.cli.say import say
-    from emviewer.engine.jobs.demo import STEP_DEG, SYMMETRY, example
+    from emviewer.engine.jobs.demo import example
+    from emviewer.engine.jobs.demo_tour import steps
     from emviewer.engine.jobs.folder import as_output_error
 
     try:
@@ -44,11 +45,12 @@ def run(out: Path, quiet: bool = False) -> int:
     with interruptible() as interrupt:
         made = example(check=interrupt.check, progress=lambda stage: None if quiet else say(stage))
     say(f"the example is in {made.folder}")
-    values = {"map": str(made.map), "step": STEP_DEG, "sym": SYMMETRY}
-    code = run_job("gallery", values, str(out / "gallery"), overwrite=True, quiet=quiet)
-    if code:
-        return code
+    for step in steps(made, out):
+        say(f"{step.job}:")
+        code = run_job(step.job, step.values, str(step.out), overwrite=True, quiet=quiet)
+        if code:
+            return code
     spec = {"kind": "slices", "map": str(made.map), "title": "The example: three cuts of its map"}
     figure.render(spec, [out / "slices.png", out / "slices.pdf"])
-    say(f"figures: {(out / 'gallery' / 'gallery.png').absolute()}, {(out / 'slices.png').absolute()}")
+    say(f"figures and reports: *.png and *.pdf in {out.absolute()}")
     return 0

@@ -18,17 +18,19 @@ import numpy as np
 
 import emviewer.engine as engine
 from emviewer.engine import mrc
+from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.jobs import demo_tables as tables
 from emviewer.engine.jobs.demo_images import ClassAverages, Micrographs, plan_particles
 from emviewer.engine.jobs.folder import as_output_error
 from emviewer.engine.model import Model, read_model
 from emviewer.engine.project import Projector
+from emviewer.engine.rotations import from_rotvec
 from emviewer.engine.simulate import density_from_model, phantom
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Check, never
-from emviewer.engine.types import Map3D
+from emviewer.engine.types import Map3D, RigidTransform
 
-VERSION = 1
+VERSION = 2
 """Counts changes of what is made, so that an older example in the cache is not taken for this one."""
 
 PIXEL_A = 1.5
@@ -45,6 +47,7 @@ PDB entry 2NWL, the aspartate transporter GltPh of Pyrococcus horikoshii, a trim
 D. Yernool, K. Shimamoto, E. Gouaux, Nature 445, 387, 2007). The PDB archive is in the public domain (CC0 1.0).
 
 map.mrc            the trimer as electrons see it, C3 about z, 6 A resolution, 1.5 A a voxel
+turned.mrc         the trimer turned by 70 degrees, moved by 10 A and mirrored
 monomer.mrc        one of its three chains
 classes.mrcs       40 class averages: most show the trimer, some do not (classes_truth.csv says which);
                    classes_model.star and classes_data.star describe them and their members as RELION does
@@ -70,6 +73,11 @@ class Example:
     def map(self) -> Path:
         """The trimer, C3, 96³ voxels of 1.5 Å."""
         return self.folder / "map.mrc"
+
+    @property
+    def turned(self) -> Path:
+        """The trimer turned by 70° about (1, 2, 3), moved by (6, -8, 0) Å and of the other hand."""
+        return self.folder / "turned.mrc"
 
     @property
     def monomer(self) -> Path:
@@ -163,6 +171,7 @@ def build(folder: Path, check: Check = never, progress: Callable[[str], None] = 
     volumes = maps(check)
     mrc.write_map(folder / "map.mrc", volumes["target"])
     mrc.write_map(folder / "monomer.mrc", volumes["monomer"])
+    mrc.write_map(folder / "turned.mrc", turned(volumes["target"], check))
     progress("projecting particles")
     projectors = {kind: Projector(volume, check=check) for kind, volume in volumes.items()}
     plan = plan_particles(rng, projectors)
@@ -187,6 +196,15 @@ def maps(check: Check = never) -> dict[str, Map3D]:
         "monomer": replace(monomer, origin_A=(0.0, 0.0, 0.0), name="monomer"),
         "other": replace(other, data=other.data * np.float32(strength)),
     }
+
+
+def turned(volume: Map3D, check: Check = never) -> Map3D:
+    """Return a map turned, moved and mirrored as :attr:`Example.turned` says."""
+    axis = np.array([1.0, 2.0, 3.0]) / np.sqrt(14)
+    matrix = from_rotvec(np.deg2rad(70.0) * axis)[0] @ np.diag([1.0, 1.0, -1.0])
+    motion = RigidTransform(matrix, np.array([6.0, -8.0, 0.0]))
+    data = move_map(np.asarray(volume.data), volume.pixel_size_A, motion, Grid3D.of(volume), check)
+    return replace(volume, data=data, symmetry="C1", name="turned")
 
 
 def stored_chain() -> Model:
