@@ -84,25 +84,19 @@ def cryosparc(folder: Path, n: int, rng: np.random.Generator) -> None:
     np.save((folder / "passthrough.cs").open("wb"), extra)
 
 
+def run_job_in(out: Path, *words: str | Path) -> float:
+    """Run the command into a folder; return its seconds."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "emviewer", "center", *words, "--out", out, "--report", "none", "--quiet"]
+    subprocess.run(list(map(str, command)), check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
 def run(what: str, *words: str | Path) -> None:
     """Run the command and print its time and memory."""
-    with tempfile.TemporaryDirectory() as out:
-        start = time.perf_counter()
-        command = [
-            sys.executable,
-            "-m",
-            "emviewer",
-            "center",
-            *words,
-            "--out",
-            f"{out}/o",
-            "--report",
-            "none",
-            "--quiet",
-        ]
-        subprocess.run(list(map(str, command)), check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - start
-        record = json.loads(Path(out, "o", "job.json").read_text())
+    with tempfile.TemporaryDirectory() as name:
+        seconds = run_job_in(Path(name, "o"), *words)
+        record = json.loads(Path(name, "o", "job.json").read_text())
     stages = {k: round(v, 1) for k, v in record["seconds"].items()}
     print(f"{what}: {seconds:.1f} s, {record['peak_memory_mb']:.0f} MB, {stages}", flush=True)
 

@@ -15,7 +15,7 @@ from emviewer.engine.jobs.center_members import Members, Moved
 from emviewer.engine.jobs.center_summary import hints, key_figures
 from emviewer.engine.task import Check
 from emviewer.ui import centering_read
-from emviewer.ui.centering_session import SPREAD, Centering, links, of
+from emviewer.ui.centering_session import SPREAD, Centering, Groups, grouped_members, links, of
 from emviewer.ui.latest import Latest
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -29,6 +29,16 @@ class _Carried:
     figures: dict[str, Any]
     hints: list[str]
     spread: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What was read in the lane."""
+
+    inputs: CenterInputs
+    class_row: NDArray[np.int64]
+    groups: Groups | None
+    carried: _Carried | None
 
 
 class Keeper(QObject):
@@ -52,26 +62,26 @@ class Keeper(QObject):
         centering.busy = True
         result, now = centering.result, centering.now
 
-        def work(check: Check) -> tuple[CenterInputs, NDArray[np.int64], _Carried | None, list[str]]:
-            said: list[str] = []
-            inputs = open_again(result, said.append, check)
+        def work(check: Check) -> _Read:
+            inputs = open_again(result, lambda doubt: None, check)  # the job said the doubts
             members = inputs.members
             if members is None:
-                return inputs, np.empty(0, np.int64), None, said
+                return _Read(inputs, np.empty(0, np.int64), None, None)
             rows = row_of_class(result.numbers, members)
             check()
-            return inputs, rows, _carried(result, inputs, members, now), said
+            groups = grouped_members(members, rows, len(result.numbers))
+            check()
+            return _Read(inputs, rows, groups, _carried(result, inputs, members, now))
 
-        def done(found: tuple[CenterInputs, NDArray[np.int64], _Carried | None, list[str]]) -> None:
+        def done(read: _Read) -> None:
             centering.busy = False
             if of(document) is not centering:
                 return
-            inputs, rows, carried, _ = found
-            centering.set_members(inputs, rows, None)
+            centering.set_members(read.inputs, read.class_row, read.groups)
             if centering.before is None:
-                centering.before = inputs.classes.stack
-            if carried is not None:
-                _take(centering, carried)
+                centering.before = read.inputs.classes.stack
+            if read.carried is not None:
+                _take(centering, read.carried)
             self.links.members_changed.emit(document)
 
         def failed(error: Exception) -> None:

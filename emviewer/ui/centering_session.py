@@ -129,8 +129,7 @@ class Centering:
     figures: dict[str, Any] = field(default_factory=dict)
     hints: list[str] = field(default_factory=list)
     spread: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
-    _by_class: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-    _by_micrograph: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    _groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.choices)
@@ -178,42 +177,58 @@ class Centering:
         return self.choices[row].method == HAND
 
     # members --------------------------------------------------------------------------------------------------------
-    def set_members(self, inputs: CenterInputs, class_row: NDArray[np.int64], moved: Moved | None) -> None:
-        """Take members that were read in a lane."""
-        self.inputs, self.class_row, self.moved = inputs, class_row, moved
-        self._by_class = self._by_micrograph = None
+    def set_members(self, inputs: CenterInputs, class_row: NDArray[np.int64], groups: Groups | None) -> None:
+        """Take members that were read, and sorted by :func:`grouped_members`, in a lane."""
+        self.inputs, self.class_row, self._groups = inputs, class_row, groups
 
     def members_of_class(self, row: int) -> NDArray[np.int64]:
         """Return the members of a class; of -1 those without one."""
-        if self._by_class is None:
-            self._by_class = _grouped(self.class_row, len(self))
-        return _group(self._by_class, row)
+        return np.empty(0, np.int64) if self._groups is None else self._groups.by_class.rows(row)
 
     def members_of_micrograph(self, index: int) -> NDArray[np.int64]:
         """Return the members on a micrograph (index into ``members.micrographs``)."""
-        members = self.members
-        if members is None:
+        return np.empty(0, np.int64) if self._groups is None else self._groups.by_micrograph.rows(index)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Members sorted by something they belong to, numbered from 0; -1 is none.
+
+    Parameters
+    ----------
+    order : ndarray of int64, shape (n,)
+        Members, those of a group one after the other.
+    first : ndarray of int64, shape (groups + 2,)
+        Where each group begins, that of -1 first.
+    """
+
+    order: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, which: NDArray[np.int64], count: int) -> Grouped:
+        """Sort members by group; a million take 0.1 s."""
+        order = np.argsort(which, kind="stable")
+        return cls(order, np.searchsorted(which[order], np.arange(-1, count + 1)))
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Return the members of a group, in their order."""
+        if not -1 <= index < len(self.first) - 2:
             return np.empty(0, np.int64)
-        if self._by_micrograph is None:
-            self._by_micrograph = _grouped(members.micrograph, len(members.micrographs))
-        return _group(self._by_micrograph, index)
-
-    def group_members(self) -> None:
-        """Sort members by class and micrograph beforehand; for a lane (a million take 0.2 s)."""
-        self.members_of_class(0)
-        self.members_of_micrograph(0)
+        return self.order[self.first[index + 1] : self.first[index + 2]]
 
 
-def _grouped(which: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    order = np.argsort(which, kind="stable")
-    return order, np.searchsorted(which[order], np.arange(-1, count + 1))
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Members by class and by micrograph."""
+
+    by_class: Grouped
+    by_micrograph: Grouped
 
 
-def _group(grouped: tuple[NDArray[np.int64], NDArray[np.int64]], index: int) -> NDArray[np.int64]:
-    order, first = grouped
-    if not -1 <= index < len(first) - 2:
-        return np.empty(0, np.int64)
-    return order[first[index + 1] : first[index + 2]]
+def grouped_members(members: Members, class_row: NDArray[np.int64], n_classes: int) -> Groups:
+    """Sort members by class and by micrograph; for a lane."""
+    return Groups(Grouped.of(class_row, n_classes), Grouped.of(members.micrograph, len(members.micrographs)))
 
 
 class Links(QObject):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -298,18 +299,14 @@ def test_the_picture_after_is_that_of_the_engine(qtbot):
         assert np.abs(grey(canvas) - grey(wanted)).mean() < 2.0
 
 
-def test_a_million_members_do_not_hold_the_window_up():
-    """What the panel does with members on the GUI thread does not grow with their number."""
-    import time
-
-    from emviewer.ui.centering_session import Centering
-
+def test_members_of_a_class_are_found_at_once():
+    """What the panel asks of members on the GUI thread does not grow with their number."""
     rng = np.random.default_rng(0)
-    centering = Centering(choices=[centering_session.Choice(1, 0, 0, 1, "mass", False)] * 200)
-    centering.class_row = rng.integers(-1, 200, 1_000_000)
-    centering.group_members()
+    which = rng.integers(-1, 200, 1_000_000)
+    grouped = centering_session.Grouped.of(which, 201)
     start = time.process_time()
-    sizes = [len(centering.members_of_class(row)) for row in range(-1, 200)]
+    sizes = [len(grouped.rows(row)) for row in range(-1, 201)]
     assert time.process_time() - start < 0.05
-    assert sum(sizes) == 1_000_000
-    assert (centering.class_row[centering.members_of_class(7)] == 7).all()
+    assert sum(sizes) == 1_000_000 and sizes[-1] == 0
+    assert (which[grouped.rows(7)] == 7).all()
+    assert len(grouped.rows(201)) == len(grouped.rows(-2)) == 0
