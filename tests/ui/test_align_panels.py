@@ -345,7 +345,7 @@ def test_curves_within_another_mask_and_a_threshold_of_ones_own(qtbot, opened, t
     panel.set_mask(str(tmp_path / "ball.mrc"))
     qtbot.waitUntil(lambda: "masked" in [line.name for line in panel.plot.lines], timeout=20000)
     # the aligned map of this result is the reference itself
-    assert np.allclose(panel.curves["fsc_masked"], 1.0, atol=1e-3) and panel.mask_button.text() == "Mask: ball.mrc"
+    assert np.allclose(panel.curves["fsc_masked"], 1.0, atol=1e-3) and panel.mask_button.text() == "Mask: ball.mrc ▾"
     spec = panel.figure_spec()
     assert "values" in spec
     figure.render(json.loads(json.dumps(spec)), tmp_path / "masked.svg")
@@ -363,7 +363,7 @@ def test_a_mask_that_does_not_fit_is_said_and_nothing_changes(qtbot, opened, tmp
     mrc.write_map(tmp_path / "small.mrc", np.ones((8, 8, 8), np.float32), PIXEL)
     panel.set_mask(str(tmp_path / "small.mrc"))
     qtbot.waitUntil(lambda: "8 × 8 × 8" in panel.said.text(), timeout=20000)
-    assert panel.mask == "" and panel.mask_button.text() == "Mask: as the job"
+    assert panel.mask == "" and panel.mask_button.text() == "Mask: as the job ▾"
 
 
 def test_a_curve_that_never_crosses_has_no_resolution():

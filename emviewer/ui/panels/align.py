@@ -255,7 +255,7 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
 
     def do_copy(self) -> None:
         """Copy the motion as text."""
-        self.text.button.click()
+        self.text.copy(self.text.text.toPlainText)
 
     def _ask_report(self) -> None:
         if (spec := self.report_spec()) is not None:

@@ -254,9 +254,9 @@ class AlignCutsPanel(SlicesActions, Panel):
             cross = Crosshair(
                 state.voxel[plane.across], state.voxel[plane.down], AXIS_COLOURS[plane.across], AXIS_COLOURS[plane.down]
             )
-            for canvas in self.area.canvases(plane):
+            for row, canvas in enumerate(self.area.canvases(plane)):
                 canvas.pixel_size_A = pixel
-                canvas.show_scale_bar = plane is self.area.shown()[0]
+                canvas.show_scale_bar = plane is self.area.shown()[0] and row == self.area.rows()[0]
                 canvas.set_crosshair(cross if self.controls.crosshair_button.isChecked() else None)
         self._show_labels()
         if read:

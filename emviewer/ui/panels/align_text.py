@@ -32,11 +32,10 @@ class MotionText(QWidget):
         for words, make in self._copies():
             self.menu.addAction(words, lambda m=make: self.copy(m))
         self.button = QToolButton()
-        self.button.setText("Copy")
-        self.button.setToolTip("Copy the motion as text; the arrow copies one way of writing it alone")
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.button.setText("Copy ▾")
+        self.button.setToolTip("Copy the motion as text")
+        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.button.setMenu(self.menu)
-        self.button.clicked.connect(lambda: self.copy(self.text.toPlainText))
         row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignRight)
@@ -49,6 +48,7 @@ class MotionText(QWidget):
 
     def _copies(self) -> tuple[tuple[str, Callable[[], str]], ...]:
         return (
+            ("All of it", self.text.toPlainText),
             ("Matrix and translation", lambda: self._with_motion(motion_text.matrix_text)),
             ("Euler angles and shift", lambda: self._with_motion(motion_text.euler_text)),
             ("ChimeraX command", lambda: self.chimerax),

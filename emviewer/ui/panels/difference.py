@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSplitter, QToolButton
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from emviewer.engine.figure_two import contour_lines, significance
 from emviewer.engine.task import Check
@@ -19,8 +15,11 @@ from emviewer.engine.types import F32, Contrast
 from emviewer.ui import results_align
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.panels.align_base import AlignCutsPanel
-from emviewer.ui.panels.align_volumes import CONTOUR_SHARE, Volume, on_grid_of, read_volume
+from emviewer.ui.panels.align_pictures import plain
+from emviewer.ui.panels.align_volumes import CONTOUR_SHARE, Volume
 from emviewer.ui.panels.difference_blobs import BlobTable
+from emviewer.ui.panels.difference_legend import DifferenceLegend, paint_chip
+from emviewer.ui.panels.difference_read import Cuts, Maps, path_of, read_maps
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.workspace import Document
@@ -30,27 +29,6 @@ WHITE_ZERO, DARK_ZERO = "blue-white-orange", "blue-dark-orange"
 INSPECT_Z = 3.0
 REFERENCE, ALIGNED = QColor(70, 200, 130), QColor(240, 200, 60)
 """Of the contour lines; solid and dashed, so that colour alone says nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """The maps of the panel, on the reference's grid."""
-
-    reference: Volume
-    aligned: Volume | None
-    difference: Volume
-    z: F32 | None
-    sigma: float
-    blobs: pd.DataFrame | None
-
-
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """One plane of every map, and the contour lines there."""
-
-    images: tuple[F32, F32 | None, F32]
-    z: F32 | None
-    lines: tuple[list[F32], list[F32]]
 
 
 class DifferencePanel(AlignCutsPanel):
@@ -95,7 +73,14 @@ class DifferencePanel(AlignCutsPanel):
         self.split = QSplitter(Qt.Orientation.Horizontal)
         column = self.content.layout()
         column.removeWidget(self.area)
-        self.split.addWidget(self.area)
+        self.legend = DifferenceLegend()
+        left = QWidget()
+        holder = QVBoxLayout(left)
+        holder.setContentsMargins(0, 0, 0, 0)
+        holder.setSpacing(0)
+        holder.addWidget(self.area, 1)
+        holder.addWidget(self.legend)
+        self.split.addWidget(left)
         self.split.addWidget(self.blobs)
         self.split.setStretchFactor(0, 1)
         self.split.setStretchFactor(1, 0)
@@ -150,9 +135,10 @@ class DifferencePanel(AlignCutsPanel):
         def cut(plane: Plane, check: Check) -> Cuts:
             index, half = state.voxel[plane.normal], state.half_width
             cuts = [None if r is None else r.cut(plane, index, half, check) for r in readers]
-            lines: list[list[F32]] = []
+            lines: list[QPainterPath] = []
             for volume, image in ((volumes.reference, cuts[0]), (volumes.aligned, cuts[1])):
-                lines.append([] if volume is None or image is None else contour_lines(image, volume.level(share)))
+                there = volume is not None and image is not None
+                lines.append(path_of(contour_lines(image, volume.level(share))) if there else QPainterPath())
             assert cuts[0] is not None and cuts[2] is not None
             return Cuts((cuts[0], cuts[1], cuts[2]), cuts[3], (lines[0], lines[1]))
 
@@ -186,6 +172,7 @@ class DifferencePanel(AlignCutsPanel):
                 canvas.set_contrast(contrast)
             self._paint_plane(plane)
         self._show_labels()
+        self._show_legend()
 
     def _paint_plane(self, plane: Plane) -> None:
         made = self.cuts.get(plane.name)
@@ -200,11 +187,20 @@ class DifferencePanel(AlignCutsPanel):
             canvas.update()
 
     def label(self, row: int) -> str:
-        if row < 2 or self.volumes is None:
-            return self.rows[row]
-        if self.as_z:
-            return f"Difference ±{self.range_box.value():.3g} z"
-        return f"Difference ±{self.difference_contrast().high:.3g} ({self.range_box.value():.3g} σ)"
+        return self.rows[row] if row < 2 else ""
+
+    def _show_legend(self) -> None:
+        if self.volumes is None:
+            return
+        table = self.volumes.blobs
+        note = (
+            "no z-scores, no pieces" if table is None
+            else "nothing stands out of the noise" if not len(table)
+            else "1 piece stands out; N goes there" if len(table) == 1
+            else f"{len(table)} pieces stand out; N and P walk through them"
+        )  # fmt: skip
+        unit = "σ of the noise" if self.as_z else f"= {self.range_box.value():g} σ"
+        self.legend.show_range(self.difference_contrast(), unit, note)
 
     def _paint(self, painter: QPainter, canvas: ImageCanvas, plane: Plane, row: int) -> None:
         made = self.cuts.get(plane.name)
@@ -213,13 +209,21 @@ class DifferencePanel(AlignCutsPanel):
         if row == 0 and made.z is not None and self.overlay.isChecked():
             painter.drawImage(canvas.image_rect(), significant(made.z, self.z_box.value()))
         if self.contours.isChecked():
+            painter.save()
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            middle, scale = canvas.centre, canvas.scale
+            painter.translate(canvas.width() / 2 - middle.x() * scale, canvas.height() / 2 - middle.y() * scale)
+            painter.scale(scale, scale)
             for k, (lines, colour, style) in enumerate(
                 zip(made.lines, (REFERENCE, ALIGNED), (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine), strict=True)
             ):
                 if row == 2 or row == k:
-                    painter.setPen(QPen(colour, 1.2, style))
-                    paint_lines(painter, canvas, lines)
+                    pen = QPen(colour, 1.2, style)
+                    pen.setCosmetic(True)
+                    painter.strokePath(lines, pen)
+            painter.restore()
+        if row == 2 and plane is self.area.shown()[0]:
+            paint_chip(painter, self.rows[2])
 
     # blobs ----------------------------------------------------------------------------------------------------------
     def _to_blob(self, at_A: tuple[float, float, float]) -> None:
@@ -249,51 +253,36 @@ class DifferencePanel(AlignCutsPanel):
         self.note.setToolTip("The difference is what a small motion of the map would make: align it more finely first")
 
     def figure_spec(self) -> dict[str, Any] | None:
-        each, volumes = self.shown, self.volumes
-        if each is None or each.difference is None or volumes is None:
+        each, volumes, found = self.shown, self.volumes, self.alignment
+        if each is None or each.difference is None or volumes is None or found is None:
             return None
-        c = self.difference_contrast()
+        share = 1 - self.share_box.value() / 100
+        aligned = volumes.aligned or volumes.reference
+        first, second = self.levels.contrast, aligned.contrast(volumes.reference, self.levels.contrast)
+        significant = self.overlay.isChecked() and volumes.z is not None
         return {
-            "kind": "slices",
-            "map": str(each.z_scores if self.as_z else each.difference),
+            "kind": "difference",
+            "reference": str(found.reference or each.difference),
+            "aligned": None if each.aligned is None else str(each.aligned),
+            "difference": str(each.difference),
+            "z": None if each.z_scores is None else str(each.z_scores),
+            "as_z": self.as_z,
+            "half_range": self.difference_contrast().high,
+            "significant": self.z_box.value() if significant else None,
+            "levels": [volumes.reference.level(share), aligned.level(share)] if self.contours.isChecked() else None,
             "position": list(self.current.voxel),
             "half_width": self.current.half_width,
             "cuts": [plane.name for plane in self.area.shown()],
             "title": f"Reference − {each.name}",
-            "contrast": {"low": c.low, "high": c.high, "colormap": WHITE_ZERO, "inverted": False},
+            "contrast": plain(first),
+            "second": plain(second),
         }
-
-
-def read_maps(
-    given: Path | None, moved: Path | None, made: Path, scored: Path | None, blobs: pd.DataFrame | None, check: Check
-) -> Maps:
-    """Read the maps of the panel; the aligned map is brought onto the grid of the difference if it is on another."""
-    difference = read_volume(made, check)
-    reference = on_grid_of(read_volume(given, check), difference, check) if given is not None else difference
-    aligned = None if moved is None else on_grid_of(read_volume(moved, check), difference, check)
-    z = None if scored is None else read_volume(scored, check).data
-    sample = difference.levels[difference.levels != 0]
-    sigma = float(np.sqrt(np.mean(np.square(sample, dtype=np.float64)))) if len(sample) else 0.0
-    if blobs is None and z is not None and z.shape == difference.data.shape:
-        from emviewer.engine.difference_blobs import blobs as find
-
-        pixel = difference.map.pixel_size_A
-        blobs = find(difference.data, z, reference.data, pixel, 2 * pixel, reference.map.origin_A)
-    return Maps(reference, aligned, difference, z, sigma if sigma > 0 else 1.0, blobs)
 
 
 def significant(z: F32, threshold: float) -> QImage:
     """Return a picture that is clear where ``|z|`` is below a threshold, coloured by sign above it."""
     rgba = significance(z, threshold)
     return QImage(rgba.data, z.shape[1], z.shape[0], 4 * z.shape[1], QImage.Format.Format_RGBA8888).copy()
-
-
-def paint_lines(painter: QPainter, canvas: ImageCanvas, lines: list[F32]) -> None:
-    """Draw contour lines in the image's coordinates."""
-    middle, scale = canvas.centre, canvas.scale
-    offset = np.array([canvas.width() / 2 - middle.x() * scale, canvas.height() / 2 - middle.y() * scale])
-    for line in lines:
-        painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in (line * scale + offset).tolist()]))
 
 
 def _number(value: float, low: float, high: float, unit: str, tip: str, decimals: int = 1) -> QDoubleSpinBox:

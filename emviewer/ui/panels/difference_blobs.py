@@ -114,8 +114,6 @@ class BlobTable(QWidget):
         column.setSpacing(0)
         column.addWidget(self.heading)
         column.addWidget(self.view, 1)
-        column.addStretch(0)
-        self.heading.setWordWrap(True)
 
     def sizeHint(self) -> QSize:
         """Wide enough for the columns that say most."""
@@ -125,15 +123,8 @@ class BlobTable(QWidget):
         """Show the pieces of a difference."""
         n = 0 if table is None else len(table)
         self.model.show_table(pd.DataFrame() if table is None else table.reset_index(drop=True))
-        self.view.setVisible(n > 0)
-        self.setMaximumWidth(16777215 if n else self.fontMetrics().averageCharWidth() * 18)
-        if table is None:
-            self.heading.setText("No table of pieces: there are no z-scores.")
-        elif n == 0:
-            self.heading.setText("Nothing stands out of the noise.")
-        else:
-            said = "1 piece stands" if n == 1 else f"{n} pieces stand"
-            self.heading.setText(f"{said} out of the noise; N and P walk through them")
+        self.setVisible(n > 0)
+        self.heading.setText("1 piece" if n == 1 else f"{n} pieces")
 
     def walk(self, by: int) -> None:
         """Go so many rows on."""

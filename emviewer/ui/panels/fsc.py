@@ -190,7 +190,7 @@ class FscPanel(Panel):
         """Say which mask it is, and compute the curves within it if they are not there."""
         each = None if self.alignment is None else self.alignment.current
         words = {AS_FOUND: "as the job", NONE: "none", AUTOMATIC: "around both"}
-        self.mask_button.setText(f"Mask: {words.get(self.mask, Path(self.mask).name)}")
+        self.mask_button.setText(f"Mask: {words.get(self.mask, Path(self.mask).name)} ▾")
         reference = None if self.alignment is None else self.alignment.reference
         ready = each is not None and each.aligned is not None and reference is not None and each.curves is not None
         self.mask_button.setEnabled(ready)

@@ -12,7 +12,7 @@ from emviewer.engine.task import Check
 from emviewer.engine.types import F32, Map3D, RigidTransform
 
 MOST = 112
-"""Longest edge of the map that is contoured: 128³ takes 0.1 to 0.5 s."""
+"""Longest edge of the map that is contoured: 0.12 s for 25 000 triangles, and as much for their normals."""
 SAMPLE = 400_000
 
 
@@ -71,5 +71,6 @@ def mesh(vertices: F32, faces: np.ndarray, motion: RigidTransform | None) -> Any
         if motion.hand_flipped:
             faces = np.ascontiguousarray(faces[:, ::-1])
     made = MeshData(vertexes=vertices, faces=faces)
-    made.vertexNormals()
+    with np.errstate(invalid="ignore"):  # of a vertex between triangles without area
+        made.vertexNormals()
     return made

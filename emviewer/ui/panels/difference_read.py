@@ -1,0 +1,68 @@
+"""Reading the maps of a difference and cutting them, with contour lines and pieces. Runs in the lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QPainterPath, QPolygonF
+
+from emviewer.engine.task import Check
+from emviewer.engine.types import F32
+from emviewer.ui.panels.align_volumes import Volume, on_grid_of, read_volume
+
+MOST_POINTS = 12_000
+"""Points of the contour lines of one map in one cut."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """The maps of the panel, on the reference's grid."""
+
+    reference: Volume
+    aligned: Volume | None
+    difference: Volume
+    z: F32 | None
+    sigma: float
+    blobs: pd.DataFrame | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """One plane of every map, and the contour lines there."""
+
+    images: tuple[F32, F32 | None, F32]
+    z: F32 | None
+    lines: tuple[QPainterPath, QPainterPath]
+
+
+def read_maps(
+    given: Path | None, moved: Path | None, made: Path, scored: Path | None, blobs: pd.DataFrame | None, check: Check
+) -> Maps:
+    """Read the maps of the panel; the aligned map is brought onto the grid of the difference if it is on another."""
+    difference = read_volume(made, check)
+    reference = on_grid_of(read_volume(given, check), difference, check) if given is not None else difference
+    aligned = None if moved is None else on_grid_of(read_volume(moved, check), difference, check)
+    z = None if scored is None else read_volume(scored, check).data
+    sample = difference.levels[difference.levels != 0]
+    sigma = float(np.sqrt(np.mean(np.square(sample, dtype=np.float64)))) if len(sample) else 0.0
+    if blobs is None and z is not None and z.shape == difference.data.shape:
+        from emviewer.engine.difference_blobs import blobs as find
+
+        pixel = difference.map.pixel_size_A
+        blobs = find(difference.data, z, reference.data, pixel, 2 * pixel, reference.map.origin_A)
+    return Maps(reference, aligned, difference, z, sigma if sigma > 0 else 1.0, blobs)
+
+
+def path_of(lines: list[F32]) -> QPainterPath:
+    """Return lines as a path in the image's coordinates; of very many only the longest, as painting them takes long."""
+    path, left = QPainterPath(), MOST_POINTS
+    for line in sorted(lines, key=len, reverse=True):
+        left -= len(line)
+        if left < 0:
+            break
+        path.addPolygon(QPolygonF([QPointF(x, y) for x, y in line.tolist()]))
+    return path
