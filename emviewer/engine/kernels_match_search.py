@@ -8,32 +8,48 @@ from numba import njit
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def best_psi_and_shift(even, odd, n_shifts, score, where):
-    """Reduce correlations to the best in-plane angle and shift for every view and image.
+def best_psi_and_shift(sums, half, n_shifts, score, where):
+    """Reduce correlations to the best in-plane angle and shift for every view and image, straight and mirrored.
 
-    ``even``, ``odd`` (half, v, g, b * n_shifts): sums over even and odd harmonics at ``half`` angles of [0, π);
-    the correlation at ψ is even + odd, at ψ + π even - odd. Writes ``score`` (g, b, v) and ``where`` (packed
-    ``psi_index * n_shifts + shift``).
+    ``sums`` (8, q, v, b * n_shifts), at the ``q = half // 2 + 1`` angles ψ = kπ/half of the first quarter turn: over
+    even harmonics cosine and sine sums of what both senses share, the same of what differs between them, then the four
+    over odd harmonics. The other three quarters follow from signs: π - ψ turns the sign of even sines and odd cosines,
+    ψ + π that of all odd ones. Writes ``score`` (2, b, v) and ``where`` (packed ``psi_index * n_shifts + shift``).
     """
-    half, v, g, columns = even.shape
-    best = np.empty(columns, np.float32)
-    at = np.empty(columns, np.int32)
+    quarter, v, columns = sums.shape[1], sums.shape[2], sums.shape[3]
+    best = np.empty((2, columns), np.float32)
+    at = np.empty((2, columns), np.int32)
+    turn = np.int32(half)
     for iv in range(v):
-        for ig in range(g):
-            best[:] = np.float32(-1e30)
-            for k in range(half):
-                e = even[k, iv, ig]
-                o = odd[k, iv, ig]
-                for col in range(columns):
-                    value = e[col] + abs(o[col])
-                    if value > best[col]:
-                        best[col] = value
-                        at[col] = k if o[col] >= 0 else k + half
+        best[:] = np.float32(-1e30)
+        for k in range(quarter):
+            uce, use, wce, wse = sums[0, k, iv], sums[1, k, iv], sums[2, k, iv], sums[3, k, iv]
+            uco, uso, wco, wso = sums[4, k, iv], sums[5, k, iv], sums[6, k, iv], sums[7, k, iv]
+            here = np.int32(k)
+            back = np.int32(half - k)
+            for side in range(2):
+                sign = np.float32(1 - 2 * side)
+                b = best[side]
+                a = at[side]
+                for col in range(columns):  # selections, not branches, so that the loop is one of vectors
+                    e = uce[col] - use[col] + sign * (wce[col] + wse[col])
+                    o = uco[col] - uso[col] + sign * (wco[col] + wso[col])
+                    value = e + abs(o)
+                    place = here if o >= 0 else here + turn
+                    a[col] = place if value > b[col] else a[col]
+                    b[col] = max(value, b[col])
+                    e = uce[col] + use[col] + sign * (wce[col] - wse[col])
+                    o = sign * (wso[col] - wco[col]) - uco[col] - uso[col]
+                    value = e + abs(o)
+                    place = back if o >= 0 else back + turn
+                    a[col] = place if value > b[col] else a[col]
+                    b[col] = max(value, b[col])
+        for side in range(2):
             for col in range(columns):
                 ib = col // n_shifts
-                if best[col] > score[ig, ib, iv]:
-                    score[ig, ib, iv] = best[col]
-                    where[ig, ib, iv] = at[col] * n_shifts + (col - ib * n_shifts)
+                if best[side, col] > score[side, ib, iv]:
+                    score[side, ib, iv] = best[side, col]
+                    where[side, ib, iv] = at[side, col] * n_shifts + (col - ib * n_shifts)
 
 
 @njit(nogil=True, cache=True)
@@ -46,6 +62,7 @@ def pick_distinct(score, directions, cos_min, k, group, cos_apart, chosen):
     """
     g, v = score.shape
     taken = np.zeros((k, 3))
+    first = np.empty(3)
     count = 0
     free = score.copy()
     chosen[:] = -1
@@ -53,7 +70,10 @@ def pick_distinct(score, directions, cos_min, k, group, cos_apart, chosen):
     while count < k:
         if count == k - reserved and count > 0:
             for m in range(group.shape[0]):
-                first = group[m] @ taken[0]
+                for a in range(3):  # not a matrix product: numba would load scipy's, which costs 0.1 s
+                    first[a] = 0.0
+                    for b in range(3):
+                        first[a] += group[m, a, b] * taken[0, b]
                 for jg in range(g):
                     other = 1.0 if jg == 0 else -1.0
                     for jv in range(v):

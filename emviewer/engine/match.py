@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as sfft
 
+from emviewer.engine import fft
 from emviewer.engine import kernels_match as km
-from emviewer.engine.match_search import Matches, PolarSearch, Slices
+from emviewer.engine.match_grid import centring, images_from_values
+from emviewer.engine.match_search import Matches, PolarSearch, Slices, search_size
 from emviewer.engine.rotations import random_rotations
 from emviewer.engine.task import Check, never
-from emviewer.engine.threads import each_chunk, threads
+from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
 
 C64 = NDArray[np.complex64]
@@ -43,6 +44,8 @@ class Matcher:
         Highest ring of the refinement; Nyquist less one by default.
     group : ndarray of float64, shape (g, 3, 3), optional
         Rotations of the map's point group; views that differ by one of them are the same view.
+    rough_views : ndarray of float64, shape (w, 3, 3), optional
+        Fewer such views, for rough searches; ``views`` by default.
 
     Notes
     -----
@@ -59,10 +62,12 @@ class Matcher:
         *,
         finest: float | None = None,
         group: F64 | None = None,
+        rough_views: F64 | None = None,
     ) -> None:
         self.n = slices.n
         self.slices = slices
         self.views = np.ascontiguousarray(views, np.float64)
+        self.rough_views = self.views if rough_views is None else np.ascontiguousarray(rough_views, np.float64)
         self.max_shift_px = float(max_shift_px)
         # a neighbourhood of the map's transform never leaves it, also where the map is coarser than the images
         top = min(self.n / 2 - 1, (slices.centre - 3) / slices.scale)
@@ -70,6 +75,8 @@ class Matcher:
         self.coarse = float(min(max(coarse, 4.0), self._top))
         self.points, self.radius = half_plane(self.n, self._top)
         self.rings = np.round(self.radius).astype(np.int64)
+        self.columns = self.points.astype(np.int64)
+        self._centring = centring(self.points, self.n)
         self.group = np.eye(3)[None] if group is None else np.asarray(group, float)
         self.set_weights(np.ones(self.n // 2 + 1))
 
@@ -78,10 +85,20 @@ class Matcher:
         self.ring_weight = np.asarray(ring_weight, float)
         used = np.flatnonzero(self.ring_weight)
         self.finest = float(np.clip(used[-1] + 0.5 if len(used) else 0, self.coarse, self._top))
-        self._search = PolarSearch(
-            self.slices, self.views, self.ring_weight, self.coarse, self.max_shift_px, group=self.group,
-            apart_rad=APART * np.sqrt(2 * np.pi / max(len(self.views) * len(self.group), 1)),
-        )  # fmt: skip
+        self._searches: dict[bool, PolarSearch] = {}  # made when needed: matching given views needs none
+
+    def ready(self) -> None:
+        """Make the search now, before several threads ask for it."""
+        self._polar_search(False)
+
+    def _polar_search(self, rough: bool) -> PolarSearch:
+        views = self.rough_views if rough else self.views
+        if rough not in self._searches:
+            self._searches[rough] = PolarSearch(
+                self.slices, views, self.ring_weight, self.coarse, self.max_shift_px, group=self.group,
+                apart_rad=APART * np.sqrt(2 * np.pi / max(len(views) * len(self.group), 1)),
+            )  # fmt: skip
+        return self._searches[rough]
 
     def ring_sums(self, values: F64) -> F64:
         """Sum values at the points, shape (m,), over rings; shape (n // 2 + 1,)."""
@@ -89,16 +106,34 @@ class Matcher:
 
     def image_values(self, images: F32) -> C64:
         """Return the centred transforms of images (k, n, n) at the matcher's points, shape (k, m)."""
-        half = sfft.rfft2(sfft.ifftshift(images, axes=(1, 2)), workers=threads())
-        kx, ky = self.points[:, 0].astype(int), self.points[:, 1].astype(int)
-        return np.ascontiguousarray(half[:, ky % self.n, kx], np.complex64)
+        if len(images) == 0:
+            return np.empty((0, len(self.points)), np.complex64)
+        half = fft.rfft2(images, 1).reshape(len(images), -1)
+        out = np.take(half, (self.columns[:, 1] % self.n) * (self.n // 2 + 1) + self.columns[:, 0], axis=1)
+        out *= self._centring
+        return out
 
     def model_values(self, rotations: F64, displacement_px: F64 | None = None) -> C64:
         """Return the transforms of the projections at these poses at the matcher's points, shape (k, m)."""
         out = self.slices.sample(self.points, np.ascontiguousarray(rotations))
         if displacement_px is not None:
-            out *= np.exp(-2j * np.pi / self.n * (displacement_px @ self.points.T))
+            out *= self.phases(displacement_px)
         return out
+
+    def phases(self, displacement_px: F64, m: int | None = None) -> C64:
+        """Return what displacements (k, 2) multiply the transforms at the first ``m`` points with, shape (k, m)."""
+        # a product of two powers, of far fewer values than points: the exponentials cost more than the rest otherwise
+        columns = self.columns[:m]
+        half = self.n // 2
+        step = -2j * np.pi / self.n * displacement_px
+        along_x = np.exp(step[:, :1] * np.arange(half + 1)).astype(np.complex64)
+        along_y = np.exp(step[:, 1:] * np.arange(-half, half + 1)).astype(np.complex64)
+        return np.asarray(np.take(along_x, columns[:, 0], axis=1) * np.take(along_y, columns[:, 1] + half, axis=1))
+
+    def cosines(self, best: F64, others: F64) -> F64:
+        """Return the largest cosines between directions (k, 3) and others (k, j, 3) modulo the group, shape (k, j)."""
+        copies = np.einsum("gab,nb->nga", self.group, best)
+        return np.asarray(np.matmul(others, copies.transpose(0, 2, 1)).max(axis=2))
 
     def self_similarity(self, band: float, n_views: int = 12) -> float:
         """Return the mean ring correlation of slices with those of the turned map up to ring ``band``.
@@ -118,9 +153,22 @@ class Matcher:
             least = min(least, float(np.mean(top[norm > 0] / norm[norm > 0])))
         return least
 
-    def search(self, images: F32, keep: int = 12, check: Check = never) -> Matches:
-        """Search all views, in-plane angles and shifts in the coarse band; return the ``keep`` best distinct views."""
-        return self._search.run(images, keep, check)
+    def search(self, images: F32, keep: int = 12, check: Check = never, *, rough: bool = False) -> Matches:
+        """Search all views, in-plane angles and shifts in the coarse band; return the ``keep`` best distinct views.
+
+        A ``rough`` search tries the rough views only: for statistics of many images, not for the answer.
+        """
+        return self._polar_search(rough).run(images, keep, check)
+
+    def search_values(self, values: C64, keep: int = 12, check: Check = never, *, rough: bool = False) -> Matches:
+        """Do the same with images as :meth:`image_values` has them, shape (k, m)."""
+        return self.search(self.band_images(values, self.coarse), keep, check, rough=rough)
+
+    def band_images(self, values: C64, top: float) -> F32:
+        """Return images of ``values`` (k, m) just large enough for a search up to ring ``top``, (k, s, s)."""
+        size = search_size(self.n, max(int(top), 4))
+        m = int(np.searchsorted(self.radius, size / 2 - 0.5))
+        return images_from_values(values[:, :m], self.points[:m], size)
 
     def refine(
         self,
@@ -245,8 +293,7 @@ class Matcher:
         score: F64 = np.full(start.score.shape, -np.inf)
         for j in range(start.score.shape[1]):
             model = self.slices.sample(points, np.ascontiguousarray(start.rotations[:, j]))
-            phase = (2 * np.pi / self.n * (start.displacement_px[:, j] @ points.T)).astype(np.float32)
-            model *= np.exp(-1j * phase)
+            model *= self.phases(start.displacement_px[:, j], m)
             if transfer is not None:
                 model *= transfer[:, :m]
             norm = np.sqrt(power * (_power(model) @ weight))
@@ -256,9 +303,7 @@ class Matcher:
         rows = np.arange(len(score))[:, None]
         if apart_rad > 0:
             views, best = start.rotations[:, :, 2], np.argmax(score, axis=1)
-            first = views[rows[:, 0], best]
-            cosine = np.einsum("gab,nb,nka->gnk", self.group, first, views, optimize=True).max(axis=0)
-            near = cosine > np.cos(apart_rad)
+            near = self.cosines(views[rows[:, 0], best], views) > np.cos(apart_rad)
             near[rows[:, 0], best] = False
             score[near] = -np.inf
         order = np.argsort(-score, axis=1, kind="stable")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft as sfft
+from numpy.typing import NDArray
 
+from emviewer.engine import fft
 from emviewer.engine.errors import DataError
 from emviewer.engine.match_search import Slices
 from emviewer.engine.match_transform import prepare_transform
-from emviewer.engine.threads import threads
+from emviewer.engine.resample import fourier_resize
 from emviewer.engine.types import F32, F64, Map3D
 
 EDGE_PX = 3.0
@@ -32,15 +33,21 @@ class Grid:
         """Fourier-crop images (k, n_input, n_input) to the grid, gray values kept; centre n//2 stays the centre."""
         if self.n == self.n_input:
             return images
-        half = sfft.rfft2(sfft.ifftshift(images, axes=(1, 2)), workers=1)
+        if len(images) == 0:
+            return np.empty((0, self.n, self.n), np.float32)
+        half = fft.rfft2(images, 1)
         n, low = self.n, self.n // 2
         rows = np.r_[0 : n - low, -low:0] if n % 2 == 0 else np.r_[0 : low + 1, -low:0]
         cut = half[:, rows, : low + 1]
         if n % 2 == 0:
             cut[:, low, :] = 0
             cut[:, :, low] = 0
-        back = sfft.irfft2(cut, s=(n, n), workers=1) * (n / self.n_input) ** 2
-        return np.ascontiguousarray(sfft.fftshift(back, axes=(1, 2)), np.float32)
+        moved = self.n_input // 2 / self.n_input - n // 2 / n  # nothing, if both are even
+        if moved:
+            turn = np.exp(2j * np.pi * moved * rows)
+            cut *= (turn[:, None] * turn[: low + 1]).astype(np.complex64)
+        cut *= np.float32((n / self.n_input) ** 2)
+        return fft.irfft2(cut, (n, n), 1)
 
 
 def common_grid(n_input: int, pixel_size_A: float, target_A: float | None) -> Grid:
@@ -152,22 +159,20 @@ def _coarser(data: F32, pixel_A: float, target_A: float) -> tuple[F32, float]:
     m = int(2 * np.ceil(n * pixel_A / target_A * 1.1 / 2))
     if m >= n:
         return data, pixel_A
-    half = sfft.rfftn(sfft.ifftshift(data), workers=threads())
-    keep = np.r_[0 : m // 2, -(m // 2) : 0]
-    cut = half[np.ix_(keep, keep, np.arange(m // 2 + 1))]
-    cut[m // 2] = 0
-    cut[:, m // 2] = 0
-    cut[..., m // 2] = 0
-    out = sfft.fftshift(sfft.irfftn(cut, s=(m, m, m), workers=threads())) * (m / n) ** 3
-    return np.asarray(out, np.float32), pixel_A * n / m
+    return fourier_resize(data, (m, m, m)), pixel_A * n / m
 
 
-def images_from_values(values: np.ndarray, points: F64, n: int) -> F32:
+def centring(points: F64, n: int) -> NDArray[np.complex64]:
+    """Return the factors (m,) that make transforms at integer ``points`` (m, 2) those about pixel ``n // 2``."""
+    return np.asarray(np.exp(2j * np.pi * (n // 2) / n * points.sum(axis=1)), np.complex64)
+
+
+def images_from_values(values: NDArray[np.complex64], points: F64, n: int) -> F32:
     """Return the images (k, n, n) whose half transforms at ``points`` (m, 2) are ``values`` (k, m), zero elsewhere."""
     kx, ky = points[:, 0].astype(int), points[:, 1].astype(int)
     half = np.zeros((len(values), n, n // 2 + 1), np.complex64)
-    half[:, ky % n, kx] = values
+    cornered = values * centring(points, n).conj()
+    half[:, ky % n, kx] = cornered
     axis = kx == 0
-    half[:, (-ky[axis]) % n, 0] = values[:, axis].conj()
-    back = sfft.irfft2(half, s=(n, n), workers=1)
-    return np.ascontiguousarray(sfft.fftshift(back, axes=(1, 2)), np.float32)
+    half[:, (-ky[axis]) % n, 0] = cornered[:, axis].conj()
+    return fft.irfft2(half, (n, n), 1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft as sfft
 
+from emviewer.engine import fft
 from emviewer.engine.match_search import Slices
 from emviewer.engine.match_transform import prepare_transform
-from emviewer.engine.threads import threads
 
 
 def random_phases(slices: Slices, radius_voxels: float, seed: int) -> Slices:
@@ -26,9 +25,9 @@ def random_phases(slices: Slices, radius_voxels: float, seed: int) -> Slices:
     place = 2 * np.round(np.fft.fftfreq(n) * n).astype(int) + n  # every second point of the padded transform
     amplitude = np.abs(slices.transform[np.ix_(place, place, 2 + 2 * np.arange(n // 2 + 1))])
     noise = np.random.default_rng(seed).standard_normal((n, n, n), dtype=np.float32)
-    spectrum = sfft.rfftn(noise, workers=threads())
+    spectrum = fft.rfftn(noise)
     spectrum *= amplitude / np.maximum(np.abs(spectrum), 1e-20)
-    central = np.asarray(sfft.irfftn(spectrum, s=(n, n, n), workers=threads()), np.float32)
+    central = fft.irfftn(spectrum, (n, n, n))
     z, y, x = np.ogrid[:n, :n, :n]
     r = np.sqrt((z - n // 2) ** 2 + (y - n // 2) ** 2 + (x - n // 2) ** 2)
     central *= np.clip(min(radius_voxels, n / 2 - 2) + 1 - r, 0, 1).astype(np.float32)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from emviewer.engine.match import C64, Matcher
-from emviewer.engine.match_grid import images_from_values
 from emviewer.engine.match_search import Matches, PolarSearch
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
 
 BAND = 1.5
 """Highest ring, in those of the matcher's coarse band: what tells views apart lies there, what is finer is noise."""
-KEPT = 4
+KEPT = 3
 """Candidates weighed."""
 
 
@@ -35,7 +34,7 @@ class Rivals:
     """
 
     def __init__(self, matcher: Matcher, views: F64, apart_rad: float) -> None:
-        self.matcher, self.apart_rad = matcher, apart_rad
+        self.matcher, self.apart_rad, self.weight = matcher, apart_rad, matcher.ring_weight
         self.band = min(BAND * matcher.coarse, matcher.finest)
         spacing = max(1.0, matcher.n / (4.5 * int(self.band)))
         self._search = PolarSearch(matcher.slices, views, matcher.ring_weight, self.band, spacing)
@@ -58,11 +57,11 @@ class Rivals:
         """
         m = self.matcher
         A, d = given.rotations[:, 0], given.displacement_px[:, 0]
-        centred = values * np.exp(2j * np.pi / m.n * (d @ m.points.T)).astype(np.complex64)
+        centred = values * m.phases(d).conj()
         if transfer is not None:
             centred *= transfer
-        found = self._search.run(images_from_values(centred, m.points, m.n), KEPT, check)
-        cosine = np.einsum("gab,nb,nka->gnk", m.group, A[:, 2], found.rotations[:, :, 2], optimize=True).max(axis=0)
+        found = self._search.run(m.band_images(centred, self.band), KEPT, check)
+        cosine = m.cosines(A[:, 2], found.rotations[:, :, 2])
         score = np.where(cosine < np.cos(self.apart_rad), found.score, -np.inf)
         rivals = Matches(found.rotations, found.displacement_px + d[:, None], score, found.converged)
         first, second = (m.scored(values, v, transfer=transfer, top=self.band) for v in (given, rivals))

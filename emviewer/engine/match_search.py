@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as sfft
 
 from emviewer.engine import kernels_match_search as kernels
 from emviewer.engine.fft import fast_size
@@ -20,11 +19,10 @@ C64 = NDArray[np.complex64]
 MIRROR = np.diag([-1.0, 1.0, -1.0])
 """``MIRROR @ A`` is the view whose projection is the mirror image (x to -x) of the projection of ``A``."""
 FIRST_RING = 2
-VIEW_BLOCK = 128
-"""Views a matrix product: 128 keep the products of two images within a second-level cache."""
-
-LARGEST_PAD = 1 << 21
-"""Points of padded images in memory at a time and thread: 100 images of 36 px."""
+VIEW_BLOCK = 32
+"""Views a matrix product, so that the products of an image stay within a second-level cache."""
+COLUMNS = 96
+"""Images times shifts of a product."""
 BEYOND = 6
 """Rings beyond the band that are kept: what is cropped rings a little between the frequencies of the image."""
 
@@ -94,6 +92,12 @@ class PolarSearch:
         Rotations of the map's point group.
     apart_rad : float
         Some of the views returned are further than this from the best, modulo the group.
+
+    Notes
+    -----
+    With the harmonics ``V`` of a view and ``X + iY`` of an image, straight and mirrored correlations are the sum and
+    the difference of the same two sums over rings, so that both senses cost one product; the angles of a half turn
+    are likewise sums and differences of those of a quarter.
     """
 
     def __init__(
@@ -113,65 +117,80 @@ class PolarSearch:
         self._cos_apart = float(np.cos(apart_rad))
         self.directions = np.ascontiguousarray(views[:, 2])
         self.rings = np.arange(FIRST_RING, max(int(top), FIRST_RING + 2) + 1).astype(float)
+        self.size = search_size(n, self.rings[-1])
         half = max(12, int(np.ceil(np.pi * self.rings[-1] / 2)) + 2)
-        self._cropped = min(n, fast_size(2 * (int(self.rings[-1]) + BEYOND), even=True))
         self.half = half + half % 2  # in-plane angles over half a turn; even, for the transform over harmonics
         self.n_harmonics = self.half + 1
         theta = np.arange(self.half) * np.pi / self.half
         self.unit = np.stack([np.cos(theta), np.sin(theta)], -1)
         self.weight = np.sqrt(ring_weight[self.rings.astype(int)] * self.rings)[:, None].astype(np.float32)
+        self._prepare_transforms(theta)
         polar = slices.sample((self.rings[:, None, None] * self.unit).reshape(-1, 2), views)
-        view = self._harmonics(polar.reshape(len(views), len(self.rings), self.half)).transpose(2, 0, 1)
-        self.left = np.concatenate([view.real, view.imag], axis=2).astype(np.float32)[:, None]
+        x, y = self._harmonics(self._normalised(polar.reshape(len(views), len(self.rings), self.half)))
+        self.left = np.ascontiguousarray(np.stack([x, y]).transpose(0, 3, 1, 2))[:, None]  # (X/Y, 1, harmonic, v, ring)
         self.shifts = _shifts(max_shift_px, max(1.0, n / (4.5 * self.rings[-1])))
         phase = 2 * np.pi / n * self.rings[:, None] * (self.shifts @ self.unit.T)[:, None, :]
         self.ramp = np.exp(1j * phase).astype(np.complex64)  # (shift, ring, angle): undoes the displacement
-        order = np.arange(self.n_harmonics)
-        twice = np.where((order == 0) | (order == self.half), 1.0, 2.0)
-        angle = theta[:, None] * order
-        self.to_psi = np.stack([np.cos(angle) * twice, -np.sin(angle) * twice], -1).astype(np.float32)
 
-    def _harmonics(self, polar: C64) -> C64:
-        """Normalise polar samples (…, ring, half) and return their angular harmonics (…, ring, n_harmonics)."""
+    def _prepare_transforms(self, theta: F64) -> None:
+        """Make the matrices of the small transforms: image to rings, rings to harmonics, harmonics to ψ."""
+        points = (self.rings[:, None, None] * self.unit).reshape(-1, 2) / self.size
+        x = np.arange(self.size) - self.size // 2
+        along = np.exp(-2j * np.pi * x[:, None] * points.T[:, None, :])  # (axis, pixel, point)
+        self._along_x = np.concatenate([along[0].real, along[0].imag], axis=1).astype(np.float32)
+        self._along_y = along[1].astype(np.complex64)
+        even, odd = np.arange(0, self.n_harmonics, 2), np.arange(1, self.n_harmonics, 2)
+        # of half a circle of v and its conjugates beyond: even harmonics see the real part, odd ones the imaginary
+        a, b = theta[:, None] * even / 1.0, theta[:, None] * odd / 1.0
+        self._to_even = np.concatenate([np.cos(a), -np.sin(a)], axis=1).astype(np.float32) / self.half
+        self._to_odd = np.concatenate([np.sin(b), np.cos(b)], axis=1).astype(np.float32) / self.half
+        quarter = theta[: self.half // 2 + 1, None]
+        self._to_psi = []
+        for order in (even, odd):
+            twice = np.where((order == 0) | (order == self.half), 1.0, 2.0)
+            self._to_psi.append([np.asarray(f(quarter * order) * twice, np.float32) for f in (np.cos, np.sin)])
+
+    def _normalised(self, polar: C64) -> C64:
+        """Weigh polar samples (..., ring, half) and divide them by their norm."""
         weighted = polar * self.weight
-        norm = np.sqrt(np.sum(np.abs(weighted) ** 2, axis=(-1, -2), keepdims=True) / self.half)
-        weighted = weighted / np.maximum(norm, 1e-30)
-        full = np.concatenate([weighted, weighted.conj()], axis=-1)
-        return np.asarray(sfft.fft(full, axis=-1)[..., : self.n_harmonics] / (2 * self.half), np.complex64)
+        norm = np.sqrt(np.sum(weighted.real**2 + weighted.imag**2, axis=(-1, -2), keepdims=True) / self.half)
+        return np.asarray(weighted / np.maximum(norm, 1e-30), np.complex64)
+
+    def _harmonics(self, polar: C64) -> tuple[F32, F32]:
+        """Return real and imaginary parts of the angular harmonics (..., ring, n_harmonics), even ones first."""
+        even, odd = polar.real @ self._to_even, polar.imag @ self._to_odd
+        k, m = even.shape[-1] // 2, odd.shape[-1] // 2
+        return (
+            np.concatenate([even[..., :k], odd[..., :m]], axis=-1),
+            np.concatenate([even[..., k:], odd[..., m:]], axis=-1),
+        )
 
     def _image_polar(self, images: F32) -> C64:
-        """Return polar samples (k, ring, half) of images (k, n, n): a 4× padded transform, bilinear weights.
+        """Return polar samples (k, ring, half) of images (k, n, n), by their exact transform at the samples.
 
-        The images are Fourier-cropped to the band first, which makes the padded transform that much smaller.
+        The images are Fourier-cropped to the band first, which makes that transform small.
         """
-        n = self._cropped
-        if n < self.n:
+        n = self.size
+        if images.shape[1] > n:
             images = fourier_crop(images, (n, n))
-        p = 4 * n
-        padded = np.zeros((len(images), p, p), np.float32)
-        o = p // 2 - n // 2
-        spread = np.sinc((np.arange(n) - n // 2) / p) ** 2
-        padded[:, o : o + n, o : o + n] = images / (spread[:, None] * spread)
-        half = sfft.rfft2(sfft.ifftshift(padded, axes=(1, 2)), workers=1)
-        q = self.rings[:, None, None] * self.unit * 4
-        x, y = q[..., 0], q[..., 1]
-        flip = x < 0
-        x, y = np.where(flip, -x, x), np.where(flip, -y, y)
-        ix, iy = np.floor(x).astype(int), np.floor(y).astype(int)
-        fx, fy = (x - ix).astype(np.float32), (y - iy).astype(np.float32)
-        lower = half[:, iy % p, ix] * (1 - fx) + half[:, iy % p, ix + 1] * fx
-        upper = half[:, (iy + 1) % p, ix] * (1 - fx) + half[:, (iy + 1) % p, ix + 1] * fx
-        v = lower * (1 - fy) + upper * fy
-        return np.asarray(np.where(flip, v.conj(), v), np.complex64)
+        k = len(images)
+        rows = (images.reshape(k * n, n) @ self._along_x).reshape(k, n, 2, -1)
+        lines: C64 = np.empty((k, n, rows.shape[3]), np.complex64)
+        lines.real, lines.imag = rows[:, :, 0], rows[:, :, 1]
+        lines *= self._along_y
+        return np.asarray(lines.sum(axis=1).reshape(k, len(self.rings), self.half))
 
     def _right(self, images: F32) -> F32:
-        """Return shifted images as the right factor: (harmonic, re/im, 2 rings, straight/mirror × image × shift)."""
-        h = self._harmonics(self._image_polar(images)[:, None] * self.ramp)
-        h = h.reshape(-1, len(self.rings), self.n_harmonics).transpose(2, 1, 0)
-        x, y = np.ascontiguousarray(h.real), np.ascontiguousarray(h.imag)
-        real = np.concatenate([np.concatenate([x, x], 2), np.concatenate([y, -y], 2)], 1)
-        imag = np.concatenate([np.concatenate([y, y], 2), np.concatenate([-x, x], 2)], 1)
-        return np.stack([real, imag], axis=1)
+        """Return the harmonics of shifted images as right factors (2, 2, harmonic, ring, image × shift).
+
+        Real and imaginary parts in the order in which they meet the real, then the imaginary parts of views.
+        """
+        polar = self._normalised(self._image_polar(images))
+        x, y = (
+            np.ascontiguousarray(part.reshape(-1, len(self.rings), self.n_harmonics).transpose(2, 1, 0))
+            for part in self._harmonics(polar[:, None] * self.ramp)
+        )
+        return np.stack([np.stack([x, y]), np.stack([y, x])])
 
     def _block(self, images: F32) -> tuple[F32, NDArray[np.int32]]:
         """Return the best correlation of every image with every view, (2, b, v), and where it was found."""
@@ -179,20 +198,26 @@ class PolarSearch:
         score = np.full((2, b, n_views), -np.inf, np.float32)
         where = np.zeros((2, b, n_views), np.int32)
         right = self._right(images)
+        columns, quarter = right.shape[-1], self.half // 2 + 1
+        n_even = self.half // 2 + 1
         for v0 in range(0, n_views, VIEW_BLOCK):
             v1 = min(n_views, v0 + VIEW_BLOCK)
-            g = np.matmul(self.left[:, :, v0:v1], right).reshape(self.n_harmonics, 2, -1)
-            even, odd = (
-                (self.to_psi[:, part].reshape(self.half, -1) @ g[part].reshape(-1, g.shape[2])).reshape(
-                    self.half, v1 - v0, 2, -1
-                )
-                for part in (slice(0, None, 2), slice(1, None, 2))
-            )
-            kernels.best_psi_and_shift(even, odd, len(self.shifts), score[:, :, v0:v1], where[:, :, v0:v1])
+            g = np.matmul(self.left[:, :, :, v0:v1], right)
+            # what both senses share: cosines of X·x less sines of X·y; what differs: cosines of Y·y and sines of Y·x
+            sums = np.empty((8, quarter, v1 - v0, columns), np.float32)
+            for parity, part in enumerate((slice(0, n_even), slice(n_even, None))):
+                for sense in range(2):
+                    for wave in range(2):
+                        np.matmul(
+                            self._to_psi[parity][wave],
+                            g[sense, wave, part].reshape(-1, (v1 - v0) * columns),
+                            out=sums[4 * parity + 2 * sense + wave].reshape(quarter, -1),
+                        )
+            kernels.best_psi_and_shift(sums, self.half, len(self.shifts), score[:, :, v0:v1], where[:, :, v0:v1])
         return score, where
 
     def run(self, images: F32, keep: int, check: Check = never) -> Matches:
-        """Search images (k, n, n) and return the ``keep`` best distinct views of each."""
+        """Search images (k, n, n), or Fourier-cropped to ``size``, and return the ``keep`` best distinct views."""
         n, n_views = len(images), len(self.views)
         chosen = np.empty((n, keep), np.int64)
         best = np.empty((n, keep))
@@ -209,8 +234,7 @@ class PolarSearch:
                 )
                 best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
 
-        most = max(1, LARGEST_PAD // (4 * self._cropped) ** 2)
-        each_chunk(work, n, int(np.clip(96 // len(self.shifts), 1, most)))
+        each_chunk(work, n, int(np.clip(COLUMNS // len(self.shifts), 1, 64)))
         return self._matches(chosen, best, at)
 
     def _matches(self, chosen: NDArray[np.int64], best: F64, at: NDArray[np.int64]) -> Matches:
@@ -226,6 +250,11 @@ class PolarSearch:
             np.where(chosen < 0, -np.inf, best),
             np.zeros(chosen.shape, bool),
         )
+
+
+def search_size(n: int, top: float) -> int:
+    """Return the edge in pixels of images Fourier-cropped to a band up to ring ``top``, of ``n`` at the most."""
+    return min(n, fast_size(2 * (int(top) + BEYOND), even=True))
 
 
 def _shifts(radius: float, spacing: float) -> F64:

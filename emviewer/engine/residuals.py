@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as sfft
-from scipy import ndimage
 
+from emviewer.engine import fft
 from emviewer.engine.types import F32, F64
 
 PATCH = 5
@@ -73,8 +72,11 @@ def ring_correlation(experiment: F32, reprojection: F32, mask: F32) -> F64:
     """Return the Fourier ring correlation of masked images, shape (k, d // 2 + 1), ring 0 to Nyquist."""
     d = experiment.shape[1]
     order, starts = _rings(d)
-    a = sfft.rfft2((experiment - _mean(experiment, mask)[:, None, None]) * mask, workers=1)
-    b = sfft.rfft2((reprojection - _mean(reprojection, mask)[:, None, None]) * mask, workers=1)
+    weight = (mask / mask.sum(dtype=np.float64)).astype(np.float32).ravel()
+    a, b = (
+        fft.rfft2((images - (images.reshape(len(images), -1) @ weight)[:, None, None]) * mask, 1)
+        for images in (experiment, reprojection)
+    )
     twice = np.full(a.shape[2], 2.0, np.float32)
     twice[0] = 1.0
     if d % 2 == 0:
@@ -121,6 +123,8 @@ def imed(fit: Fit, mask: F32) -> F64:
     ``sqrt(Σ_i d_i Σ_j w_ij d_j / Σ mask)`` with a Gaussian ``w`` of σ = 1 px over 7×7 px: pixels that disagree together
     count more than noise (Wang, Zhang & Feng 2005; Xmipp's ``imedValue`` up to scale).
     """
+    from scipy import ndimage  # costs 0.1 s; the job takes :mod:`emviewer.engine.residuals_score`
+
     d = fit.residual * mask
     smooth = ndimage.gaussian_filter(d, (0, 1, 1), truncate=3.0, mode="constant")
     value = np.maximum(np.einsum("kyx,kyx->k", d, smooth, dtype=np.float64), 0) / float(mask.sum())
@@ -150,24 +154,25 @@ def residual_statistics(fit: Fit, reprojection: F32, mask: F32) -> tuple[F64, F6
     size = support.sum(axis=(1, 2), dtype=np.float64)
     mean = np.einsum("kyx,kyx->k", r, support, dtype=np.float64) / np.maximum(size, 1.0)
     variance = _mean(r * r, mask) - _mean(r, mask) ** 2
-    return mean, variance, _patch_logdet(r, mask)
+    return mean, variance, patch_logdet(fit.residual, patch_corners(mask), unit)
 
 
-def _patch_logdet(r: F32, mask: F32) -> F64:
-    corners = _patch_corners(mask)
+def patch_logdet(residual: F32, corners: NDArray[np.int64], unit: F64) -> F64:
+    """Return the log-determinants of the covariance of patches of ``unit · residual``, per pixel of the patch."""
     size = PATCH * PATCH
     if len(corners) <= size:
-        return np.full(len(r), np.nan)
-    inner = (np.arange(PATCH)[:, None] * r.shape[2] + np.arange(PATCH)).ravel()
-    x = np.take(r.reshape(len(r), -1), inner[:, None] + corners, axis=1)
+        return np.full(len(residual), np.nan)
+    inner = (np.arange(PATCH)[:, None] * residual.shape[2] + np.arange(PATCH)).ravel()
+    x = np.take(residual.reshape(len(residual), -1), inner[:, None] + corners, axis=1)
     x -= x.mean(axis=2, keepdims=True)
     covariance = np.matmul(x, x.transpose(0, 2, 1)).astype(np.float64) / (len(corners) - 1)
+    covariance *= (unit**2)[:, None, None]
     trace = np.trace(covariance, axis1=1, axis2=2)[:, None, None]
     shrunk = 0.99 * covariance + (0.01 * trace / size + 1e-12) * np.eye(size)
     return np.asarray(np.linalg.slogdet(shrunk)[1] / size)
 
 
-def _patch_corners(mask: F32) -> NDArray[np.int64]:
+def patch_corners(mask: F32) -> NDArray[np.int64]:
     """Return the flat index of the first pixel of every patch that lies inside the mask."""
     inside = np.lib.stride_tricks.sliding_window_view(mask > 0.5, (PATCH, PATCH)).all(axis=(2, 3))
     y, x = np.nonzero(inside)

@@ -7,8 +7,9 @@ involved where the hull encloses the origin, so the covering radius is exact to 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from emviewer.engine.conventions import F64
 from emviewer.engine.sampling_region import Region
@@ -38,10 +39,16 @@ def _copies_near_unit(directions: F64, group: PointGroup, margin: float) -> F64:
 
 
 def _distinct(points: F64) -> F64:
-    pairs = cKDTree(points).query_pairs(_SAME, output_type="ndarray")
+    pairs = _tree(points).query_pairs(_SAME, output_type="ndarray")
     keep = np.ones(len(points), bool)
     keep[pairs.max(axis=1)] = False
     return points[keep]
+
+
+def _tree(points: F64) -> Any:
+    from scipy.spatial import cKDTree  # costs 0.2 s, and a spiral needs none of it
+
+    return cKDTree(points)
 
 
 def spiral(n: int) -> F64:
@@ -68,6 +75,8 @@ def holes(points: F64) -> tuple[F64, F64]:
     radii : ndarray of float64, shape (h,)
         Radians. Where all are below 90°, no direction is farther from the points than the largest.
     """
+    from scipy.spatial import ConvexHull, QhullError  # costs 0.2 s, and a spiral needs none of it
+
     try:
         equations = ConvexHull(points).equations
     except (QhullError, ValueError):
@@ -116,7 +125,7 @@ def region_holes(directions: F64, group: PointGroup, region: Region, watch: F64 
         extra.append(watch)
     for more in extra:
         centres = np.concatenate([centres, more])
-        radii = np.concatenate([radii, chord_angle(np.asarray(cKDTree(points).query(more)[0]))])
+        radii = np.concatenate([radii, chord_angle(np.asarray(_tree(points).query(more)[0]))])
     return centres, radii
 
 
@@ -140,7 +149,7 @@ def closest_pair(directions: F64, group: PointGroup) -> float:
         return float("inf")
     points = group.copies(directions).reshape(-1, 3)
     labels = np.tile(np.arange(n), group.order)
-    tree = cKDTree(points)
+    tree = _tree(points)
     best, rows, k = float("inf"), np.arange(n), min(4, len(points))
     while len(rows):
         chord, index = (np.asarray(a) for a in tree.query(directions[rows], k=k))
@@ -159,7 +168,7 @@ def thinned(directions: F64, group: PointGroup, min_angle: float) -> F64:
         return directions
     points = group.copies(directions).reshape(-1, 3)
     reach = angle_chord(min_angle) * (1 - 1e-12)
-    close = cKDTree(directions).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
+    close = _tree(directions).sparse_distance_matrix(_tree(points), reach, output_type="coo_matrix")
     earlier, later = close.row, close.col % n
     ordered = np.flatnonzero(earlier < later)
     ordered = ordered[np.argsort(earlier[ordered], kind="stable")]
@@ -175,7 +184,7 @@ def spread(candidates: F64, group: PointGroup, min_angle: float) -> F64:
 
     The same as :func:`thinned`, for many candidates of which few are taken.
     """
-    tree = cKDTree(candidates)
+    tree = _tree(candidates)
     free = np.ones(len(candidates), bool)
     taken: list[int] = []
     reach = angle_chord(min_angle) * (1 - 1e-12)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from threadpoolctl import ThreadpoolController
 
@@ -36,6 +37,17 @@ def set_threads(n: int) -> int:
 def threads() -> int:
     """Return how many threads work started from the calling thread uses; all cores unless set."""
     return int(getattr(_local, "n", 0)) or available_cores()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let work started from the calling thread stay in it, as inside a chunk of a larger piece of work."""
+    before = getattr(_local, "n", 0)
+    _local.n = 1
+    try:
+        yield
+    finally:
+        _local.n = before
 
 
 def _one_blas_thread() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emviewer.engine import residuals, residuals_xmipp
+from emviewer.engine import match_grid, residuals, residuals_xmipp
 from emviewer.engine.mrc import read_stack
+from emviewer.engine.residuals_score import Scoring
 
 
 def disc(d: int, radius: float) -> np.ndarray:
@@ -123,3 +124,28 @@ def test_xmipps_own_numbers(shared_data, name, tolerance):
         lambda: (stack[i : i + 17] for i in range(0, len(stack), 17)), images.shape[1]
     )
     np.testing.assert_allclose(divergence, table.zScoreResCov, atol=tolerance)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("d", [32, 33])
+def test_all_scores_at_once_are_those_one_by_one(d, sign):
+    rng = np.random.default_rng(d)
+    experiment = rng.normal(3, 1, (5, d, d)).astype(np.float32)
+    reprojection = (0.6 * sign * experiment + rng.normal(size=(5, d, d))).astype(np.float32)
+    mask = match_grid.soft_disc(d, 9.0)
+    rim = match_grid.soft_disc(d, match_grid.largest_radius_px(d)) * (1 - mask)
+    residual = np.empty_like(experiment)
+    got = Scoring(mask, rim).score(experiment, reprojection, residual, sign)
+    fit = residuals.fit_gray(experiment, reprojection, mask, sign)
+    mean, variance, logdet = residuals.residual_statistics(fit, reprojection, mask)
+    for name, expected in (
+        ("cc", fit.cc), ("scale", fit.scale), ("offset", fit.offset), ("imed", residuals.imed(fit, mask)),
+        ("residual_mean", mean), ("residual_var", variance), ("residual_logdet", logdet),
+    ):  # fmt: skip
+        np.testing.assert_allclose(getattr(got, name), expected, rtol=2e-4, atol=2e-5, err_msg=name)
+    np.testing.assert_allclose(residual, fit.residual, atol=1e-5)
+    disc = np.hypot(*(np.indices((d, d)) - d // 2)) <= d // 2
+    np.testing.assert_allclose(got.xmipp_mean, np.where(disc, residual, 0).mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(got.xmipp_deviation, np.where(disc, residual, 0).std(axis=(1, 2)), rtol=1e-5)
+    beside = [np.average((x - np.average(x, weights=rim)) ** 2, weights=rim) for x in experiment.astype(float)]
+    np.testing.assert_allclose(got.signal, np.clip(1 - beside / fit.spread**2, 0, 1), atol=1e-4)

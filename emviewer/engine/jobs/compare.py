@@ -16,6 +16,7 @@ from emviewer.engine.jobs.compare_estimate import estimate
 from emviewer.engine.jobs.compare_inputs import MISMATCH, Inputs, open_inputs
 from emviewer.engine.jobs.compare_map import Compared, MapComparison
 from emviewer.engine.jobs.compare_params import HELP, TITLE, CompareParams
+from emviewer.engine.jobs.compare_process import least_batch, process
 from emviewer.engine.jobs.compare_read import Reader
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -78,7 +79,8 @@ class _Run:
         self.folder.stage("prepare")
         yield message(f"preparing {name}", first, total)
         comparison = MapComparison(volume, self.inputs, self.params)
-        self._say_other_symmetry(comparison, name)
+        if self.inputs.group.order > 1:
+            self._say_other_symmetry(comparison, name)
         self.folder.stage("calibrate")
         yield message(f"{name}: contrast, weights and what chance would give", first, total)
         if self.sign is None:
@@ -123,20 +125,19 @@ class _Run:
     def _images(
         self, comparison: MapComparison, name: str, first: int, total: int, writer: output.MapWriter, check: Check
     ) -> Iterator[Batch]:
-        n, done, size = len(self.reader), 0, 8
+        n, done = len(self.reader), 0
+        least = size = least_batch(comparison)
         while done < n:
             check()
             began = time.perf_counter()
             ids = np.arange(done, min(n, done + size), dtype=np.int64)
-            batch = self.reader.prepared(comparison, ids)
-            found = comparison.find(batch, self.reader.given(batch.ids), check)
-            compared = comparison.compare(batch, found)
-            writer.append(ids, batch.ids, compared, self.reader.reasons)
+            kept, compared = process(comparison, self.reader, ids, check)
+            writer.append(ids, kept, compared, self.reader.reasons)
             done += len(ids)
             self.compared += len(ids)
             ratio = BATCH_SECONDS / max(1e-6, time.perf_counter() - began)
-            size = int(np.clip(len(ids) * min(4.0, ratio), 1, LARGEST_BATCH))
-            yield _batch(batch.ids, compared, name, first, first + done, total, writer)
+            size = int(np.clip(len(ids) * min(4.0, ratio), least, LARGEST_BATCH))
+            yield _batch(kept, compared, name, first, first + done, total, writer)
 
     def finish(self, seconds: float) -> None:
         """Write scores, ranking and summary of what is finished."""

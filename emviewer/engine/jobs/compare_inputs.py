@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,14 @@ class Inputs:
     max_shift_px: float
     names: list[str]
     weights: np.ndarray[tuple[int], np.dtype[np.float64]]
+    radii_A: dict[str, float] = field(default_factory=dict)
+
+    def radius_A(self, volume: Map3D) -> float:
+        """Return the radius of the particle in one of the maps, measured once."""
+        key = volume.name
+        if key not in self.radii_A:
+            self.radii_A[key] = match_grid.particle_radius_A(volume)
+        return self.radii_A[key]
 
 
 def open_inputs(params: CompareParams, folder: ResultFolder, check: Check) -> Inputs:
@@ -92,6 +100,7 @@ def open_inputs(params: CompareParams, folder: ResultFolder, check: Check) -> In
             )
     use = _use_assignment(params, images)
     _need_ctf(params, images)
+    radii = {name: match_grid.particle_radius_A(volume) for name, volume in maps}
     shift_A = params.max_shift if params.max_shift is not None else 0.1 * grid.n * grid.pixel_size_A
     return Inputs(
         images=images,
@@ -99,11 +108,12 @@ def open_inputs(params: CompareParams, folder: ResultFolder, check: Check) -> In
         maps=maps,
         grid=grid,
         group=group,
-        mask=_mask(params, grid, maps),
+        mask=_mask(params, grid, radii),
         use=use,
         max_shift_px=min(shift_A / grid.pixel_size_A, grid.n / 2),
         names=_names(images),
         weights=_weights(images),
+        radii_A=radii,
     )
 
 
@@ -232,10 +242,10 @@ def _need_ctf(params: CompareParams, images: ImageSet) -> None:
         )
 
 
-def _mask(params: CompareParams, grid: Grid, maps: list[tuple[str, Map3D]]) -> F32:
+def _mask(params: CompareParams, grid: Grid, radii: dict[str, float]) -> F32:
     largest = match_grid.largest_radius_px(grid.n)
     if params.mask == "auto":
-        radius = max(match_grid.particle_radius_A(volume) for _, volume in maps) * 1.1 / grid.pixel_size_A
+        radius = max(radii.values()) * 1.1 / grid.pixel_size_A
         return match_grid.soft_disc(grid.n, min(max(radius, 4.0), largest))
     if params.mask.startswith("radius:"):
         return match_grid.soft_disc(grid.n, min(float(params.mask[7:]) / grid.pixel_size_A, largest))

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as sfft
 
-from emviewer.engine import conventions, match_grid, residuals, sampling_cover
+from emviewer.engine import conventions, fft, match_grid, residuals, sampling_cover
 from emviewer.engine.ctf import CTF, transfer
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.match import Matcher
 from emviewer.engine.match_rivals import Rivals
 from emviewer.engine.match_search import Matches, Slices
+from emviewer.engine.residuals_score import Scoring
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check
 from emviewer.engine.threads import each_chunk
@@ -23,9 +23,8 @@ from emviewer.engine.types import F32, F64, Map3D
 
 COARSE_PER_RADIUS = 5.5
 """Coarse band: the particle's diameter over this is its resolution (30 Å for 165 Å), within 20 to 40 Å."""
-RIVAL_STEP = 10.0
-"""Least step in degrees between the views that given orientations are held against."""
-
+ROUGH_STEP = 10.0
+"""Least step in degrees between the views that given orientations are held against, and of rough searches in C1."""
 LARGEST_RATIO = 3.0
 """Bound of the ratio of masked correlation to that over a band: both are small and uncertain where it is larger."""
 
@@ -84,33 +83,36 @@ class MapComparison:
         self.inputs, self.params = inputs, params
         grid = inputs.grid
         self.slices = slices or match_grid.map_slices(volume, grid)
-        radius = match_grid.particle_radius_A(volume)
+        radius = inputs.radius_A(volume)
         self.radius_px = radius / grid.pixel_size_A
         coarse_A = float(np.clip(2 * radius / COARSE_PER_RADIUS, 20, 40))
         box_A = grid.n * grid.pixel_size_A
         finest = box_A / (2 * max(volume.pixel_size_A, grid.pixel_size_A))
         searching = not inputs.use
         views = _views(params.step, inputs.group) if searching else np.eye(3)[None]
+        rough_step = max(params.step, ROUGH_STEP / inputs.group.order**0.5)
+        rough = _views(rough_step, inputs.group) if searching else None
         self.matcher = Matcher(
-            self.slices, views, inputs.max_shift_px, box_A / coarse_A, finest=finest, group=inputs.group.rotations
-        )
+            self.slices, views, inputs.max_shift_px, box_A / coarse_A, finest=finest, group=inputs.group.rotations,
+            rough_views=rough,
+        )  # fmt: skip
+        wide = match_grid.soft_disc(grid.n, match_grid.largest_radius_px(grid.n))
+        # the background beside the particle goes to zero: a pedestal under the mask is in no reprojection
+        rim = wide * (1 - inputs.mask)
+        self._wide, self._around = wide, rim if rim.sum() > grid.n else wide
+        self.scoring = Scoring(inputs.mask, rim)
         self.sign = 1
         self._rivals: Rivals | None = None
 
     def prepare(self, ids: NDArray[np.int64], images: F32, ctf: CTF | None) -> Prepared:
         """Bring images (k, n, n) of the grid into the form in which they are matched."""
-        mask, n = self.inputs.mask, self.inputs.grid.n
-        wide = match_grid.soft_disc(n, match_grid.largest_radius_px(n))
-        # the background beside the particle goes to zero: a pedestal under the mask is in no reprojection
-        rim = wide * (1 - mask)
-        around = rim if rim.sum() > n else wide
-        masked = (self.sign * (images - _weighted_mean(images, around)) * wide).astype(np.float32)
+        n = self.inputs.grid.n
+        masked = (images - weighted_mean(images, self._around)) * (self.sign * self._wide)
         m = self.matcher
         at_points: F32 | None = None
         if ctf is not None and self.params.ctf != "ignore":
             whole = transfer(ctf, n, self.inputs.grid.pixel_size_A)
-            kx, ky = m.points[:, 0].astype(int), m.points[:, 1].astype(int)
-            at_points = np.ascontiguousarray(whole[:, ky % n, kx])
+            at_points = np.ascontiguousarray(whole[:, m.columns[:, 1] % n, m.columns[:, 0]])
             if self.params.ctf == "phase-flipped":
                 at_points = np.abs(at_points)
         return Prepared(ids, images, masked, m.image_values(masked), at_points)
@@ -123,15 +125,27 @@ class MapComparison:
         start = self.candidates(batch, given, check)
         if given is None:
             return self.refined(batch, start, check)
-        if self._rivals is None:
-            step = max(self.params.step, RIVAL_STEP)
-            self._rivals = Rivals(self.matcher, _views(step, self.inputs.group), np.radians(2 * self.params.step))
         own = self.refined(batch, start, check) if self.params.refine else start
-        return self._rivals.beside(batch.values, start, own, transfer=batch.transfer, check=check)
+        return self.rivals().beside(batch.values, start, own, transfer=batch.transfer, check=check)
 
-    def candidates(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
+    def ready(self) -> None:
+        """Make what threads will share before they start."""
+        if self.inputs.use:
+            self.rivals()
+        else:
+            self.matcher.ready()
+
+    def rivals(self) -> Rivals:
+        """Return what finds the best rivals of given views, made anew when the weights have changed."""
+        if self._rivals is None or self._rivals.weight is not self.matcher.ring_weight:
+            views = _views(max(self.params.step, ROUGH_STEP), self.inputs.group)
+            self._rivals = Rivals(self.matcher, views, np.radians(2 * self.params.step))
+        return self._rivals
+
+    def candidates(
+        self, batch: Prepared, given: tuple[F64, F64] | None, check: Check, *, rough: bool = False
+    ) -> Matches:
         """Return the best views of an exhaustive search in the coarse band, or the given ones."""
-        m = self.matcher
         if given is not None:
             n = len(batch.ids)
             return Matches(
@@ -140,10 +154,8 @@ class MapComparison:
                 np.zeros((n, 1)),
                 np.zeros((n, 1), bool),
             )
-        images = batch.masked
-        if batch.transfer is not None:
-            images = match_grid.images_from_values(batch.values * batch.transfer, m.points, m.n)
-        return m.search(images, check=check)
+        values = batch.values if batch.transfer is None else batch.values * batch.transfer
+        return self.matcher.search_values(values, check=check, rough=rough)
 
     def refined(self, batch: Prepared, start: Matches, check: Check, *, quick: bool = False) -> Matches:
         """Refine candidates unless told not to.
@@ -162,47 +174,68 @@ class MapComparison:
         return m.refine(batch.values, start, transfer=batch.transfer, apart_rad=apart, check=check)
 
     def coarse(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
-        """Return the best views in the coarse band only: enough to tell the contrast."""
+        """Return the best views of a rough search only, or the given ones: enough to tell the contrast."""
         if given is not None:
             return self.refined(batch, self.candidates(batch, given, check), check)
-        return self.matcher.search(batch.masked, keep=1, check=check)
+        values = batch.values if batch.transfer is None else batch.values * batch.transfer
+        return self.matcher.search_values(values, 1, check, rough=True)
+
+    def nothing(self) -> Compared:
+        """Return the comparison of no images, with all its columns."""
+        columns: dict[str, NDArray[Any]] = {name: np.empty(0) for name in SCORES}
+        self._pose_columns(
+            Matches(np.empty((0, 1, 3, 3)), np.empty((0, 1, 2)), np.empty((0, 1)), np.empty((0, 1), bool)), columns
+        )
+        n = self.inputs.grid.n
+        return Compared(columns, *(np.empty((0, n, n), np.float32) for _ in range(3)))
 
     def compare(self, batch: Prepared, found: Matches) -> Compared:
         """Make reprojections and residuals of the best views and score them."""
-        k, n = len(batch.ids), self.inputs.grid.n
-        aligned, reprojected, residual = (np.empty((k, n, n), np.float32) for _ in range(3))
-        columns: dict[str, NDArray[Any]] = {name: np.full(k, np.nan) for name in SCORES}
+        aligned, reprojected = self._pair(batch, found)
+        columns, residual = self._score(aligned, reprojected)
+        self._pose_columns(found, columns)
+        return Compared(columns, aligned, reprojected, residual)
+
+    def correlations(self, batch: Prepared, found: Matches) -> F64:
+        """Return only the masked correlations of images with the reprojections of their best views."""
+        return residuals.fit_gray(*self._pair(batch, found), self.inputs.mask, self.sign).cc
+
+    def _pair(self, batch: Prepared, found: Matches) -> tuple[F32, F32]:
+        """Return the images, centred, and their reprojections."""
+        n = self.inputs.grid.n
+        aligned, reprojected = np.empty_like(batch.images), np.empty_like(batch.images)
 
         def work(lo: int, hi: int) -> None:
             part = slice(lo, hi)
-            displaced = found.displacement_px[part, 0]
-            aligned[part] = shifted(batch.images[part], -displaced)
+            aligned[part] = shifted(batch.images[part], -found.displacement_px[part, 0])
             values = self.matcher.model_values(found.rotations[part, 0])
             if batch.transfer is not None:
                 values *= batch.transfer[part]
             reprojected[part] = match_grid.images_from_values(values, self.matcher.points, n)
-            self._score(aligned[part], reprojected[part], residual[part], {c: v[part] for c, v in columns.items()})
+
+        each_chunk(work, len(batch.ids), 16)
+        return aligned, reprojected
+
+    def _score(self, aligned: F32, reprojected: F32) -> tuple[dict[str, NDArray[Any]], F32]:
+        grid, k = self.inputs.grid, len(aligned)
+        columns: dict[str, NDArray[Any]] = {name: np.full(k, np.nan) for name in SCORES}
+        residual = np.empty_like(aligned)
+
+        def work(lo: int, hi: int) -> None:
+            part = slice(lo, hi)
+            out = {c: v[part] for c, v in columns.items()}
+            s = self.scoring.score(aligned[part], reprojected[part], residual[part], self.sign)
+            out["cc"][:], out["gray_scale"][:], out["gray_offset"][:] = s.cc, s.scale, s.offset
+            left = np.sqrt(np.maximum(1 - s.cc**2, 0))
+            out["nrmse"][:], out["fvu"][:], out["imed"][:] = left, left**2, s.imed
+            curve = self.sign * residuals.ring_correlation(aligned[part], reprojected[part], self.inputs.mask)
+            out["frc05_A"][:] = residuals.first_crossing_A(curve, grid.pixel_size_A, grid.n)
+            out["residual_mean"][:], out["residual_var"][:] = self.sign * s.residual_mean, s.residual_var
+            out["residual_logdet"][:], out["_signal"][:] = s.residual_logdet, s.signal
+            out["_xmipp_mean"][:], out["_xmipp_deviation"][:] = s.xmipp_mean, s.xmipp_deviation
 
         each_chunk(work, k, 16)
-        self._pose_columns(found, columns)
-        return Compared(columns, aligned, reprojected, residual)
-
-    def _score(self, aligned: F32, reprojected: F32, residual: F32, out: dict[str, NDArray[Any]]) -> None:
-        mask, grid = self.inputs.mask, self.inputs.grid
-        out["_signal"][:] = _signal_share(aligned, mask)
-        fit = residuals.fit_gray(aligned, reprojected, mask, self.sign)
-        residual[:] = fit.residual
-        out["cc"][:] = fit.cc
-        out["gray_scale"][:], out["gray_offset"][:] = fit.scale, fit.offset
-        left = np.sqrt(np.maximum(1 - fit.cc**2, 0))
-        out["nrmse"][:], out["fvu"][:] = left, left**2
-        out["imed"][:] = residuals.imed(fit, mask)
-        curve = self.sign * residuals.ring_correlation(aligned, reprojected, mask)
-        out["frc05_A"][:] = residuals.first_crossing_A(curve, grid.pixel_size_A, grid.n)
-        mean, variance, logdet = residuals.residual_statistics(fit, reprojected, mask)
-        out["residual_mean"][:], out["residual_var"][:], out["residual_logdet"][:] = self.sign * mean, variance, logdet
-        x, deviation = _xmipp_moments(fit.residual)
-        out["_xmipp_mean"][:], out["_xmipp_deviation"][:] = x, deviation
+        return columns, residual
 
     def _pose_columns(self, found: Matches, out: dict[str, NDArray[Any]]) -> None:
         pixel = self.inputs.grid.pixel_size_A
@@ -228,40 +261,22 @@ SCORES = (
 )  # fmt: skip
 
 
-def _signal_share(images: F32, mask: F32) -> F64:
-    """Return how much of each image's variance in the mask is more than beside it: 0 for noise alone, at most 1."""
-    n = images.shape[1]
-    rim = match_grid.soft_disc(n, match_grid.largest_radius_px(n)) * (1 - mask)
-    if rim.sum() < n:
-        return np.full(len(images), np.nan)
-    inside, beside = (
-        np.einsum("kyx,yx->k", (images - _weighted_mean(images, w)) ** 2, w, dtype=np.float64) / w.sum()
-        for w in (mask, rim)
-    )
-    return np.asarray(np.clip(1 - np.divide(beside, inside, out=np.ones(len(images)), where=inside > 0), 0, 1))
-
-
-def _weighted_mean(images: F32, weight: F32) -> F32:
-    mean = np.einsum("kyx,yx->k", images, weight, dtype=np.float64) / weight.sum(dtype=np.float64)
+def weighted_mean(images: F32, weight: F32) -> F32:
+    """Return the weighted mean of every image (k, n, n), shape (k, 1, 1)."""
+    flat = images.reshape(len(images), weight.size)
+    mean = flat @ (weight / weight.sum(dtype=np.float64)).astype(np.float32).ravel()
     return np.asarray(mean[:, None, None], np.float32)
-
-
-def _xmipp_moments(residual: F32) -> tuple[F64, F64]:
-    """Mean and deviation over the full square of residuals that are zero outside the inscribed disc, as Xmipp's."""
-    n = residual.shape[1]
-    disc = np.hypot(*(np.indices((n, n)) - n // 2)) <= n // 2
-    inside = np.where(disc, residual, 0).astype(np.float64)
-    return inside.mean(axis=(1, 2)), inside.std(axis=(1, 2))
 
 
 def shifted(images: F32, shift_px: F64) -> F32:
     """Return images (k, n, n) moved by ``shift_px`` (k, 2) (x, y) through their transforms (periodic)."""
     n = images.shape[1]
-    half = sfft.rfft2(images, workers=1)
+    half = fft.rfft2(images, 1)
     fx, fy = np.arange(n // 2 + 1) / n, np.fft.fftfreq(n)
-    half *= np.exp(-2j * np.pi * shift_px[:, 0, None, None] * fx).astype(np.complex64)
-    half *= np.exp(-2j * np.pi * shift_px[:, 1, None, None] * fy[:, None]).astype(np.complex64)
-    return np.asarray(sfft.irfft2(half, s=(n, n), workers=1), np.float32)
+    along_x = np.exp(-2j * np.pi * shift_px[:, 0, None] * fx).astype(np.complex64)
+    along_y = np.exp(-2j * np.pi * shift_px[:, 1, None] * fy).astype(np.complex64)
+    half *= along_y[:, :, None] * along_x[:, None, :]
+    return fft.irfft2(half, (n, n), 1)
 
 
 def _views(step_deg: float, group: PointGroup) -> F64:

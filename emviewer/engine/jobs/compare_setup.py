@@ -41,30 +41,36 @@ def choose_contrast(
     """Return 1 when particles are bright as in the map, -1 when dark: the sign that fits a sample better."""
     if params.contrast != "auto":
         return 1 if params.contrast == "positive" else -1
-    ids = sample_ids(reader, most)
-    total = {}
-    for sign in (1, -1):
-        comparison.sign = sign
-        batch = reader.prepared(comparison, ids)
-        if len(batch.ids) == 0:
-            return 1
-        found = comparison.coarse(batch, reader.given(batch.ids), check)
-        total[sign] = float(np.sort(found.score[:, 0])[-max(1, len(batch.ids) // 2) :].mean())
-    return 1 if total[1] >= total[-1] else -1
+    batch = reader.prepared(comparison, sample_ids(reader, most))
+    return comparison.sign * _better_sign(comparison, batch, reader.given(batch.ids), check)
 
 
-def calibrate(comparison: MapComparison, reader: Reader, check: Check, most: int = CALIBRATION) -> Matches | None:
+def _better_sign(comparison: MapComparison, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> int:
+    """Return 1 if the better half of a batch fits the map more as it is, -1 if it does with its contrast turned."""
+    n = len(batch.ids)
+    if n == 0:
+        return 1
+    total = []
+    for values in (batch.values, -batch.values):
+        found = comparison.coarse(replace(batch, values=values), given, check)
+        total.append(float(np.sort(found.score[:, 0])[-max(1, n // 2) :].mean()))
+    return 1 if total[0] >= total[1] else -1
+
+
+def calibrate(comparison: MapComparison, reader: Reader, check: Check, most: int = CALIBRATION) -> None:
     """Weigh every ring by what images and reprojections have in common there, estimated from a sample.
 
     The weight is ``c / (1 - c²) / sqrt(P_image · P_map)`` with ``c`` the mean ring correlation of the better half:
     that of two noisy copies of one signal. It takes care of maps that are sharpened and images that are not.
-    Returns the candidates of the sample, None if it has no usable image.
     """
     batch = reader.prepared(comparison, sample_ids(reader, most))
-    if len(batch.ids) == 0:
-        return None
+    if len(batch.ids):
+        _weigh(comparison, batch, comparison.candidates(batch, reader.given(batch.ids), check, rough=True), check)
+
+
+def _weigh(comparison: MapComparison, batch: Prepared, start: Matches, check: Check) -> None:
+    """Set the weights of the rings from a batch and its candidates."""
     m = comparison.matcher
-    start = comparison.candidates(batch, reader.given(batch.ids), check)
     found = comparison.refined(batch, start, check, quick=True)
     best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
     values = batch.values[best]
@@ -80,7 +86,6 @@ def calibrate(comparison: MapComparison, reader: Reader, check: Check, most: int
         map_power += pb
     count = np.bincount(m.rings, minlength=len(curve)).astype(np.int64)
     m.set_weights(ring_weights(curve / len(best), image_power, map_power, count, len(best)))
-    return start
 
 
 def fit_magnification(comparison: MapComparison, reader: Reader, check: Check) -> float:
@@ -92,7 +97,7 @@ def fit_magnification(comparison: MapComparison, reader: Reader, check: Check) -
     if len(batch.ids) == 0:
         return 1.0
     m = comparison.matcher
-    start = comparison.candidates(batch, reader.given(batch.ids), check)
+    start = comparison.candidates(batch, reader.given(batch.ids), check, rough=True)
     found = comparison.refined(batch, start, check, quick=True)
     best = np.argsort(-found.score[:, 0])[: max(4, len(found.score) // 2)]
     at = Matches(*(getattr(found, part)[best, :1] for part in ("rotations", "displacement_px", "score", "converged")))
@@ -138,15 +143,21 @@ def chance(
     slices = comparison.slices
     voxels = comparison.radius_px * 2 * slices.centre / (slices.scale * slices.n)
     cc, rows, drawn = [], [], []
+    ids = sample_ids(reader, CHANCE)
     for number in range(NULL_MAPS):
         random = random_phases(slices, voxels, params.seed + number)
         other = MapComparison(volume, inputs, params, random)
-        other.sign = choose_contrast(other, reader, params, check, CONTRAST // 2)
-        start = calibrate(other, reader, check, CHANCE)
-        if start is None:
+        other.sign = comparison.sign
+        batch: Prepared = reader.prepared(other, ids)
+        if len(batch.ids) == 0:
             break
-        batch: Prepared = reader.prepared(other, sample_ids(reader, CHANCE))
-        cc.append(other.compare(batch, other.refined(batch, start, check)).columns["cc"])
+        given = reader.given(batch.ids)
+        if params.contrast == "auto" and _better_sign(other, batch, given, check) < 0:
+            other.sign = -comparison.sign
+            batch = replace(batch, masked=-batch.masked, values=-batch.values)
+        start = other.candidates(batch, given, check, rough=True)
+        _weigh(other, batch, start, check)
+        cc.append(other.correlations(batch, other.refined(batch, start, check)))
         rows.append(batch.ids)
         drawn.append(np.full(len(batch.ids), number))
     if not cc:
