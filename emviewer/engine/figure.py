@@ -34,6 +34,7 @@ from emviewer.engine.errors import FileError, ParameterError
 from emviewer.engine.figure_page import Page, Sheets
 from emviewer.engine.figure_spec import (
     AnyFigure,
+    CentringSpec,
     CurvesSpec,
     GallerySpec,
     ImageSpec,
@@ -122,6 +123,10 @@ def _draw(figure: AnyFigure, check: Check) -> Page | Sheets:
         from emviewer.engine import figure_align_report
 
         return figure_align_report.draw(figure, check)
+    if isinstance(figure, CentringSpec):
+        from emviewer.engine import figure_center_pairs
+
+        return figure_center_pairs.draw(figure)
     if isinstance(figure, (CurvesSpec, SearchSpec)):
         from emviewer.engine import figure_curves
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from emviewer.engine.errors import DataError
 from emviewer.engine.figure_page import GREY_INK, MARGIN, Page, limits, painted, text_width_mm
-from emviewer.engine.figure_spec import GallerySpec, ImageSpec
+from emviewer.engine.figure_spec import CentringSpec, GallerySpec, ImageSpec
 from emviewer.engine.types import ImageStack
 
 GAP = 0.8
@@ -35,7 +35,7 @@ class Images:
     pixel_size_A: float | None
 
 
-def open_images(spec: GallerySpec | ImageSpec) -> Images:
+def open_images(spec: GallerySpec | ImageSpec | CentringSpec) -> Images:
     """Open what a spec names: a table with its stack, or a stack alone."""
     from emviewer.engine import files, files_stack
 

@@ -301,9 +301,41 @@ class ReportSpec(FigureSpec):
     map_name: str = ""
 
 
+class CentringSpec(FigureSpec):
+    """Class averages before and after their centring.
+
+    Parameters
+    ----------
+    table, stack : Path or None
+        The averages as they came: a table that names them, or a stack. One of them.
+    rows : list of int
+        Which (from 0), in the order shown.
+    centres : list of three numbers
+        For each row its centre ``x, y`` in pixels from n // 2, and psi (degrees).
+    moves : list of bool
+        For each row whether it is moved; empty for all.
+    texts : list of str
+        Captions, one a row.
+    columns : int or None
+        Pairs across; None chooses.
+    project_dir : Path or None
+        Folder that names in the table are relative to.
+    """
+
+    kind: Literal["center"] = "center"
+    table: Path | None = None
+    stack: Path | None = None
+    rows: list[int] = Field(min_length=1, max_length=2000)
+    centres: list[Triple]
+    moves: list[bool] = []
+    texts: list[str] = []
+    columns: int | None = Field(None, ge=1, le=50)
+    project_dir: Path | None = None
+
+
 AnyFigure = (
     GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | CurvesSpec | SearchSpec
-    | ReportSpec
+    | ReportSpec | CentringSpec
 )  # fmt: skip
 KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
@@ -337,7 +369,7 @@ def parse(spec: dict[str, Any], base: Path | None = None, where: object = "") ->
         raise ParameterError(
             f"the figure's {place} is wrong: {first['msg'].removeprefix('Value error, ')}", where, "mend the spec"
         ) from None
-    if isinstance(figure, (GallerySpec, ImageSpec)) and not any(
+    if isinstance(figure, (GallerySpec, ImageSpec, CentringSpec)) and not any(
         (figure.table, figure.stack, getattr(figure, "map", None))
     ):
         raise ParameterError("the figure names no images", where, "give stack or table in the spec")

@@ -214,6 +214,23 @@ def test_a_class_is_centred_by_another_estimator(qtbot, window, result):
     assert panel.centering.choices == panel.centering.found
 
 
+def test_the_figure_shows_what_is_chosen(qtbot, window, result, tmp_path):
+    from emviewer.engine import figure
+
+    panel = open_panel(qtbot, window, result)
+    panel.go_to(1)
+    panel.set_centre(4.0, 2.0)
+    window.workspace.select(panel.document, [0, 1, 3])
+    spec = panel.figure_spec()
+    assert sorted(spec["rows"]) == [0, 1, 3]
+    assert spec["centres"][spec["rows"].index(1)][:2] == [4.0, 2.0]
+    assert spec["moves"][spec["rows"].index(3)] is False
+    for name in ("f.png", "f.svg", "f.pdf"):
+        figure.render(spec, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 2000
+    assert "by hand" not in "".join(spec["texts"]) and "hand 1.00" in "".join(spec["texts"])
+
+
 def test_filters_and_orders(qtbot, window, result):
     panel = open_panel(qtbot, window, result)
     panel._sort("far")

@@ -22,6 +22,8 @@ from emviewer.ui.thumbnails import painted
 from emviewer.ui.workspace import Document, Workspace
 
 Ints = NDArray[np.int64]
+MOST_IN_FIGURE = 120
+"""Classes on a printed page."""
 SUFFIX = {"star": ".star", "star_place": ".star", "cs": ".cs", "cs_place": ".cs", "xmd": ".xmd", "mrcs": ".mrcs"}
 NAMES = {
     "star": "particles_centered.star", "star_place": "particles_centered_in_place.star", "cs": "particles_centered.cs",
@@ -342,6 +344,34 @@ class CenteringPanel(CenteringLooks):
         self.arrange_rows()
 
     # the window's questions -----------------------------------------------------------------------------------------
+    def figure_spec(self) -> dict[str, Any] | None:
+        """Return the classes on the screen as a figure: the selected ones, else all that are shown."""
+        centering, document = self.centering, self.document
+        if centering is None or document is None or centering.result is None or centering.before is None:
+            return None
+        rows = self.rows.shown[self.picker.selected_places()] if self.picker.count else self.rows.shown
+        rows = rows[:MOST_IN_FIGURE]
+        if not len(rows):
+            return None
+        choices = [centering.choices[int(r)] for r in rows]
+        path = Path(str(centering.result.params.classes))
+        c = self.contrast.contrast
+        spec: dict[str, Any] = {
+            "kind": "center",
+            "table" if path.suffix in (".star", ".xmd", ".cs") else "stack": str(path),
+            "rows": [int(r) for r in rows],
+            "centres": [[c.x_px, c.y_px, c.psi_deg] for c in choices],
+            "moves": [c.moves for c in choices],
+            "texts": ["  ".join(self.grid.caption(int(r))) for r in rows],
+            "title": document.title,
+            "subtitle": self.summary.text().replace("✓ ", "").replace("! ", ""),
+            "contrast": {"colormap": c.colormap, "inverted": c.inverted},
+            "pixel_size_A": centering.pixel_size_A,
+        }
+        if centering.result.params.project_dir is not None:
+            spec["project_dir"] = str(centering.result.params.project_dir)
+        return spec
+
     def state(self) -> dict[str, Any]:
         return {
             "tile": self.grid.tile,
