@@ -13,7 +13,7 @@ FLOORS = {
     1: "mrc star cryosparc xmipp spider model files",
     2: "threads fft kernels rotations symmetry sampling filters resample ctf",
     3: "project sources simulate figure micrograph align2d match residuals centering align3d fsc difference distances "
-    "orientations reconstruct",
+    "orientations reconstruct learned",
     4: "jobs",
     5: "session cli",
 }

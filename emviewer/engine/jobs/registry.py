@@ -62,6 +62,11 @@ _JOBS = {
         "emviewer.engine.jobs.recover_params:RecoverParams",
         "emviewer.engine.jobs.recover:SPEC",
     ),
+    "train-distance": _Entry(
+        "train a distance between images on projections of a map",
+        "emviewer.engine.jobs.train_distance_params:TrainDistanceParams",
+        "emviewer.engine.jobs.train_distance:SPEC",
+    ),
     "reconstruct": _Entry(
         "reconstruct a map from particles with orientations",
         "emviewer.engine.jobs.reconstruct_params:ReconstructParams",

@@ -1,0 +1,280 @@
+"""A trained distance without torch: what it reads, how it turns, its calibration, its file, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage, optimize
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import learned
+from emviewer.engine.errors import DataError, EmviewerError, FileError
+from emviewer.engine.jobs import registry
+from emviewer.engine.jobs.run import run_job
+from emviewer.engine.learned import LearnedDistance
+from emviewer.engine.learned_calibrate import Calibration, fit, isotonic, pair_certainty
+from emviewer.engine.learned_cells import Cells, softmax
+from emviewer.engine.learned_network import Shape, initial
+from emviewer.engine.learned_rings import RingReader, Rings
+from emviewer.engine.params import validated
+from emviewer.engine.rotations import angle_deg, angle_modulo_deg, random_rotations
+from emviewer.engine.simulate_phantom import phantom_blobs
+from emviewer.engine.symmetry import point_group
+from emviewer.engine.task import drain
+
+BOX, PIXEL = 48, 3.0
+BADGE = {
+    "map": "thing", "map_sha256": "0" * 16, "symmetry": "C1", "pixel_size_A": PIXEL, "box_A": BOX * PIXEL,
+    "snr": [0.1, 1.0], "snr_region": "box", "ctf": None, "certainty": {"snr": [0.1, 1.0], "median": [0.6, 0.9]},
+}  # fmt: skip
+
+
+def straight() -> Calibration:
+    """The calibration that changes nothing."""
+    knots = np.linspace(0, np.pi, 5)[None]
+    return Calibration(np.array([0.5]), knots, knots, np.full((1, 5), 0.1))
+
+
+@pytest.fixture(scope="module")
+def model() -> LearnedDistance:
+    """A network of random weights: what it says is worth nothing, how it says it is what counts here."""
+    rings, cells = Rings(55.0, 8, 6), Cells(30.0, 16, point_group("C1"))
+    shape = Shape(8, 6, 16, 12, 2, 4, cells.directions)
+    return LearnedDistance(initial(shape, np.random.default_rng(0)), rings, cells, straight(), BADGE)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    views = Rotation.random(6, random_state=1).as_matrix()
+    return phantom_blobs("C1", BOX).project(views, BOX).astype(np.float32)
+
+
+def test_turning_an_image_turns_the_phases_of_its_orders(images):
+    odd = images[:, 1:, 1:]  # a box whose quarter turn keeps the centre
+    reader = RingReader(Rings(55.0, 12, 10), odd.shape[1], PIXEL)
+    before, after = reader.read(odd), reader.read(np.rot90(odd, axes=(1, 2)))
+    # rot90 brings what stands at angle a to a - 90° when rows grow downwards in angle
+    turned = before * np.exp(1j * np.pi / 2 * np.arange(11))[:, None]
+    np.testing.assert_allclose(after, turned, atol=2e-4 * np.abs(before).max())
+
+
+def test_orders_do_not_depend_on_box_pixel_size_or_gray_values(images):
+    rings = Rings(55.0, 10, 10)
+    before = RingReader(rings, BOX, PIXEL).read(images)
+    finer = np.stack([_twice(i) for i in images])
+    np.testing.assert_allclose(RingReader(rings, 2 * BOX, PIXEL / 2).read(finer), before, atol=0.03)
+    wider = np.pad(images, ((0, 0), (8, 8), (8, 8)))
+    np.testing.assert_allclose(RingReader(rings, BOX + 16, PIXEL).read(wider), before, atol=0.02)
+    np.testing.assert_allclose(RingReader(rings, BOX, PIXEL).read(7 * images + 3), before, atol=1e-3)
+
+
+def _twice(image: np.ndarray) -> np.ndarray:
+    """Twice as many pixels by Fourier padding, centre n//2 kept."""
+    spectrum = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(image)))
+    padded = np.fft.ifftshift(np.pad(spectrum, BOX // 2))
+    return np.fft.fftshift(np.fft.ifft2(padded).real).astype(np.float32) * 4
+
+
+def test_an_empty_image_is_read_as_nothing_and_stays_finite(model):
+    blank = np.zeros((2, BOX, BOX), np.float32)
+    seen = model.embed(blank, PIXEL)
+    assert np.isfinite(seen.views).all()
+    assert (seen.certainty < 0.5).all()
+
+
+def test_scores_turn_with_the_image(model, images):
+    orders = model.reader(BOX, PIXEL).read(images)
+    scores = model.network.score(orders).reshape(len(images), 16, -1)
+    phase = np.exp(-2j * np.pi * 3 * np.arange(7) / 16)[:, None]  # three of sixteen turns towards larger angles
+    turned = model.network.score((orders * phase).astype(np.complex64)).reshape(scores.shape)
+    np.testing.assert_allclose(turned, np.roll(scores, 3, axis=1), atol=1e-4)
+
+
+def test_a_view_turned_in_its_plane_is_the_cell_turned(model):
+    cells = model.cells
+    views = cells.views.reshape(16, -1, 3, 3).astype(float)
+    # a feature at angle a stands at a + t when the image turns by t; the score of turn j then moves to j + t
+    quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])  # takes image x to y: a feature at 0° goes to 90°
+    np.testing.assert_allclose(quarter @ views[0], views[4], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["C1", "C4", "D2"])
+def test_probabilities_settle_on_the_planted_view(name):
+    group, rng = point_group(name), np.random.default_rng(2)
+    cells = Cells(12.0, 64, group)
+    views = random_rotations(40, rng)
+    wanted = cells.targets(views, np.radians(9))
+    np.testing.assert_allclose(wanted.sum(axis=1), 1, atol=1e-4)
+    found, certainty = cells.settle(wanted)
+    error = angle_modulo_deg(views, found, group.rotations)
+    assert np.median(error) < 1.0
+    assert error.max() < (1.5 if name == "C1" else 3.5)  # copies of cells crowd where asymmetric units meet
+    assert certainty.min() > 0.8
+    again = cells.targets(views @ np.asarray(group.rotations[-1]), np.radians(9))
+    np.testing.assert_allclose(again, wanted, atol=1e-5)
+
+
+def test_doubtful_probabilities_are_not_certain():
+    cells = Cells(20.0, 32, point_group("C1"))
+    a, b = cells.targets(random_rotations(2, np.random.default_rng(0)), np.radians(8))
+    _, certainty = cells.settle(np.stack([0.55 * a + 0.45 * b, np.full_like(a, 1 / len(a))]))
+    assert 0.4 < certainty[0] < 0.7
+    assert certainty[1] < 0.05
+
+
+@pytest.mark.parametrize("name", ["C1", "C3", "D2"])
+def test_distances_are_those_of_the_nearest_equivalents(name):
+    rng, group = np.random.default_rng(4), np.asarray(point_group(name).rotations)
+    views = random_rotations(12, rng)
+    found = learned.folded_angles(views, group)
+    slow = [[min(float(angle_deg(a, b @ g)) for g in group) for b in views] for a in views]
+    np.testing.assert_allclose(np.degrees(found), slow, atol=1e-4)
+
+
+def test_the_isotonic_curve_is_the_least_squares_one():
+    rng = np.random.default_rng(0)
+    y, w = np.arange(40) / 10 + rng.normal(size=40), rng.uniform(0.5, 2, 40)
+    np.testing.assert_allclose(isotonic(y, w), optimize.isotonic_regression(y, weights=w).x, atol=1e-9)
+
+
+def test_calibration_takes_a_planted_bias_away_and_tells_the_spread():
+    rng = np.random.default_rng(1)
+    truth = np.arccos(1 - 2 * rng.uniform(size=40_000))
+    sure = rng.uniform(size=len(truth))
+    error = np.where(sure > 0.5, 0.05, 0.3)
+    said = 0.8 * truth + rng.normal(size=len(truth)) * error * 0.8
+    curve = fit(np.clip(said, 0, np.pi), truth, sure)
+    assert (np.diff(curve.distance, axis=1) >= 0).all()
+    probe = np.array([0.8, 1.6, 2.2])
+    distance, spread = curve.read(0.8 * probe, np.full(3, 0.95))
+    np.testing.assert_allclose(distance, probe, atol=0.04)
+    np.testing.assert_allclose(spread, 0.05, atol=0.02)
+    assert (curve.read(0.8 * probe, np.full(3, 0.1))[1] > 0.2).all()
+
+
+def test_calibration_of_noise_says_the_middle_and_that_it_is_wide():
+    rng = np.random.default_rng(2)
+    truth, said = (np.arccos(1 - 2 * rng.uniform(size=8000)) for _ in range(2))
+    distance, spread = fit(said, truth, np.full(8000, 0.1)).read(np.array([0.6, 1.5, 2.6]), np.full(3, 0.1))
+    np.testing.assert_allclose(distance, np.pi / 2, atol=0.25)
+    assert (spread > 0.5).all()
+
+
+def test_a_saved_distance_is_the_same_when_opened(model, images, tmp_path):
+    model.save(tmp_path / "model.npz")
+    again = learned.load(tmp_path / "model.npz")
+    assert again.badge == json.loads(json.dumps(BADGE)) == learned.read_badge(tmp_path / "model.npz")
+    a, b = (m.distances(m.embed(images, PIXEL)) for m in (model, again))
+    np.testing.assert_array_equal(a[0], b[0])
+    assert a[0].shape == (6, 6)
+    assert (np.diag(a[0]) == 0).all()
+    np.testing.assert_allclose(a[0], a[0].T)
+
+
+def _parts(model, tmp_path):
+    model.save(tmp_path / "whole.npz")
+    with np.load(tmp_path / "whole.npz") as found:
+        return {name: found[name] for name in found.files}
+
+
+def _version(parts):
+    meta = json.loads(str(parts["meta"])) | {"version": 99}
+    return parts | {"meta": np.array(json.dumps(meta))}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_version, "format 99"),
+        (lambda p: p | {"w_head": p["w_head"] * np.nan}, "not numbers"),
+        (lambda p: p | {"w_head": p["w_head"][:-1]}, "of shape"),
+        (lambda p: {k: v for k, v in p.items() if k != "w_out"}, "missing"),
+        (lambda p: p | {"distance": p["distance"] + np.nan}, "not numbers"),
+        (lambda p: {"array": np.zeros(3)}, "no trained distance"),
+        (lambda p: p | {"meta": np.array('{"format": "else"}')}, "no trained distance"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_a_sentence(model, tmp_path, spoil, said):
+    np.savez(tmp_path / "wrong.npz", **spoil(_parts(model, tmp_path)))
+    with pytest.raises(FileError) as caught:
+        learned.load(tmp_path / "wrong.npz")
+    assert said in str(caught.value)
+    assert "wrong.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 20, 2000, -30])
+def test_a_file_that_was_cut_short_is_refused_in_a_sentence(model, tmp_path, keep):
+    model.save(tmp_path / "whole.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:keep])
+    with pytest.raises(FileError, match=r"cut short|damaged|no trained"):
+        learned.load(tmp_path / "cut.npz")
+
+
+def test_a_missing_file_and_a_plain_array_are_refused(tmp_path):
+    with pytest.raises(FileError, match="not there"):
+        learned.load(tmp_path / "nothing.npz")
+    np.save(tmp_path / "array.npz.npy", np.zeros(3))
+    with pytest.raises(FileError, match="no trained distance"):
+        learned.load(tmp_path / "array.npz.npy")
+
+
+def test_images_smaller_than_the_particle_are_refused(model):
+    with pytest.raises(DataError, match=r"smaller than the particle.*110 Å"):
+        model.embed(np.zeros((1, 24, 24), np.float32), PIXEL)
+
+
+def test_doubts_name_what_differs(model, images):
+    seen = model.embed(images, PIXEL)
+    sure = learned.Embedding(seen.views, np.full(6, 0.9))
+    assert model.doubts(BOX, PIXEL, sure, "C1", 0.5) == []
+    for change, said in [
+        ((BOX, PIXEL, sure, "C4", 0.5), "C1, not C4"),
+        ((BOX // 3, 9.0, sure, "C1", 0.5), "coarser"),
+        ((4 * BOX, PIXEL, sure, "C1", 0.5), "144 Å"),
+        ((BOX, PIXEL, sure, "C1", 0.01), "noisier"),
+        ((BOX, PIXEL, learned.Embedding(seen.views, np.full(6, 0.1)), "C1", 0.5), "may not show that structure"),
+    ]:
+        found = model.doubts(*change)
+        assert len(found) == 1, found
+        assert said in found[0]
+
+
+def test_certainty_of_a_pair_is_that_both_are_right():
+    np.testing.assert_allclose(pair_certainty(np.array([1.0, 0.5])), [[1, 0.5], [0.5, 0.25]])
+
+
+def test_softmax_holds_for_large_scores():
+    out = softmax(np.array([[1000.0, 999.0], [-1000.0, -1000.0]], np.float32))
+    np.testing.assert_allclose(out, [[1 / (1 + np.exp(-1)), 1 / (1 + np.e)], [0.5, 0.5]], rtol=1e-5)
+
+
+def test_without_torch_training_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    spec = registry.spec("train-distance")
+    with pytest.raises(EmviewerError, match=r"pip install \"emviewer\[learned\]\""):
+        drain(run_job(spec, validated(spec.params, {"map": "phantom:C1"}), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("value", "said"), [("0:1", "--snr"), ("2:1", "--snr"), ("1:2:3", "--snr"), ("x", "--snr")])
+def test_ratios_out_of_order_are_refused(value, said):
+    with pytest.raises(EmviewerError, match=said):
+        validated(registry.params("train-distance"), {"map": "phantom:C1", "snr": value})
+
+
+def test_rotating_a_picture_by_any_angle_agrees_with_the_phases(images):
+    reader = RingReader(Rings(40.0, 8, 6), BOX, PIXEL)
+    centre = np.array([BOX // 2, BOX // 2])
+    angle = np.radians(20.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])  # of (y, x), output to input
+    turned = np.stack(
+        [ndimage.affine_transform(i, turn, centre - turn @ centre, order=5) for i in images.astype(float)]
+    )
+    phase = np.exp(1j * angle * np.arange(7))[:, None]
+    before, after = reader.read(images), reader.read(turned.astype(np.float32))
+    best = min(np.abs(after - before * p).max() for p in (phase, phase.conj()))
+    assert best < 0.05 * np.abs(before).max()
