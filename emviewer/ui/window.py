@@ -32,6 +32,7 @@ from emviewer.ui.job_control import JobControl
 from emviewer.ui.jobs_dock import JobsView
 from emviewer.ui.log_dock import LogView
 from emviewer.ui.notices import Notice, NoticeArea
+from emviewer.ui.offer_pair import offering
 from emviewer.ui.panel_area import PanelArea
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.registry import load_panels
@@ -406,8 +407,9 @@ class MainWindow(WindowActions, QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: Any) -> None:
-        """Open the files that were dropped."""
-        self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+        """Open the files that were dropped; two maps are offered to be compared."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        self.open_paths(paths, offering(self, paths))
         event.acceptProposedAction()
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from emviewer.ui import dialogs, export, sessions
 from emviewer.ui.example import build_example
+from emviewer.ui.offer_pair import offering
 
 if TYPE_CHECKING:
     from emviewer.ui.file_control import FileControl
@@ -38,7 +39,8 @@ class WindowActions:
 
     def do_open(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(self, "Open", self.settings.folder, dialogs.FILE_FILTER)
-        self.open_paths([Path(n) for n in names])
+        paths = [Path(n) for n in names]
+        self.open_paths(paths, offering(self, paths))
 
     def do_open_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Open result", self.settings.folder)
