@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,10 @@ from emviewer.ui.comparison import Comparison
 
 TILTS_DEG = (4.0, 9.0)
 """Angles by which the starts of a search about a view are turned away from it."""
+
+
+AFFINE = 0.02
+"""A score of the set is known for a new view if it follows its law this closely, in units of its spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,11 @@ class Stage:
         self.pixel_size_A = whole.grid.pixel_size_A
         self.mask = whole.mask
         number = list(comparison.tables).index(name)
-        self.comparison = MapComparison(whole.maps[number][1], self.inputs, params.model_copy(update={"refine": True}))
+        # a view set by hand is taken as it is; where views were given it is held against its best rival, as they were
+        self.comparison = MapComparison(whole.maps[number][1], self.inputs, params.model_copy(update={"refine": False}))
+        self.given = whole.use
+        self.apart = float(np.cos(np.radians(2 * params.step)))
+        self.found: Callable[[int], pd.Series] = partial(comparison.found, name)
         self.comparison.sign = comparison.sign
         self.reader = Reader(self.inputs)
         compare_setup.calibrate(self.comparison, self.reader, check)
@@ -104,7 +114,7 @@ class Stage:
         shift = np.nan_to_num([float(scores["shift_x_A"]), float(scores["shift_y_A"])])
         return conventions.euler_to_matrix(*angles.T)[0], -shift / self.pixel_size_A
 
-    def score(self, row: int, rotation: F64, displacement_px: F64) -> HandView | None:
+    def score(self, row: int, rotation: F64, displacement_px: F64, check: Check) -> HandView | None:
         """Return what the map shows in this view and how it scores; None for an image that cannot be used.
 
         On one core 3 ms for images of 64 pixels, 15 ms for 128: as fast as a mouse moves.
@@ -112,11 +122,29 @@ class Stage:
         batch = self.image(row)
         if not len(batch.ids):
             return None
-        at = Matches(
-            np.ascontiguousarray(rotation[None, None]), np.ascontiguousarray(displacement_px[None, None]),
-            np.zeros((1, 1)), np.ones((1, 1), bool),
-        )  # fmt: skip
-        return self._view(batch, self.comparison.matcher.scored(batch.values, at, transfer=batch.transfer))
+        at = (rotation[None], displacement_px[None])
+        if self.given:
+            found = self.comparison.find(batch, at, check)
+        else:
+            found = self.comparison.refined(batch, self.comparison.candidates(batch, at, check), check)
+        view = self._view(batch, found)
+        second = self.second_best(row, rotation, view.scores["cc_second"])
+        view.scores["cc_second"], view.scores["cc_margin"] = second, view.scores["cc"] - second
+        return view
+
+    def second_best(self, row: int, rotation: F64, rival: float) -> float:
+        """Return the correlation of the best view more than two steps away from one, NaN if none is known.
+
+        Near the view that the job found it is the job's own second best; elsewhere the view that the job found is
+        itself the best of those far away, unless a ``rival`` is better.
+        """
+        found = self.found(row)
+        best, second = float(found["cc"]), float(found["cc_second"])
+        if not np.isfinite(best):
+            return rival
+        direction = self.pose(found)[0][2]
+        near = float((self.inputs.group.rotations @ rotation[2] @ direction).max()) > self.apart
+        return second if near else float(np.nanmax([best, rival]))
 
     def search(self, row: int, rotation: F64, displacement_px: F64, check: Check) -> HandView | None:
         """Return the best view near this one: refined from it and from starts around it, shift and turn included."""
@@ -129,7 +157,7 @@ class Stage:
             starts[None], np.repeat(displacement_px[None, None], k, axis=1), np.zeros((1, k)), np.zeros((1, k), bool)
         )
         found = self.comparison.matcher.refine(batch.values, start, transfer=batch.transfer, check=check)
-        return self._view(batch, found)
+        return self.score(row, found.rotations[0, 0], found.displacement_px[0, 0], check)
 
     def _view(self, batch: Prepared, found: Matches) -> HandView:
         compared: Compared = self.comparison.compare(batch, found)
@@ -194,8 +222,9 @@ def turned_to(rotation: F64, direction: F64) -> F64:
 class SetScores:
     """The scores that are relative to the whole set, for a row that changed.
 
-    All are affine in a score of the row itself (their medians and spreads belong to the set), so they are read off
-    the table by least squares and need not be computed again for all rows.
+    They are affine in scores of the row itself (their medians and spreads belong to the set), so they are read off
+    the table by least squares and need not be computed again for all rows. One that does not come out so, as the
+    outlier score where views were given and their lead over others counts, is left out: it is not known for the row.
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
@@ -207,7 +236,10 @@ class SetScores:
             if len(known) < 4:
                 continue
             terms = np.column_stack(_terms(name, {c: known[c].to_numpy(float) for c in _NEEDED}))
-            self._laws[name] = np.linalg.lstsq(terms, known[name].to_numpy(float), rcond=None)[0]
+            values = known[name].to_numpy(float)
+            law = np.linalg.lstsq(terms, values, rcond=None)[0]
+            if np.median(np.abs(terms @ law - values)) < AFFINE * max(1.0, float(np.std(values))):
+                self._laws[name] = law
 
     def __call__(self, scores: dict[str, float]) -> dict[str, float]:
         """Return z-scores and outlier score of a row with these scores."""

@@ -65,6 +65,8 @@ class Comparison:
         Contents of summary.json.
     replaced : dict
         ``(map, row)`` to images by kind, for views set by hand; they take the place of those on disk.
+    originals : dict
+        ``(map, row)`` to what the job found, of rows whose view was set by hand.
     inputs, stages
         What :class:`emviewer.ui.compare_stage.Stage` opened and made, kept while the document is open.
     version : int
@@ -86,6 +88,7 @@ class Comparison:
     pixel_size_A: float = 1.0
     chosen_by_hand: bool = False
     replaced: dict[tuple[str, int], dict[str, F32]] = field(default_factory=dict)
+    originals: dict[tuple[str, int], pd.Series] = field(default_factory=dict)
     inputs: Any = None
     stages: dict[str, Any] = field(default_factory=dict)
     version: int = 0
@@ -123,6 +126,10 @@ class Comparison:
         """Return the scores of a map, one row an image."""
         return self.tables.get(name, pd.DataFrame())
 
+    def found(self, name: str, row: int) -> pd.Series:
+        """Return what the job found for an image and a map, also where a person has set another view since."""
+        return self.originals[name, row] if (name, row) in self.originals else self.tables[name].loc[row]
+
     def table(self) -> pd.DataFrame:
         """Return what is shown: tag, scores of the map shown, and with several maps the correlation of each."""
         own = self.table_of(self.shown)
@@ -140,7 +147,8 @@ class Comparison:
     def prepare(self) -> None:
         """Find out, in a lane, what panels will ask of every map."""
         first = self.shown
-        for self.shown in self.maps:
+        for name in self.maps:
+            self.shown = name
             self.table()
             self.walk()
             self.verdict()
@@ -196,11 +204,13 @@ class Comparison:
         out: list[tuple[str, str]] = []
         explains = self.summary.get("best_map_explains")
         best = str(self.summary.get("best_map") or self.shown)
+        rank = self._rank()
         if explains is True:
-            out.append(("good", f"{best} explains these images"))
+            out.append(("good", f"{best} explains these images" + (f", {rank}" if rank and best == self.shown else "")))
         elif explains is False:
             out.append(("warn", f"{best} does not explain these images better than chance"))
-        out += self._rank()
+        if rank and (best != self.shown or explains is not True):
+            out.append(("info" if best != self.shown else "good", f"{self.shown}: {rank}"))
         table = self.table_of(self.shown)
         flagged, median = self._once(f"figures {self.shown}", [table], lambda: _figures(table))
         if flagged is not None:
@@ -208,21 +218,18 @@ class Comparison:
             out.append((level, f"{flagged:,} of {len(table):,} flagged".replace(",", "\u2009")))
         if median is not None:
             out.append(("info", f"median cc {median:.3f}"))
-            dark = self.sign < 0
-            out.append(("info", "contrast negative: particles dark" if dark else "contrast positive"))
+            out.append(("info", "particles dark" if self.sign < 0 else "particles bright"))
         return out
 
-    def _rank(self) -> list[tuple[str, str]]:
-        """Return where the map shown stands among the maps."""
-        if self.ranking is None:
-            return []
-        found = self.ranking[self.ranking["map"] == self.shown]
-        if found.empty:
-            return []
+    def _rank(self) -> str:
+        """Return where the map shown stands among the maps, empty with one map."""
+        found = None if self.ranking is None else self.ranking[self.ranking["map"] == self.shown]
+        if found is None or found.empty or self.ranking is None:
+            return ""
         rank, words, p = int(found["rank"].iat[0]), str(found["verdict"].iat[0]), float(found["p_value"].iat[0])
-        shown = f", p {p:.1g}" if np.isfinite(p) else ""
-        level = "good" if words == "best" else "info"
-        return [(level, f"rank {rank} of {len(self.ranking)} maps: {words}{shown}")]
+        shown = f" (p {p:.1g})" if np.isfinite(p) else ""
+        n = len(self.ranking)
+        return f"best of {n} maps{shown}" if rank == 1 and words == "best" else f"{rank} of {n} maps, {words}{shown}"
 
 
 def _worst_first(table: pd.DataFrame) -> np.ndarray:

@@ -46,8 +46,11 @@ def read_views(folder: Path, comparison: Comparison) -> None:
             for values in views.to_dict("records"):
                 name, row = str(values.pop("map")), int(values.pop("image")) - 1
                 table = comparison.tables[name]
+                if row not in table.index:
+                    continue
+                comparison.originals[name, row] = table.loc[row].copy()
                 for column, value in values.items():
-                    if column in table and row in table.index:
+                    if column in table:
                         table.at[row, column] = value
                 comparison.replaced[name, row] = {kind: pictures[f"{name}/{row}/{kind}"] for kind in HAND_KINDS}
 

@@ -7,12 +7,19 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Items from left to right, continued on the next line where the width ends; a line is as high as its highest."""
+    """Items from left to right, continued on the next line where the width ends; a line is as high as its highest.
 
-    def __init__(self, parent: QWidget | None = None, gap: int = 6) -> None:
+    Parameters
+    ----------
+    gap, line_gap : int
+        Widget units between items, and between lines (default: as between items).
+    """
+
+    def __init__(self, parent: QWidget | None = None, gap: int = 6, line_gap: int | None = None) -> None:
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
         self._gap = gap
+        self._line_gap = gap if line_gap is None else line_gap
 
     def addItem(self, item: QLayoutItem) -> None:
         self._items.append(item)
@@ -59,7 +66,7 @@ class FlowLayout(QLayout):
         for item in self._visible():
             size = item.sizeHint()
             if line and x + size.width() > area.right() + 1:
-                y += self._set_line(line, y, move) + self._gap
+                y += self._set_line(line, y, move) + self._line_gap
                 line, x = [], area.x()
             line.append((item, x, size))
             x += size.width() + self._gap

@@ -44,6 +44,7 @@ class SphereCanvas(QWidget):
         self.current: np.ndarray | None = None
         self.selected = np.empty(0, np.int64)
         self.hovered = -1
+        self.show_legend = True
         self._values: np.ndarray | None = None
         self.span: tuple[float, float] | None = None  # of the colours; None: that of the values
         self._lines = graticule()
@@ -302,7 +303,7 @@ class SphereCanvas(QWidget):
 
     def _paint_legend(self, painter: QPainter) -> None:
         span = self._range()
-        if span is None or self.width() < 160:
+        if span is None or not self.show_legend or self.width() < 160:
             return
         line = painter.fontMetrics().height()
         ramp = QRectF(8, self.height() - 14, 90, 7)

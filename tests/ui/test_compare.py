@@ -164,7 +164,7 @@ def test_image_is_fitted_reprojection_plus_residual(document):
 def test_the_verdict_says_map_exceptions_contrast(document):
     words = " | ".join(text for _, text in comparison.of(document).verdict())
     assert "true explains these images" in words
-    assert f"of {N} flagged" in words and "contrast positive" in words
+    assert f"of {N} flagged" in words and "particles bright" in words
 
 
 def test_tags_are_kept_beside_the_scores(planted, tmp_path):

@@ -46,6 +46,7 @@ class ComparePanel(CompareLooks):
         self.pictures.turned.connect(self.hand.turn)
         self.pictures.moved.connect(self.hand.move)
         self.pictures.rolled.connect(self.hand.roll)
+        self.polar.rolled.connect(self.hand.roll)
         self.sphere.direction_chosen.connect(self.hand.look_along)
         self.sphere.picked.connect(self._picked)
         self.hand.changed.connect(self._hand_changed)
@@ -81,10 +82,12 @@ class ComparePanel(CompareLooks):
         if self.hand.comparison is not compared:
             self.hand.set_comparison(compared)
         self.verdict.show_comparison(compared, document.streaming)
-        self.header.low_pass.setCurrentIndex(max(0, self.header.low_pass.findData(compared.low_pass_A)))
+        self.options.show_low_pass(compared.low_pass_A)
         self.hand.low_pass_A = compared.low_pass_A
         self.pictures.set_pixel_size(compared.pixel_size_A)
+        self.polar.pixel_size_A = compared.pixel_size_A
         self.pictures.set_names("Class" if compared.of_classes else "Image")
+        self.polar.names = self.pictures.names[:2]
         self._show_directions()
         if self.workspace.row(document) is None and len(compared.walk()):
             self.workspace.set_row(document, int(compared.walk()[0]))
@@ -133,7 +136,7 @@ class ComparePanel(CompareLooks):
             self.strip.show_scores(scores)
             self._mark_direction(scores)
         if row is None or scores is None:
-            self.pictures.show_triplet(None)
+            self._show_nothing("")
             return
         version = (
             row,
@@ -166,9 +169,7 @@ class ComparePanel(CompareLooks):
         if compared is None:
             return
         if str(scores.get("status")) == "failed":
-            self.shown = None
-            self.curve.show_curve(None)
-            self.pictures.show_triplet(None, f"This image could not be compared: {scores.get('reason', '')}.")
+            self._show_nothing(f"This image could not be compared: {scores.get('reason', '')}.")
             return
         stacks = {kind: compared.stack(kind) for kind in ("aligned", "fitted", "residuals")}
         mask = None if compared.inputs is None else compared.inputs.mask
@@ -179,10 +180,17 @@ class ComparePanel(CompareLooks):
             return read_row(row, stacks, mask, low_pass_A, pixel)
 
         def failed(error: Exception) -> None:
-            self.pictures.show_triplet(None, "The images of this row cannot be read.")
+            self._show_nothing("The images of this row cannot be read.")
             self.notice.say(f"{error}.", "error")
 
         self._reading.ask(work, self._show, failed)
+
+    def _show_nothing(self, why: str) -> None:
+        """Show a sentence in place of pictures, and no curve of the row before."""
+        self.shown = None
+        self.pictures.show_triplet(None, why)
+        self.polar.show_bands(None, self.levels.contrast)
+        self.curve.show_curve(None)
 
     def _show(self, shown: Shown) -> None:
         self.shown = shown
@@ -199,11 +207,11 @@ class ComparePanel(CompareLooks):
         else:
             return
         self.pictures.show_triplet(triplet)
-        if self.header.follow.isChecked():
+        if self.options.follow.isChecked():
             auto = (shown.triplet if shown is not None else triplet).contrast()
             self.levels.set_contrast(replace(self.levels.contrast, low=auto.low, high=auto.high))
             self.levels.set_distribution(distribution(np.concatenate([triplet.image.ravel(), triplet.fitted.ravel()])))
-        self.pictures.set_contrast(self.levels.contrast)
+        self._show_contrast(self.levels.contrast)
         self._show_curve()
 
     def _show_curve(self) -> None:
@@ -249,6 +257,7 @@ class ComparePanel(CompareLooks):
         old = table.loc[row].copy()
         old_images = compared.replaced.get((name, row))
         new = self.hand.as_row(old)
+        compared.originals.setdefault((name, row), old)
 
         def put(values: pd.Series, images: dict[str, Any] | None) -> None:
             current = comparison.of(document)
@@ -283,7 +292,7 @@ class ComparePanel(CompareLooks):
 
     # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
-        return [("Levels", self.levels)]
+        return [("Levels", self.levels), ("Pictures", self.options)]
 
     def figure_spec(self) -> dict[str, Any] | None:
         return comparison.figure_spec(self.document)
@@ -301,7 +310,7 @@ class ComparePanel(CompareLooks):
     def restore(self, state: dict[str, Any]) -> None:
         self.pictures.set_mode(str(state.get("mode", "side")))
         self.pictures.set_gain(float(state.get("gain", 1.0)))
-        self.header.gain.setCurrentIndex(max(0, self.header.gain.findData(self.pictures.gain)))
+        self.options.show_gain(self.pictures.gain)
         self.set_low_pass(float(state.get("low_pass_A", 0.0)))
         self.show_map(str(state.get("map", "")))
         if self.document is not None and state.get("row") is not None:

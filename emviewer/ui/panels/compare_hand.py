@@ -59,6 +59,7 @@ class Hand(QObject):
         self.low_pass_A = 0.0
         self._scoring = Latest(runner, (owner, "hand"))
         self._building = False
+        self._next: Callable[[], None] = self._score
         self._number = 0
 
     @property
@@ -113,6 +114,7 @@ class Hand(QObject):
             return
         stage = c.stages.get(c.shown)
         if stage is None:
+            self._next = then  # what was asked last is done when the map is ready
             self._build(c)
             return
         if self.rotation is None:
@@ -131,7 +133,7 @@ class Hand(QObject):
             c.stages[name] = stage
             self.said.emit("", False)
             if self.comparison is c:
-                self._start(self._score)
+                self._start(self._next)
 
         def failed(error: Exception) -> None:
             self._building = False
@@ -170,7 +172,7 @@ class Hand(QObject):
         self._scoring.ask(score, done, self.failed.emit)
 
     def _score(self) -> None:
-        self._ask(lambda stage, row, a, d, check: stage.score(row, a, d), "")
+        self._ask(lambda stage, row, a, d, check: stage.score(row, a, d, check), "")
 
     def set_low_pass(self, low_pass_A: float) -> None:
         """Show pictures without detail finer than this from now on; 0 for all."""
@@ -214,10 +216,11 @@ class Hand(QObject):
         stage = self.comparison.stages[self.comparison.shown]
         angles = conventions.matrix_to_euler(stage.in_unit(self.view.rotation)[None])[0]
         new["rot_deg"], new["tilt_deg"], new["psi_deg"] = angles
-        flagged = self.view.scores.get("outlier_score", 0.0) > FLAG_Z
-        if "outlier" in new.index:
-            new["outlier"] = float(flagged)
-        new["status"] = "flagged" if flagged else "ok"
+        score = self.view.scores.get("outlier_score")
+        if score is not None:  # otherwise the set's judgement of the row stays
+            if "outlier" in new.index:
+                new["outlier"] = float(score > FLAG_Z)
+            new["status"] = "flagged" if score > FLAG_Z else "ok"
         if "reason" in new.index:
             new["reason"] = "view set by hand"
         return new

@@ -5,19 +5,18 @@ from __future__ import annotations
 import pandas as pd
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.engine.types import Contrast
 from emviewer.ui.levels import LevelsWidget
-from emviewer.ui.panels.compare_controls import CompareHeader, HandStrip, ScoreStrip, block
-from emviewer.ui.panels.compare_curve import RingCurve
-from emviewer.ui.panels.compare_pictures import ComparePictures
+from emviewer.ui.panels.compare_details import CompareArea
+from emviewer.ui.panels.compare_header import CompareHeader, PictureOptions
 from emviewer.ui.panels.compare_rows import CompareRows
+from emviewer.ui.panels.compare_strip import HandStrip, ScoreStrip
 from emviewer.ui.panels.compare_verdict import Verdict
 from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.gallery_notice import Notice
 from emviewer.ui.runner import Runner
-from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Workspace
 
 EMPTY = "No comparison to show.\n\nOpen class averages or particles and a map, then choose Compare."
@@ -30,10 +29,12 @@ class CompareLooks(ContrastActions, CompareRows):
         super().__init__(workspace, runner, parent)
         self.verdict = Verdict()
         self.header = CompareHeader()
-        self.pictures = ComparePictures()
+        self.options = PictureOptions()
+        self.destroyed.connect(self.options.deleteLater)
+        self.area = CompareArea()
+        self.pictures, self.sphere = self.area.pictures, self.area.sphere
+        self.curve, self.polar = self.area.curve, self.area.polar
         self.strip = ScoreStrip()
-        self.curve = RingCurve()
-        self.sphere = SphereView()
         self.notice = Notice()
         self.hand_strip = HandStrip()
         self.levels = LevelsWidget(Contrast(0.0, 1.0))
@@ -41,11 +42,12 @@ class CompareLooks(ContrastActions, CompareRows):
         self._build()
         self.header.walk_wanted.connect(self.walk)
         self.header.mode_wanted.connect(self.pictures.set_mode)
-        self.header.gain_wanted.connect(self.pictures.set_gain)
-        self.header.low_pass_wanted.connect(self.set_low_pass)
-        self.header.follow_toggled.connect(lambda _: self._paint())
+        self.options.gain_wanted.connect(self.pictures.set_gain)
+        self.options.low_pass_wanted.connect(self.set_low_pass)
+        self.options.follow_toggled.connect(lambda _: self._paint())
         self.pictures.mode_changed.connect(self.header.show_mode)
-        self.pictures.pointed_at.connect(self.status)
+        for part in (self.pictures, self.curve, self.polar):
+            part.pointed_at.connect(self.status)
         self.verdict.map_wanted.connect(self.show_map)
         self.levels.contrast_changed.connect(self._levels_changed)
 
@@ -61,27 +63,13 @@ class CompareLooks(ContrastActions, CompareRows):
         raise NotImplementedError
 
     def _build(self) -> None:
-        side = QWidget()
-        column = QVBoxLayout(side)
-        column.setContentsMargins(2, 2, 2, 0)
-        column.setSpacing(2)
-        self.sphere.setMinimumSize(64, 64)
-        column.addWidget(self.sphere, 1)
-        column.addWidget(self.curve)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(self.pictures)
-        self.splitter.addWidget(side)
-        self.splitter.setStretchFactor(0, 4)
-        self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([800, 220])
-        self.splitter.setChildrenCollapsible(False)
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         for part in (self.verdict, self.header, self.notice):
             layout.addWidget(part)
-        layout.addWidget(self.splitter, 1)
+        layout.addWidget(self.area, 1)
         layout.addWidget(self.hand_strip)
         layout.addWidget(self.strip)
         self.empty = QLabel(EMPTY)
@@ -94,17 +82,23 @@ class CompareLooks(ContrastActions, CompareRows):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def _levels_changed(self, contrast: Contrast) -> None:
-        block(self.header.follow, False)
+        self.options.show_follow(False)
+        self._show_contrast(contrast)
+
+    def _show_contrast(self, contrast: Contrast) -> None:
+        """Show pictures and polar strip with one contrast."""
         self.pictures.set_contrast(contrast)
+        triplet = self.pictures.triplet
+        self.polar.show_bands(None if triplet is None else triplet.polar, contrast)
 
     def do_auto_contrast(self) -> None:
         """Let each row take its own contrast again."""
-        block(self.header.follow, True)
+        self.options.show_follow(True)
         self._paint()
 
     def do_toggle_shared_contrast(self) -> None:
         """Change between the contrast of each row and one for all."""
-        self.header.follow.toggle()
+        self.options.follow.toggle()
 
     def do_wipe(self) -> None:
         """Change between side by side and the wipe line."""
@@ -153,4 +147,4 @@ class CompareLooks(ContrastActions, CompareRows):
         if event.type() == QEvent.Type.PaletteChange:
             self.header.recolour()
             self.strip.show_scores(self.scores())
-            self.pictures.set_contrast(self.levels.contrast)
+            self._show_contrast(self.levels.contrast)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
@@ -11,16 +12,17 @@ from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QWidget
 
 from emviewer.engine.filters_display import AUTO_PERCENTILES
+from emviewer.engine.filters_polar import unrolled
 from emviewer.engine.types import F32, Contrast
 from emviewer.ui import scale_bar, theme
 from emviewer.ui.canvas import ImageCanvas, to_qimage
 
 MODES = (
-    ("side", "Side by side"),
-    ("blink", "Blink"),
-    ("wipe", "Wipe line"),
-    ("overlay", "Overlay"),
-    ("difference", "Difference"),
+    ("side", "Side", "Image, reprojection and residual side by side"),
+    ("blink", "Blink", "One picture; hold B to see the other"),
+    ("wipe", "Wipe", "Image left, reprojection right of a line that can be dragged  (W)"),
+    ("overlay", "Overlay", "Image in cyan and reprojection in red: grey where they agree"),
+    ("difference", "Difference", "The residual, large"),
 )
 NAMES = ("Image", "Reprojection", "Residual")
 LINE = QColor(240, 190, 40)
@@ -35,6 +37,11 @@ class Triplet:
     image: F32
     fitted: F32
     residual: F32
+
+    @cached_property
+    def polar(self) -> F32:
+        """Image and reprojection unrolled about their centre, float32 (2, r, angles)."""
+        return unrolled(np.stack([self.image, self.fitted]))
 
     def contrast(self) -> Contrast:
         """Return the robust range of image and reprojection together."""
@@ -169,7 +176,10 @@ class ComparePictures(QWidget):
             canvas.set_label(self.names[1] if self.blinking and canvas is self.canvases[0] else name)
         half = self.residual_contrast().high
         sigma = float(t.image.std()) or 1.0
-        self.canvases[2].set_label(f"{self.names[2]}   ±{half:.3g} ({half / sigma:.1f} σ)")
+        self.canvases[2].set_label(f"{self.names[2]}  ±{half / sigma:.1f} σ")
+        self.canvases[2].setToolTip(
+            f"Neutral is zero, the end colours ±{half:.3g}; σ is that of the image, {sigma:.3g}"
+        )
         self._paint_single(t)
 
     def _paint_single(self, t: Triplet) -> None:

@@ -43,6 +43,8 @@ def read_row(
 
 def triplet_of(image: F32, fitted: F32, residual: F32, low_pass_A: float, pixel_size_A: float) -> Triplet:
     """Return the pictures to show, without detail finer than ``low_pass_A`` (0: as they are); for a lane."""
-    if low_pass_A <= 0:
-        return Triplet(image, fitted, residual)
-    return Triplet(*low_passed(np.stack([image, fitted, residual]), low_pass_A / pixel_size_A))
+    if low_pass_A > 0:
+        image, fitted, residual = low_passed(np.stack([image, fitted, residual]), low_pass_A / pixel_size_A)
+    triplet = Triplet(image, fitted, residual)
+    _ = triplet.polar  # unrolled here, not while painting
+    return triplet

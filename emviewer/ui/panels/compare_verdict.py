@@ -30,8 +30,8 @@ class Verdict(QFrame):
         self.maps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.maps.setToolTip("Which map's reprojections and scores are shown")
         self.maps.activated.connect(lambda _: self.map_wanted.emit(self.maps.currentData()))
-        self.row = FlowLayout(self)
-        self.row.setContentsMargins(8, 4, 8, 4)
+        self.row = FlowLayout(self, line_gap=3)
+        self.row.setContentsMargins(8, 3, 8, 3)
         self.row.addWidget(self.maps)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 

@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from emviewer.ui import columns
-from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.plot_paint import QUICK
 from emviewer.ui.plot_scale import Limits, limits_of
@@ -22,6 +30,8 @@ from emviewer.ui.workspace import Document, Workspace
 
 COUNT = "\0count"
 PREFERRED_X, PREFERRED_Y = ("cc", "rlnDefocusU", "tilt_deg"), ("outlier_score", "rlnMaxValueProbDistribution", COUNT)
+ROOMY = 380
+"""Width from which the number of points has room beside the choice of columns."""
 EMPTY = "Nothing to plot.\n\nOpen a table with numbers, or the result of a comparison."
 _ADD, _SUBTRACT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 
@@ -71,25 +81,29 @@ class PlotPanel(Panel):
 
     def _build(self) -> None:
         self.setFocusProxy(self.view)
-        strip = QWidget()
-        row = FlowLayout(strip)
-        for word, box in zip(("across", "up"), self.boxes, strict=True):
+        strip = QHBoxLayout()
+        strip.setContentsMargins(8, 4, 8, 2)
+        for word, box in (("up", self.boxes[1]), ("across", self.boxes[0])):
             box.setAccessibleName(f"Column {word}")
-            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 22)
-            row.addWidget(box)
-            if word == "across":
-                row.addWidget(QLabel("×"))
+            box.setToolTip(f"What is plotted {word}")
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.setMinimumWidth(60)
+            box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 26)
+            strip.addWidget(box, 4)
+            if word == "up":
+                strip.addWidget(QLabel("over"))
         self.lasso.setText("Lasso")
         self.lasso.setCheckable(True)
         self.lasso.setMinimumHeight(24)
         self.lasso.setToolTip("Draw around points instead of a rectangle; Shift adds, Alt takes away")
-        row.addWidget(self.lasso)
-        row.addWidget(self.count)
+        strip.addWidget(self.lasso)
+        strip.addStretch(1)
+        strip.addWidget(self.count)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(strip)
+        column.addLayout(strip)
         column.addWidget(self.view, 1)
         empty = QLabel(EMPTY)
         empty.setObjectName("dim")
@@ -98,6 +112,10 @@ class PlotPanel(Panel):
         self.pages = QStackedLayout(self)
         self.pages.addWidget(empty)
         self.pages.addWidget(content)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.count.setVisible(self.width() >= ROOMY)
 
     @classmethod
     def accepts(cls, document: Document) -> bool:

@@ -259,7 +259,9 @@ class ScoresPanel(CompareRows, ScoresSave, RowsTablePanel):
             return ()
         name = next((n for n, _ in self.rows.keys if n in table and table[n].dtype.kind in "iuf"), "outlier_score")
         state = state_mark(str(table["status"].array[position])) if "status" in table else ""
-        lines = [f"#{int(table.index[position]) + 1} {state}".rstrip()]
+        lines = [
+            " ".join(part for part in (f"#{int(table.index[position]) + 1}", state, self._tag_of(position)) if part)
+        ]
         if name in table and name != ROW_NUMBER:
             words, unit = columns.heading(name)
             lines.append(f"{words} {columns.shown(self.model.column(name)[position], unit)} {unit}".rstrip())

@@ -70,7 +70,7 @@ class Dress(QWidget):
             with QSignalBlocker(self.sorting):
                 self.sorting.clear()
                 for name in offered:
-                    self.sorting.addItem(columns.title(name), name)
+                    self.sorting.addItem(f"by {columns.title(name)}", name)
         self.sorting.setCurrentIndex(self.sorting.findData(keys[0][0]) if keys else -1)
 
     def _sort(self) -> None:

@@ -19,9 +19,10 @@ from emviewer.ui.tags import KEEP, REJECT
 from emviewer.ui.thumbnails import Thumbnails
 
 FITTED, RESIDUAL = "\0fitted", "\0residual"
-PICTURES = {IMAGE: "image", FITTED: "reprojection", RESIDUAL: "residual"}
+PICTURES = {IMAGE: "image", FITTED: "reproj.", RESIDUAL: "residual"}
 STATES = {"ok": "✓ ok", "flagged": "! flagged", "failed": "✕ failed"}
-MARKS = {KEEP: "✓ keep", REJECT: "✕ reject"}
+MARKS = {KEEP: "✓", REJECT: "✕"}
+"""Signs of the tags in the narrow column; digits stand for themselves."""
 TIPS = {
     comparison.TAG: "Your mark: Space keep, Del reject, 1 to 9, 0 none",
     "status": "ok, flagged as an outlier, or failed with a reason",
@@ -58,7 +59,7 @@ class ScoresModel(TableModel):
         if name == "status":
             return STATES.get(str(value), str(value))
         if name == comparison.TAG:
-            return MARKS.get(str(value), f"tag {value}" if value else "")
+            return MARKS.get(str(value), str(value))
         return columns.shown(value, columns.heading(name)[1])
 
     def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -131,7 +132,7 @@ class ScoresTable(RowsTable):
     def fit_rows(self) -> None:
         """Give all rows the height that pictures and text need."""
         super().fit_rows()
-        least = self.fontMetrics().horizontalAdvance("reprojection") + 14
+        least = self.fontMetrics().horizontalAdvance("residual") + 12
         for section, name in enumerate(self.table_model.names):
             if name in PICTURES:
                 self.setColumnWidth(section, max(self.picture_px + 8, least))

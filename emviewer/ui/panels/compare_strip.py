@@ -1,4 +1,4 @@
-"""The strips about the pictures: walking, modes, contrast; the scores of the row, and a view set by hand."""
+"""The strips below the pictures: the scores of the row in words, and what can be done with a view set by hand."""
 
 from __future__ import annotations
 
@@ -6,28 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QComboBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from emviewer.ui import columns, theme
 from emviewer.ui.flow_layout import FlowLayout
-from emviewer.ui.panels.compare_pictures import MODES
 
-GAINS = (1.0, 2.0, 4.0)
-LOW_PASS_A = (0.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 SHOWN = ("cc", "outlier_score", "cc_margin", "nrmse", "z_mean", "z_var", "z_cov", "frc05_A")
-POSE = ("rot_deg", "tilt_deg", "psi_deg", "shift_x_A", "shift_y_A")
-WORDS = {"cc": "cc", "outlier_score": "outlier", "cc_margin": "margin", "nrmse": "nrmse", "frc05_A": "FRC ½"}
 TIPS = {
     "cc": "Correlation of image and fitted reprojection in the mask; 1 is perfect",
     "outlier_score": "Robust z of correlation and image distance against the set; beyond 3.5 an image is flagged",
@@ -40,106 +25,12 @@ TIPS = {
 }
 
 
-class CompareHeader(QWidget):
-    """Buttons to walk, the modes, and how contrast is set.
-
-    Signals
-    -------
-    walk_wanted : int
-    mode_wanted : str
-    gain_wanted : float
-    low_pass_wanted : float
-    follow_toggled : bool
-        Whether each row takes its own contrast.
-    """
-
-    walk_wanted = Signal(int)
-    mode_wanted = Signal(str)
-    gain_wanted = Signal(float)
-    low_pass_wanted = Signal(float)
-    follow_toggled = Signal(bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        row = FlowLayout(self)
-        row.setContentsMargins(8, 3, 8, 3)
-        self.back = self._button("previous", "Previous by score  (P)", -1)
-        self.place = QLabel()
-        self.place.setAccessibleName("Row shown")
-        self.forth = self._button("next", "Next by score  (N)", 1)
-        for widget in (self.back, self.place, self.forth):
-            row.addWidget(widget)
-        self.modes = QButtonGroup(self)
-        holder = QFrame()
-        across = QHBoxLayout(holder)
-        across.setContentsMargins(4, 0, 4, 0)
-        across.setSpacing(0)
-        for number, (mode, text) in enumerate(MODES):
-            button = QToolButton()
-            button.setText(text)
-            button.setCheckable(True)
-            button.setChecked(number == 0)
-            button.setMinimumHeight(24)
-            button.setProperty("mode", mode)
-            self.modes.addButton(button, number)
-            across.addWidget(button)
-        self.modes.buttonClicked.connect(lambda button: self.mode_wanted.emit(button.property("mode")))
-        row.addWidget(holder)
-        self.gain = QComboBox()
-        self.gain.setAccessibleName("Strength of the residual")
-        self.gain.setToolTip("How much stronger than the images the residual is shown")
-        for gain in GAINS:
-            self.gain.addItem(f"residual ×{gain:g}", gain)
-        self.gain.activated.connect(lambda _: self.gain_wanted.emit(self.gain.currentData()))
-        row.addWidget(self.gain)
-        self.low_pass = QComboBox()
-        self.low_pass.setAccessibleName("Filter of the pictures")
-        self.low_pass.setToolTip("Show pictures without finer detail; scores stay as they are")
-        for cutoff in LOW_PASS_A:
-            self.low_pass.addItem(f"low-pass {cutoff:g} Å" if cutoff else "no filter", cutoff)
-        self.low_pass.activated.connect(lambda _: self.low_pass_wanted.emit(self.low_pass.currentData()))
-        row.addWidget(self.low_pass)
-        self.follow = QCheckBox("Own contrast")
-        self.follow.setToolTip("Each row takes its own contrast; otherwise all share the inspector's  (Shift+C)")
-        self.follow.setChecked(True)
-        self.follow.toggled.connect(self.follow_toggled)
-        row.addWidget(self.follow)
-        self.recolour()
-
-    def _button(self, icon: str, tip: str, by: int) -> QToolButton:
-        button = QToolButton()
-        button.setProperty("icon_name", icon)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setMinimumSize(26, 26)
-        button.clicked.connect(lambda: self.walk_wanted.emit(by))
-        return button
-
-    def show_mode(self, mode: str) -> None:
-        """Press the button of a mode."""
-        for button in self.modes.buttons():
-            button.setChecked(button.property("mode") == mode)
-
-    def show_place(self, row: int | None, place: int | None, n: int) -> None:
-        """Write which row is shown, and which it is in the order of the scores."""
-        if row is None:
-            self.place.setText("")
-            return
-        order = f"  {place + 1} of {columns.grouped(n)}" if place is not None else ""
-        self.place.setText(f"<b>#{row + 1}</b>{order}")
-
-    def recolour(self) -> None:
-        """Follow a new theme."""
-        for button in (self.back, self.forth):
-            button.setIcon(theme.icon(button.property("icon_name")))
-
-
 class ScoreStrip(QWidget):
     """The scores of the row in words; beside a view set by hand also what they were."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        row = FlowLayout(self, gap=14)
+        row = FlowLayout(self, gap=14, line_gap=2)
         row.setContentsMargins(8, 3, 8, 3)
         self.status = QLabel()
         self.status.setProperty("badge", "info")
@@ -163,10 +54,10 @@ class ScoreStrip(QWidget):
         dim = theme.current().dim
         for name, label in self.values.items():
             value = _number(scores, name) if scores is not None else np.nan
-            words, unit = WORDS.get(name, columns.heading(name)[0]), columns.heading(name)[1]
+            words, unit = columns.heading(name)
             text = _text(name, value)
-            if hand is not None and name in hand:
-                text = f"{_text(name, hand[name])}</b> <span style='color:{dim}'>({text})</span><b>"
+            if hand is not None:
+                text = f"{_text(name, hand.get(name, np.nan))}</b> <span style='color:{dim}'>({text})</span><b>"
             label.setText(
                 f"<span style='color:{dim}'>{words}</span> <b>{text}</b> {unit if text != columns.MISSING else ''}"
             )
@@ -257,9 +148,3 @@ class HandStrip(QFrame):
         for button in (self.search, self.apply):
             button.setEnabled(ready)
         self.setVisible(bool(sentence))
-
-
-def block(box: QCheckBox, checked: bool) -> None:
-    """Tick a box without telling anybody."""
-    with QSignalBlocker(box):
-        box.setChecked(checked)
