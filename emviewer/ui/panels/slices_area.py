@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from emviewer.ui.canvas import BACKGROUND, ImageCanvas
-from emviewer.ui.panels.slices_state import PLANES, Layout, Plane, SliceState
+from emviewer.ui.panels.cuts_view import GAP, CutsView
+from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 
 AXIS_COLOURS = (QColor(230, 120, 60), QColor(60, 190, 140), QColor(86, 170, 233))
 """Of the planes perpendicular to x, y and z: apart for all colour-vision deficiencies, readable on black."""
 
-GAP = 2
 HINT = "wheel steps · Ctrl+wheel zooms · right drag levels"
 LEAST_SHARE = 0.3
 """A cut of a flat map gets at least this share of a row or column."""
@@ -100,80 +98,28 @@ class Corner(QWidget):
             painter.drawText(QRectF(at(*end).x() - 8, at(*end).y() - 9, 16, 18), Qt.AlignmentFlag.AlignCenter, name)
 
 
-class CutsArea(QWidget):
+class CutsArea(CutsView):
     """Places the cuts: XY upper left, XZ beneath it sharing x, YZ to the right sharing y, all at one scale in Å."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.canvases = {plane.name: ImageCanvas(self) for plane in PLANES}
         self.corner = Corner(self)
-        self.size_xyz = (1, 1, 1)
-        self.layout_mode: Layout = "three"
-        self.scale = 1.0
-        self.centre = [0.5, 0.5, 0.5]
-        self.fitted = True
-        self.on_view: Callable[[], None] = lambda: None
         for plane in PLANES:
             canvas = self.canvases[plane.name]
             canvas.setAccessibleName(f"{plane.name} cut")
-            canvas.view_changed.connect(lambda plane=plane: self._taken_from(plane))
+            self.follow(canvas, plane)
         self.setMinimumSize(160, 160)
 
     def sizeHint(self) -> QSize:
         return QSize(480, 420)
 
-    def shown(self) -> list[Plane]:
-        """Return the planes that are visible in the present layout."""
-        if self.layout_mode == "three":
-            return list(PLANES)
-        return [p for p in PLANES if "xyz"[p.normal] == self.layout_mode]
+    def canvases_of(self, plane: Plane) -> list[ImageCanvas]:
+        """Return the one canvas of a plane."""
+        return [self.canvases[plane.name]]
 
-    def arrange(self, size_xyz: tuple[int, int, int], layout: Layout) -> None:
-        """Make room for a map of this size; the view is kept if the size stays."""
-        if size_xyz != self.size_xyz:
-            self.size_xyz, self.fitted = size_xyz, True
-        relayout = layout != self.layout_mode
-        self.layout_mode = layout
-        self._place()
-        if self.fitted or relayout:
-            self.fit()
-
-    def fit(self) -> None:
-        """Show everything; stays fitted when the area is resized."""
-        self.fitted = True
-        self.centre = [n / 2 for n in self.size_xyz]
-        scales = []
-        for plane in self.shown():
-            canvas = self.canvases[plane.name]
-            scales.append((canvas.width() - 2) / self.size_xyz[plane.across])
-            scales.append((canvas.height() - 2) / self.size_xyz[plane.down])
-        self.scale = max(1e-6, min(scales))
-        self.apply()
-
-    def set_view(self, scale: float, centre: list[float]) -> None:
-        """Show with this scale, with this point (voxels) in the middle of every cut."""
-        self.scale, self.centre, self.fitted = scale, list(centre), False
-        self.apply()
-
-    def zoom(self, factor: float) -> None:
-        """Zoom about the middle of the cuts."""
-        self.set_view(min(64.0, max(0.02, self.scale * factor)), self.centre)
-
-    def apply(self) -> None:
-        """Give every canvas the shared view."""
-        for plane in PLANES:
-            at = QPointF(self.centre[plane.across], self.centre[plane.down])
-            self.canvases[plane.name].set_view(self.scale, at)
-        self.on_view()
-
-    def _taken_from(self, plane: Plane) -> None:
-        canvas = self.canvases[plane.name]
-        self.fitted = False
-        self.scale = canvas.scale
-        self.centre[plane.across], self.centre[plane.down] = canvas.centre.x(), canvas.centre.y()
-        self.apply()
-
-    def _place(self) -> None:
+    def place(self) -> None:
+        """Lay the canvases out about the corner, or let one have all the room."""
         width, height = self.width(), self.height()
         if self.layout_mode != "three":
             for plane in PLANES:
@@ -193,11 +139,3 @@ class CutsArea(QWidget):
         self.corner.setGeometry(left + GAP, upper + GAP, right, lower)
         for widget in (*self.canvases.values(), self.corner):
             widget.show()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._place()
-        if self.fitted:
-            self.fit()
-        else:
-            self.apply()
