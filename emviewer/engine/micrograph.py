@@ -8,6 +8,7 @@ Row 0 of the file is the first row here, as in the coordinates of every program'
 from __future__ import annotations
 
 import logging
+import mmap
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,14 @@ class Micrograph:
     def shape(self) -> tuple[int, int]:
         """``(height, width)`` in pixels."""
         return int(self.rows.shape[0]), int(self.rows.shape[1])
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that it holds: nothing where the file is mapped, all its pixels where it was unpacked."""
+        under: Any = self.rows
+        while isinstance(under, np.ndarray):
+            under = under.base
+        return 0 if isinstance(under, mmap.mmap) else int(self.rows.nbytes)
 
     def upside_down(self) -> Micrograph:
         """Return the same with its last row first; nothing is copied."""

@@ -21,6 +21,7 @@ ROUND_PX = 64
 """Sizes deduced from places are rounded up to a multiple of this."""
 ENOUGH = 20
 """Particles from which on a common displacement is believed."""
+MOST_COMPARED = 800
 CLEAR_PX = 2.0
 """Length of a common displacement that is worth a word."""
 
@@ -36,7 +37,7 @@ class Picks:
     micrograph : ndarray of int64, shape (n,)
         Index into ``names``; -1 where none is named.
     before_px : ndarray of float64, shape (n, 2)
-        Where the particle was picked; nan if unknown.
+        Where the particle was picked (or, of a centring, where its alignment had it before); nan if unknown.
     after_px : ndarray of float64, shape (n, 2) or None
         Where its alignment, or centring, says it stands; None if there is neither.
     class_number : ndarray of int64, shape (n,) or None
@@ -51,8 +52,8 @@ class Picks:
         Edge of the particle images; 0 if unknown.
     paths : sequence of Path or None
         Where micrographs were found before; empty if nobody has looked.
-    after_word : str
-        What ``after_px`` is: ``aligned`` or ``centred``.
+    before_word, after_word : str
+        What the places are: ``picked``; ``aligned`` or ``centred``.
     notes : tuple of str
         Doubts, for a person to read.
     """
@@ -67,6 +68,7 @@ class Picks:
     shape_px: F64
     box_A: float = 0.0
     paths: Sequence[Path | None] = ()
+    before_word: str = "picked"
     after_word: str = "aligned"
     notes: tuple[str, ...] = field(default=())
 
@@ -131,6 +133,19 @@ class Picks:
             return 1024, 1024
         edges = np.ceil((places.max(axis=0) + 1) / ROUND_PX).astype(int) * ROUND_PX
         return max(ROUND_PX, int(edges[0])), max(ROUND_PX, int(edges[1]))
+
+
+def typical_distance(picks: Picks) -> float:
+    """Return the median distance from a particle to its nearest neighbour on the busiest micrograph; 0 if unknown."""
+    if not len(picks.names) or picks.counts.max(initial=0) < 2:
+        return 0.0
+    places = picks.before_px[picks.on(int(picks.counts.argmax()))]
+    places = places[np.isfinite(places).all(axis=1)][:MOST_COMPARED]
+    if len(places) < 2:
+        return 0.0
+    apart = np.hypot(*(places[:, None] - places[None, :]).transpose(2, 0, 1))
+    np.fill_diagonal(apart, np.inf)
+    return float(np.median(apart.min(axis=1)))
 
 
 @dataclass(frozen=True)

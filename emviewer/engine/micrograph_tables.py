@@ -213,7 +213,9 @@ def _of_xmipp(table: pd.DataFrame, header_A: float, image_A: float) -> Picks:
     )
 
 
-def with_passthrough(rows: Any, table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, Path | None]:
+def with_passthrough(
+    rows: Any, table: pd.DataFrame, path: Path, chosen: Path | None = None
+) -> tuple[pd.DataFrame, Path | None]:
     """Return cryoSPARC particles with the places that the passthrough file of their job has.
 
     Parameters
@@ -223,7 +225,9 @@ def with_passthrough(rows: Any, table: pd.DataFrame, path: Path) -> tuple[pd.Dat
     table : DataFrame
         The same as a table.
     path : Path
-        The file: passthrough files are looked for beside it, those of its own name first.
+        The file: passthrough files are looked for beside it.
+    chosen : Path, optional
+        The passthrough file that a person chose.
 
     Returns
     -------
@@ -232,7 +236,11 @@ def with_passthrough(rows: Any, table: pd.DataFrame, path: Path) -> tuple[pd.Dat
     found : Path or None
         The passthrough file that had them.
     """
-    beside = sorted(path.parent.glob("*passthrough*.cs"), key=lambda p: ("particle" not in p.name, p.name))
+    beside = (
+        [chosen]
+        if chosen is not None
+        else sorted(path.parent.glob("*passthrough*.cs"), key=lambda p: ("particle" not in p.name, p.name))
+    )
     for candidate in beside:
         try:
             extra = cryosparc.read_cs(candidate)

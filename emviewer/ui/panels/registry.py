@@ -55,7 +55,7 @@ PANELS = (
     PanelEntry(
         "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
     ),
-    PanelEntry("emviewer.ui.panels.micrograph:MicrographPanel"),
+    PanelEntry("emviewer.ui.panels.micrograph:MicrographPanel", for_kinds=("center",)),
     PanelEntry("emviewer.ui.panels.surface:SurfacePanel", needs="OpenGL"),
     PanelEntry("emviewer.ui.panels.gallery:GalleryPanel", for_kinds=("images", "result")),
     PanelEntry("emviewer.ui.panels.table:TablePanel"),
