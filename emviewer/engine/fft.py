@@ -8,8 +8,10 @@ the time of 128² inverses, and what was measured is kept as FFTW wisdom in the 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import threading
+import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,9 +119,23 @@ def forget() -> None:
         _free.clear()
 
 
-def _make(kind: Kind, shape: tuple[int, ...], axes: tuple[int, ...], n_threads: int, measure: bool) -> Plan:
-    import pyfftw  # imported late: 0.1 s that jobs without transforms need not spend
+def _library() -> Any:
+    """Import pyfftw, late, and without its imitations of scipy's interfaces: these load scipy, 0.25 s for nothing."""
+    if "pyfftw" in sys.modules:
+        return sys.modules["pyfftw"]
+    imitations = "pyfftw.interfaces"
+    sys.modules[imitations] = types.ModuleType(imitations)
+    try:
+        import pyfftw
 
+        del pyfftw.interfaces  # who wants them still gets them by importing them
+    finally:
+        del sys.modules[imitations]
+    return pyfftw
+
+
+def _make(kind: Kind, shape: tuple[int, ...], axes: tuple[int, ...], n_threads: int, measure: bool) -> Plan:
+    pyfftw = _library()
     half = list(shape)
     half[axes[-1]] = shape[axes[-1]] // 2 + 1
     real_shape, complex_shape = shape, tuple(half)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine.task import Check, never
+from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
 
 Blocks = Callable[[], Iterator[F32]]
@@ -76,7 +77,13 @@ def centroid(blocks: Blocks, size: int, check: Check = never) -> F64:
         total, n = np.zeros((size, size)), 0
         for images in blocks():
             check()
-            total += np.linalg.inv((column_covariance(images) + centre) / 2).sum(axis=0)
+            inverse = np.empty((len(images), size, size))
+
+            def work(lo: int, hi: int, images: F32 = images, inverse: F64 = inverse, centre: F64 = centre) -> None:
+                inverse[lo:hi] = np.linalg.inv((column_covariance(images[lo:hi]) + centre) / 2)
+
+            each_chunk(work, len(images), 16)
+            total += inverse.sum(axis=0)
             n += len(images)
         centre = np.asarray(np.linalg.inv(total / n), np.float64)
     return centre

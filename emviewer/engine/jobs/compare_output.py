@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emviewer.engine import conventions, mrc_write, residuals_xmipp, star_write
+from emviewer.engine.jobs.compare_csv import write_csv
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_map import SCORES, Compared
 from emviewer.engine.jobs.compare_params import CompareParams
@@ -128,7 +129,7 @@ def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.Data
     shown = everything[list(COLUMNS)].copy()
     shown["mirror"] = shown["mirror"].astype("Int64")
     _as_mirrors(shown, inputs)
-    shown.to_csv(folder / "scores.csv", index=False, float_format="%.6g")
+    write_csv(folder / "scores.csv", shown)
     for name, table in tables.items():
         star_write.write_particles(folder / name / "scores.star", _star_table(table, inputs, name), _optics(inputs))
 
@@ -181,7 +182,7 @@ def _optics(inputs: Inputs) -> pd.DataFrame:
 
 def write_ranking(folder: ResultFolder, ranking: pd.DataFrame) -> None:
     """Write ranking.csv."""
-    ranking.to_csv(folder / "ranking.csv", index=False, float_format="%.6g")
+    write_csv(folder / "ranking.csv", ranking)
 
 
 def extract(
