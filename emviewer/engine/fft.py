@@ -121,17 +121,18 @@ def forget() -> None:
 
 def _library() -> Any:
     """Import pyfftw, late, and without its imitations of scipy's interfaces: these load scipy, 0.25 s for nothing."""
-    if "pyfftw" in sys.modules:
-        return sys.modules["pyfftw"]
-    imitations = "pyfftw.interfaces"
-    sys.modules[imitations] = types.ModuleType(imitations)
-    try:
-        import pyfftw
+    with _lock:  # two threads may ask at once; neither must get half a module
+        if "pyfftw" in sys.modules:
+            return sys.modules["pyfftw"]
+        imitations = "pyfftw.interfaces"
+        sys.modules[imitations] = types.ModuleType(imitations)
+        try:
+            import pyfftw
 
-        del pyfftw.interfaces  # who wants them still gets them by importing them
-    finally:
-        del sys.modules[imitations]
-    return pyfftw
+            del pyfftw.interfaces  # who wants them still gets them by importing them
+        finally:
+            del sys.modules[imitations]
+        return pyfftw
 
 
 def _make(kind: Kind, shape: tuple[int, ...], axes: tuple[int, ...], n_threads: int, measure: bool) -> Plan:
