@@ -20,11 +20,12 @@ from emviewer.engine.types import ImageSet
 from emviewer.ui.orientation_numbers import errors_of
 from emviewer.ui.workspace import Document
 
-JOBS = ("simulate", "recover", "reconstruct")
+JOBS = ("simulate", "train-distance", "recover", "reconstruct")
 KEY = "_orient"
 TABLES = {"simulate": "particles.star", "recover": "orientations.star"}
 ANGLES = ["rot_deg", "tilt_deg", "psi_deg"]
 CONFIDENCE = "confidence"
+MODEL, LOSS, PAIRS, PROGRESS = "model.npz", "loss.csv", "pairs.csv", "progress.csv"
 ERROR, VIEW_ERROR, IN_PLANE_ERROR = "error_deg", "view_error_deg", "in_plane_error_deg"
 
 
@@ -43,7 +44,7 @@ class Orient:
     Parameters
     ----------
     job : str
-        ``simulate``, ``recover`` or ``reconstruct``.
+        One of ``JOBS``.
     folder : path or None
         The folder once it is final.
     files : frozenset of str
@@ -54,6 +55,8 @@ class Orient:
         What the job said of its progress while it ran.
     fsc : DataFrame or None
         ``frequency_inv_A`` and the correlations of the halves.
+    pairs : DataFrame or None
+        ``truth_rad, estimate_rad, sd_rad, snr`` of pairs of views that a distance was not trained on.
     summary : dict
         Contents of summary.json.
     truth : ndarray of float64, shape (n, 3), or None
@@ -68,6 +71,7 @@ class Orient:
     inputs: tuple[Path, ...] = ()
     curves: dict[str, list[Point]] = field(default_factory=dict)
     fsc: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
     summary: dict[str, Any] = field(default_factory=dict)
     truth: np.ndarray | None = None
     flipped: bool = False
@@ -122,9 +126,25 @@ def read_orientation(
         document.volume = mrc.read_map(folder / "map.mrc")
     if orient.file("fsc.csv") is not None:
         orient.fsc = pd.read_csv(folder / "fsc.csv")
+    if orient.file(PROGRESS) is not None:
+        orient.curves = curves_of(pd.read_csv(folder / PROGRESS))
+    if name == "train-distance" and orient.file(LOSS) is not None:
+        document.table = pd.read_csv(folder / LOSS)
+    if orient.file(PAIRS) is not None:
+        orient.pairs = pd.read_csv(folder / PAIRS)
     if name == "recover" and document.table is not None:
         _take_truth(document, orient, str(info.get("_parameters", {}).get("truth") or ""), table_of)
     return document
+
+
+def curves_of(table: pd.DataFrame) -> dict[str, list[Point]]:
+    """Return the curves that a job kept: columns ``curve, step, value, stage``."""
+    if not {"curve", "step", "value", "stage"} <= set(table.columns):
+        return {}
+    return {
+        str(name): [Point(float(r.step), float(r.value), str(r.stage)) for r in part.itertuples()]
+        for name, part in table.groupby("curve", sort=False)
+    }
 
 
 def _take_confidence(document: Document) -> None:

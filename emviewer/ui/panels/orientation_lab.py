@@ -27,10 +27,11 @@ from emviewer.ui.latest import Throttle
 from emviewer.ui.notices import Notice
 from emviewer.ui.orientation_read import JOBS, of
 from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.orientation_lab_chain import Chain, symmetry_of
+from emviewer.ui.panels.orientation_lab_chain import Chain, step_of, symmetry_of
 from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
 from emviewer.ui.panels.orientation_lab_pages import Page, RecoverPage, SimulatePage
 from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
+from emviewer.ui.panels.orientation_lab_train import TrainPage
 from emviewer.ui.panels.orientation_lab_truth import DistancesPage, ReportPage
 from emviewer.ui.panels.orientation_lab_words import COMING, EMPTY, NO_FORM, SO_FAR, error_words, summary_words
 from emviewer.ui.runner import JobHandle, Runner
@@ -86,14 +87,17 @@ class OrientationLabPanel(Panel):
         common = (self.workspace, self.runner, id(self))
         onward = [(t.job, t.title) for t in tasks() if t.job in ("compare", "align", "gallery")]
         pages: dict[str, Page] = {
-            "simulate": SimulatePage(*common), "distances": DistancesPage(*common), "recover": RecoverPage(*common),
-            "report": ReportPage(*common), "reconstruct": MapPage(*common, onward),
+            "simulate": SimulatePage(*common), "distances": DistancesPage(*common), "train": TrainPage(*common),
+            "recover": RecoverPage(*common), "report": ReportPage(*common), "reconstruct": MapPage(*common, onward),
         }  # fmt: skip
         page = pages["reconstruct"]
         assert isinstance(page, MapPage)
         page.send_wanted.connect(self.send)
         page.flipped.connect(self._other_hand)
         page.failed.connect(self.words.setText)
+        training = pages["train"]
+        assert isinstance(training, TrainPage)
+        training.use_wanted.connect(self.use_trained)
         return {name: page for name, page in pages.items() if name in self.steps}
 
     def _build(self) -> None:
@@ -156,8 +160,8 @@ class OrientationLabPanel(Panel):
             return
         super().show_document(document)
         self.chain.show(document)
-        if document is not None and document.info.get("job") in self.steps:
-            self.list.choose(str(document.info["job"]))
+        if document is not None and step_of(str(document.info.get("job"))) in self.steps:
+            self.list.choose(step_of(str(document.info["job"])))
         self._refresh()
         form = self.forms.get(self.list.current)
         if form is not None:
@@ -261,7 +265,7 @@ class OrientationLabPanel(Panel):
 
     def _handle(self, name: str) -> JobHandle | None:
         """Return the newest job of a step: the one started here, or that of the result it shows."""
-        shown = self.chain.results.get(name)
+        shown = self.chain.results.get(self.steps[name].job or name)
         told = None if shown is None else shown.info.get("_handle")
         mine = self.handles.get(name)
         if mine is not None and mine.state == "complete" and told is not mine:
@@ -273,7 +277,7 @@ class OrientationLabPanel(Panel):
         """Return how every step stands."""
         found = {}
         for name, step in self.steps.items():
-            result = self.chain.results.get(name)
+            result = self.chain.results.get(step.job or name)
             found[name] = state_of(self._handle(name), result) if step.job else State("waiting")
         recovered = self.chain.results.get("recover")
         settled = recovered is not None and not recovered.streaming
@@ -330,7 +334,9 @@ class OrientationLabPanel(Panel):
 
     def _show_next(self, name: str, state: State) -> None:
         order = list(self.steps)
-        following = next((n for n in order[order.index(name) + 1 :] if self.steps[n].job), "")
+        following = next(
+            (n for n in order[order.index(name) + 1 :] if self.steps[n].job and not self.steps[n].optional), ""
+        )
         settled = state.name in ("done", "partial") or (
             state.name == "cancelled" and self.chain.shown(name) is not None
         )
@@ -339,6 +345,13 @@ class OrientationLabPanel(Panel):
         if here:
             self.next_button.setText(f"Next: {self.steps[following].title}")
             self.next_button.setProperty("step", following)
+
+    def use_trained(self) -> None:
+        """Go to Recover with the trained distance filled in."""
+        model, form = self.chain.model(), self._form("recover")
+        if model is not None and form is not None:
+            self.list.choose("recover")
+            form.form.set_values({"method": "distances", "distance": "learned", "model": str(model)})
 
     def _go_on(self) -> None:
         self.list.choose(str(self.next_button.property("step")))

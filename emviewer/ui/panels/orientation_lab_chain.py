@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emviewer.ui.orientation_read import JOBS, TABLES, of
+from emviewer.ui.orientation_read import JOBS, MODEL, TABLES, of
 from emviewer.ui.task_form import source_of
 from emviewer.ui.workspace import Document, Workspace
 
 SHOWN_BY = {
     "simulate": ("simulate",),
     "distances": ("recover", "simulate"),
+    "train": ("train-distance",),
     "recover": ("recover",),
     "report": ("recover",),
     "reconstruct": ("reconstruct", "recover"),
@@ -52,7 +53,7 @@ class Chain:
 
     def give_up(self, step: str) -> bool:
         """Show again what was there before a job that made nothing; return whether there is a change."""
-        return step not in self.results and self._begun.pop(step, None) is not None
+        return all(job not in self.results for job in SHOWN_BY[step][:1]) and self._begun.pop(step, None) is not None
 
     def look(self) -> None:
         """Find the documents that belong together."""
@@ -75,10 +76,10 @@ class Chain:
         self.family = sorted(family.values(), key=lambda d: d.id)
         for d in self.family:
             job = d.info.get("job")
-            if job in JOBS and d.id > self._begun.get(str(job), 0) and d.id in self.workspace.documents:
+            if job in JOBS and d.id > self._begun.get(step_of(str(job)), 0) and d.id in self.workspace.documents:
                 self.results[str(job)] = d
         job = self.start.info.get("job")
-        if job in JOBS and self.start.id > self._begun.get(str(job), 0):
+        if job in JOBS and self.start.id > self._begun.get(step_of(str(job)), 0):
             self.results[str(job)] = self.start
 
     def shown(self, step: str) -> Document | None:
@@ -100,17 +101,44 @@ class Chain:
                 return {}
             sym = start.volume.symmetry if start.volume is not None else "C1"
             return {"map": source_of(start), "sym": sym}
+        if step == "train":
+            return self._to_train_on()
         if step == "recover":
+            learned = {} if self.model() is None else {"model": str(self.model())}
             table = _table(simulated)
             if table is not None and simulated is not None:
-                return {"images": str(table), "truth": str(table), "sym": symmetry_of(simulated)}
-            return {"images": source_of(start)} if start is not None and start.kind == "images" else {}
+                return {"images": str(table), "truth": str(table), "sym": symmetry_of(simulated)} | learned
+            return ({"images": source_of(start)} if start is not None and start.kind == "images" else {}) | learned
         if step == "reconstruct":
             made = next((d for d in (recovered, simulated) if _table(d) is not None), None)
             if made is not None:
                 return {"particles": str(_table(made)), "sym": symmetry_of(made)}
             return {"particles": source_of(start)} if start is not None and start.kind == "images" else {}
         return {}
+
+    def model(self) -> Path | None:
+        """Return the file of the distance that was trained; None while there is none."""
+        orient = of(self.results.get("train-distance"))
+        return None if orient is None else orient.file(MODEL)
+
+    def _to_train_on(self) -> dict[str, Any]:
+        """Return the map to train on: that a set was simulated from, else the one recovered, else the open one."""
+        simulated, recovered, start = self.results.get("simulate"), of(self.results.get("recover")), self.start
+        current = None if recovered is None else recovered.file("map.mrc")
+        if simulated is not None:
+            told = simulated.info.get("_parameters", {})
+            given = {key: told[key] for key in ("map", "resolution", "pixel_size", "sym") if told.get(key)}
+            return given if "map" in given else {}
+        if current is not None:
+            return {"map": str(current), "sym": symmetry_of(self.results["recover"])}
+        if start is None or start.kind != "map" or not source_of(start):
+            return {}
+        return {"map": source_of(start), "sym": start.volume.symmetry if start.volume is not None else "C1"}
+
+
+def step_of(job: str) -> str:
+    """Return the step that a job belongs to."""
+    return "train" if job == "train-distance" else job
 
 
 def _table(document: Document | None) -> Path | None:

@@ -32,6 +32,14 @@ class Line:
     dashed: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Points, one for each pair of values."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
 class Chart(QWidget):
     """Shows bars and curves with round ticks, a title and marks; says in words what is missing when it is empty.
 
@@ -51,6 +59,7 @@ class Chart(QWidget):
         self.note = ""
         self.bars: Bars | None = None
         self.lines: list[Line] = []
+        self.dots: Dots | None = None
         self.marks: list[tuple[float, str]] = []
         self.levels: tuple[float, ...] = ()
         self.y_range: tuple[float, float] | None = None
@@ -69,11 +78,13 @@ class Chart(QWidget):
         *,
         bars: Bars | None = None,
         lines: list[Line] | None = None,
+        dots: Dots | None = None,
         marks: list[tuple[float, str]] | None = None,
         note: str = "",
     ) -> None:
         """Draw these; without any the chart is empty."""
         self.bars, self.lines, self.marks, self.note = bars, lines or [], marks or [], note
+        self.dots = dots
         self.setAccessibleDescription(note)
         self.update()
 
@@ -177,6 +188,14 @@ class Chart(QWidget):
             y = self._at(area, ranges, ranges[0], level).y()
             painter.setPen(QPen(QColor(c.faint), 1, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+        if self.dots is not None:
+            colour = QColor(c.accent)
+            colour.setAlpha(110)
+            painter.setPen(QPen(colour, 2.2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+            x0, x1, y0, y1 = ranges
+            x = area.left() + (self.dots.x - x0) / (x1 - x0) * area.width()
+            y = area.bottom() - (self.dots.y - y0) / (y1 - y0) * area.height()
+            painter.drawPoints(QPolygonF([QPointF(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]))
         for line in self.lines:
             style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
             painter.setPen(QPen(QColor(getattr(c, line.role)), 1.6 if line.dashed else 2.0, style))

@@ -22,24 +22,28 @@ class Step:
     Parameters
     ----------
     name : str
-        ``simulate``, ``distances``, ``recover``, ``report``, ``reconstruct``.
+        ``simulate``, ``distances``, ``train``, ``recover``, ``report``, ``reconstruct``.
     title : str
         In the list.
     question : str
         What it answers.
     job : str
         Job of its form; empty if it only shows.
+    optional : bool
+        Not every way leads through it.
     """
 
     name: str
     title: str
     question: str
     job: str = ""
+    optional: bool = False
 
 
 _ALL = (
     Step("simulate", "Simulate", "Images whose orientations are known", "simulate"),
-    Step("distances", "Distances", "How far apart the views are", "train-distance"),
+    Step("distances", "Distances", "How far apart the views are"),
+    Step("train", "Train a distance", "For noisy images of a structure whose map you have", "train-distance", True),
     Step("recover", "Recover", "Orientations from the images alone", "recover"),
     Step("report", "Report", "How far from the truth, and which images"),
     Step("reconstruct", "Reconstruct", "The map, its halves, and how far they agree", "reconstruct"),
@@ -49,13 +53,7 @@ _ALL = (
 def steps() -> list[Step]:
     """Return the steps that the engine can do; those that only show come with *Recover*, which they show."""
     there = {name for name, _ in registry.names()}
-    found = []
-    for step in _ALL:
-        if step.name == "distances":
-            found.append(step if step.job in there else Step(step.name, step.title, step.question))
-        elif step.job in there or (not step.job and "recover" in there):
-            found.append(step)
-    return found
+    return [step for step in _ALL if (step.job or "recover") in there]
 
 
 @dataclass(frozen=True)

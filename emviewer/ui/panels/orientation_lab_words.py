@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from emviewer.ui.orientation_read import ERROR, of
 from emviewer.ui.workspace import Document
 
@@ -10,6 +12,9 @@ EMPTY = {
     "built-in phantom: their true orientations are kept, so that every later step can be judged by them.\n\n"
     "Own images? Open them, and go to Recover.",
     "distances": "No orientations yet: simulate a set, or recover orientations.",
+    "train": "No distance is trained yet.\n\nA small network learns, from projections of your map, how far apart the "
+    "views of two images are. It takes some minutes, needs torch, and holds for this one structure.\n\nIt helps where "
+    "images are too noisy for Recover alone and a first map is at hand.",
     "recover": "No orientations yet.\n\nChoose class averages or particles on the left and press Run. You will see the "
     "orientations settle, and how sure each image is.",
     "report": "No orientations to judge yet: recover those of a simulated set, or give the true ones to Recover.",
@@ -36,6 +41,11 @@ def summary_words(document: Document) -> str:
     if orient is None:
         return ""
     s, words = orient.summary, []
+    if orient.job == "train-distance":
+        badge = s.get("trained_on") or {}
+        error = s.get("mae_rad")
+        told = [f"trained on {badge['map']}"] if badge.get("map") else []
+        return ", ".join(told + ([f"mean error {np.degrees(error):.1f}°"] if isinstance(error, float) else []))
     if document.n_rows:
         words.append(f"{document.n_rows} images")
     if error_words(document):

@@ -53,7 +53,8 @@ PANELS = (
     PanelEntry("emviewer.ui.panels.difference:DifferencePanel", for_kinds=("align", "difference")),
     PanelEntry("emviewer.ui.panels.fsc:FscPanel", for_kinds=("align", "fsc")),
     PanelEntry(
-        "emviewer.ui.panels.orientation_lab:OrientationLabPanel", for_kinds=("simulate", "recover", "reconstruct")
+        "emviewer.ui.panels.orientation_lab:OrientationLabPanel",
+        for_kinds=("simulate", "train-distance", "recover", "reconstruct"),
     ),
     PanelEntry("emviewer.ui.panels.micrograph:MicrographPanel", for_kinds=("center",)),
     PanelEntry("emviewer.ui.panels.surface:SurfacePanel", needs="OpenGL"),

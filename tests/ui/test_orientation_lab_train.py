@@ -1,0 +1,119 @@
+"""The step of the orientation lab that trains a distance: form, live loss, held-out pairs, badge, and its use."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emviewer.engine.task import Batch
+from emviewer.ui.opening import read_document
+from emviewer.ui.orientation_read import of
+from emviewer.ui.panels.orientation_lab import OrientationLabPanel
+from emviewer.ui.panels.orientation_lab_train import badge_words
+from emviewer.ui.results_orient import OrientStream
+from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.workspace import Document, Workspace
+
+BADGE = {
+    "map": "chain", "map_sha256": "0123456789abcdef", "symmetry": "C1", "pixel_size_A": 3.0, "box_A": 192.0,
+    "particle_radius_A": 60.0, "snr": [0.06, 2.0], "snr_region": "box", "shift_A": 2.9, "ctf": None,
+    "images_drawn": 150016, "complete": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A folder as train-distance leaves it."""
+    out = tmp_path / "trained"
+    out.mkdir()
+    rng = np.random.default_rng(0)
+    truth = np.arccos(1 - 2 * rng.uniform(size=300))
+    pairs = {"truth_rad": truth, "estimate_rad": truth + rng.normal(0, 0.1, 300), "sd_rad": 0.1, "snr": 0.35}
+    pd.DataFrame(pairs).to_csv(out / "pairs.csv", index=False)
+    pd.DataFrame({"step": [10, 20, 30], "loss": [9.0, 7.0, 6.0], "held_out_loss": [np.nan, 7.2, 6.3]}).to_csv(
+        out / "loss.csv", index=False
+    )
+    (out / "model.npz").write_bytes(b"not read here")
+    level = {"snr": 0.35, "mae_rad": 0.08, "rms_rad": 0.1, "median_deg": 4.0, "mean_deg": 5.0, "certainty": 0.8}
+    (out / "summary.json").write_text(json.dumps({"trained_on": BADGE, "mae_rad": 0.08, "by_snr": [level]}))
+    job = {"job": "train-distance", "status": "complete", "inputs": [{"path": str(tmp_path / "map.mrc")}]}
+    (out / "job.json").write_text(json.dumps(job | {"parameters": {"map": str(tmp_path / "map.mrc")}}))
+    return out
+
+
+@pytest.fixture
+def runner(qapp):
+    one = Runner()
+    yield one
+    assert one.close()
+
+
+@pytest.fixture
+def lab(qapp, runner, qtbot):
+    class Shell:
+        def run_job(self, name, params, out, overwrite=False):
+            return JobHandle(name, lambda check: iter(()))
+
+    panel = OrientationLabPanel(Workspace(), runner)
+    panel.shell = Shell()
+    qtbot.addWidget(panel)
+    panel.resize(1000, 640)
+    panel.show()
+    yield panel
+    panel.close()
+
+
+def test_a_trained_distance_opens_with_badge_curve_and_pairs(lab, trained):
+    document = lab.workspace.add(read_document(trained))
+    lab.show_document(document)
+    assert lab.list.current == "train"
+    page = lab.pages["train"]
+    assert page.badge.isVisible()
+    assert "chain" in page.badge.words.text() and "no others" in page.badge.words.text()
+    held_out = page.loss.lines[1]
+    np.testing.assert_allclose(held_out.x, [20, 30])
+    assert len(page.scatter.dots.x) == 300
+    assert "4.6°" in page.figures.text()  # 0.08 rad
+    assert lab.states()["train"].name == "done"
+
+
+def test_what_stopped_early_says_so(lab, trained):
+    summary = json.loads((trained / "summary.json").read_text())
+    summary["trained_on"]["complete"] = False
+    (trained / "summary.json").write_text(json.dumps(summary))
+    lab.show_document(lab.workspace.add(read_document(trained)))
+    assert "stopped early" in lab.pages["train"].badge.words.text()
+
+
+def test_the_badge_tells_the_conditions():
+    words = dict(badge_words(BADGE | {"ctf": {"defocus_A": [8000.0, 20000.0]}, "snr": [0.5, 0.5]}))
+    assert words["SNR"] == "0.5 in the box"
+    assert words["CTF"] == "underfocus 8000 to 20000 Å"
+    assert words["Trained on"] == "chain  (01234567)"
+
+
+def test_the_trained_distance_goes_into_recover(lab, trained):
+    lab.show_document(lab.workspace.add(read_document(trained)))
+    lab.pages["train"].use.click()
+    values = lab.forms["recover"].form.values()
+    assert lab.list.current == "recover"
+    assert (values["method"], values["distance"]) == ("distances", "learned")
+    assert str(values["model"]) == str(trained / "model.npz")
+
+
+def test_the_loss_shows_while_training_goes_on(lab, qtbot, tmp_path, runner):
+    document = Document("result", "training", info={"job": "train-distance", "_parameters": {"map": "phantom:C1"}})
+    stream = OrientStream(document, lab.workspace, runner, tmp_path / "out", lambda d: None)
+    for row in range(3):
+        columns = {"step": np.array([10.0 * row]), "loss": np.array([9.0 - row]), "held_out_loss": np.array([np.nan])}
+        stream.batches([Batch(np.array([row]), columns, row, 3, "training", {"loss": 9.0 - row})])
+    stream._publish()
+    lab.show_document(document)
+    page = lab.pages["train"]
+    np.testing.assert_allclose(page.loss.lines[0].y, [9, 8, 7])
+    assert page.scatter.dots is None and not page.use.isVisible()
+    assert of(document).curves["loss"][-1].value == 7.0
+    stream._pause.stop()
