@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from emviewer.engine.centering_mirror import half_turn
-from emviewer.engine.centering_move import shifted
+from emviewer.engine.centering_move import fourier_cropped, shifted
 from emviewer.engine.centering_support import Frame, Mask, Support, support
 from emviewer.engine.centering_xmipp import ten_iterations
-from emviewer.engine.match_grid import common_grid
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
@@ -108,9 +107,9 @@ def find_centres(
         images = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0)
     if (sign or contrast_sign(images)) < 0:
         images = -images
-    grid = common_grid(n, 1.0, n / WORKING_BOX if n > LARGE else None)
-    frame = Frame(grid.n)
-    scale = n / grid.n
+    small = working_box(n)
+    frame = Frame(small)
+    scale = n / small
     wanted = np.arange(k) if rows is None else np.asarray(rows, np.int64)
     others = np.setdiff1d(np.arange(k), wanted)
     others = others[:: max(1, -(-len(others) // ENOUGH))]
@@ -120,8 +119,8 @@ def find_centres(
     def work(lo: int, hi: int) -> None:
         for i in range(lo, hi):
             check()
-            small = grid.images(images[seen[i] : seen[i] + 1])
-            found[i] = _settled(small, frame, method, rotate, SETTLED_PX / scale)
+            cropped = fourier_cropped(images[seen[i] : seen[i] + 1], small)
+            found[i] = _settled(cropped, frame, method, rotate, SETTLED_PX / scale)
 
     each_chunk(work, len(seen), 2)
     confidence = np.array([f.trust for f in found])
@@ -138,8 +137,15 @@ def find_centres(
     )
 
 
+def working_box(n: int) -> int:
+    """Return the box in which centres are sought: even, about :data:`WORKING_BOX`; a small box itself."""
+    return n if n <= LARGE else WORKING_BOX
+
+
 def contrast_sign(images: F32) -> int:
     """Return 1 if the objects are brighter than their surroundings in most images, -1 if darker."""
+    step = max(1, images.shape[1] // LARGE)
+    images = images[:, ::step, ::step]
     n = images.shape[1]
     y, x = np.indices((n, n)) - n // 2
     r = np.hypot(y, x)
@@ -211,7 +217,7 @@ def _detail(image: F32, seen: Support, mask: Mask, frame: Frame) -> float:
     inner = ndimage.binary_erosion(mask, iterations=max(1, round(0.025 * frame.n)))
     if inner.sum() < 10:
         return 0.0
-    fine, coarse = (ndimage.gaussian_filter(image, s * frame.n) for s in (0.0125, 0.06))
+    fine, coarse = (frame.blurred(image, s * frame.n) for s in (0.0125, 0.06))
     return float((fine - coarse)[inner].std() / seen.density[mask].mean())
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import fft as sfft
-from scipy import ndimage
 
-from emviewer.engine.centering_support import Frame, Mask
+from emviewer.engine.centering_support import Frame, Mask, middle_of
 from emviewer.engine.types import F32, F64
 
 BLUR = 0.019
@@ -42,11 +41,12 @@ def half_turn(image: F32, mask: Mask, near: F64, frame: Frame) -> tuple[F64, flo
         0.6 to 0.97 on classes of a D7 particle, 0.05 to 0.6 on those of one without symmetry.
     """
     n = frame.n
-    blurred = np.asarray(ndimage.gaussian_filter(image, BLUR * n), np.float64)
+    blurred = frame.blurred(image, BLUR * n)
     rim = max(1, round(RIM * n))
-    wide = np.asarray(ndimage.binary_dilation(mask, iterations=rim))
-    soft = ndimage.gaussian_filter(wide.astype(np.float64), rim / 2)
-    level = float(np.median(blurred[~wide & frame.disc])) if (~wide & frame.disc).any() else float(blurred.min())
+    wide = _widened(mask, rim)
+    soft = frame.blurred(wide, rim / 2)
+    beside = blurred[~wide & frame.disc]
+    level = middle_of(beside) if beside.size else float(blurred.min())
     part = (blurred - level) * soft
     # the object is narrower than the box: the periodic self-convolution is the plain one near its peak
     one, two, three = (sfft.rfft2(a, workers=1) for a in (part, part * part, soft))
@@ -55,6 +55,18 @@ def half_turn(image: F32, mask: Mask, near: F64, frame: Frame) -> tuple[F64, flo
     share = same / np.maximum(energy, 1e-3 * energy.max())
     centre = _peak(share, near, REACH * n, n)
     return centre, _likeness(blurred, wide, centre, frame)
+
+
+def _widened(mask: Mask, steps: int) -> Mask:
+    """Return the mask grown by so many steps to its four neighbours."""
+    for _ in range(steps):
+        grown = mask.copy()
+        grown[1:] |= mask[:-1]
+        grown[:-1] |= mask[1:]
+        grown[:, 1:] |= mask[:, :-1]
+        grown[:, :-1] |= mask[:, 1:]
+        mask = grown
+    return mask
 
 
 def _peak(share: F64, near: F64, reach: float, n: int) -> F64:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import fft as sfft
 from scipy import ndimage
 
+from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
 
 
@@ -13,6 +14,25 @@ def background(images: F32) -> F64:
     """Return the level of each image (k, n, n) on the border of its box."""
     border = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     return np.asarray(np.median(border, axis=1), np.float64)
+
+
+def fourier_cropped(images: F32, n: int) -> F32:
+    """Return images (k, m, m) in an even box of ``n`` px, gray values and centre kept (m // 2 goes to n // 2)."""
+    m = images.shape[1]
+    if n == m:
+        return images
+    half = sfft.rfft2(images, workers=1)
+    low = n // 2
+    rows = np.r_[0:low, -low:0]
+    cut = half[:, rows, : low + 1]
+    cut[:, low, :] = 0
+    cut[:, :, low] = 0
+    away = (m // 2) / m - 0.5  # nothing, if m is even, too
+    if away:
+        turn = np.exp(2j * np.pi * away * rows)
+        cut *= (turn[:, None] * np.exp(2j * np.pi * away * np.arange(low + 1))).astype(np.complex64)
+    cut *= np.float32((n / m) ** 2)
+    return np.asarray(sfft.irfft2(cut, (n, n), workers=1), np.float32)
 
 
 def shifted(images: F32, shift_px: F64) -> F32:
@@ -39,8 +59,11 @@ def centred(images: F32, shift_px: F64, psi_deg: F64) -> F32:
     """
     out = images.copy()
     moves = np.flatnonzero((psi_deg == 0) & (shift_px != 0).any(axis=1))
-    if moves.size:
-        out[moves] = shifted(images[moves], shift_px[moves])
+
+    def work(lo: int, hi: int) -> None:
+        out[moves[lo:hi]] = shifted(images[moves[lo:hi]], shift_px[moves[lo:hi]])
+
+    each_chunk(work, len(moves), 4)
     n = images.shape[1]
     y, x = np.indices((n, n)) - n // 2
     for k in np.flatnonzero(psi_deg != 0):
