@@ -13,6 +13,7 @@ A spec is a JSON object that holds paths and view parameters, never pixels, so a
     {"kind": "fsc", "curves": "out/fsc/mov.csv", "thresholds": [0.143, 0.5]}
     {"kind": "search", "table": "out/search/mov.csv"}
     {"kind": "align_report", "result": "out"}
+    {"kind": "micrograph", "picture": "m.mrc", "size": [4096, 4096], "before": [[812, 330]], "box_px": 200}
 
 All kinds take ``width_mm`` (85, 120, 180 …), ``dpi``, ``title``, ``subtitle``, ``letter``, ``scale_bar``,
 ``pixel_size_A`` and ``contrast`` (``{"low", "high", "colormap", "inverted"}``; without limits the robust range).
@@ -38,6 +39,7 @@ from emviewer.engine.figure_spec import (
     CurvesSpec,
     GallerySpec,
     ImageSpec,
+    MicrographSpec,
     ReportSpec,
     SearchSpec,
     SlicesSpec,
@@ -127,6 +129,10 @@ def _draw(figure: AnyFigure, check: Check) -> Page | Sheets:
         from emviewer.engine import figure_center_pairs
 
         return figure_center_pairs.draw(figure)
+    if isinstance(figure, MicrographSpec):
+        from emviewer.engine import figure_micrograph
+
+        return figure_micrograph.draw(figure, check)
     if isinstance(figure, (CurvesSpec, SearchSpec)):
         from emviewer.engine import figure_curves
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from emviewer.engine.errors import ParameterError
 
 JOURNAL_WIDTHS_MM = (85.0, 120.0, 180.0)
 Triple = tuple[float, float, float]
-_FILES = ("table", "stack", "result", "curves", "difference", "aligned", "z")
+Pair = tuple[float, float]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+_FILES = ("table", "stack", "result", "curves", "difference", "aligned", "z", "picture")
 _MAPS = ("map", "reference")
 """Fields that are paths, and those that may be ``phantom:NAME`` instead."""
 
@@ -333,9 +335,73 @@ class CentringSpec(FigureSpec):
     project_dir: Path | None = None
 
 
+class MicrographSpec(FigureSpec):
+    """A micrograph, or a part of it, with boxes about its particles.
+
+    Parameters
+    ----------
+    picture : Path or None
+        The micrograph; None draws the boxes on a grey field.
+    size : tuple of int
+        Its width and height in pixels.
+    crop : tuple of float or None
+        Part that is shown: first column and row, width and height in pixels.
+    low_pass_px : float
+        Finest period shown, in pixels of the micrograph; 0 is all.
+    flat : bool
+        Whether slow changes of the background are taken away.
+    upside_down : bool
+        Whether the last row of the file comes first.
+    box_px : float
+        Edge of the boxes.
+    circles : bool
+        Draw circles in their place.
+    before, after : list of two numbers
+        Places ``(x, y)`` of the particles; either may be empty.
+    colours : list of str
+        ``#rrggbb`` of each particle; empty for a colour before and one after.
+    arrows : float
+        How many times longer than they are the arrows from before to after are drawn; 0 draws none.
+    outside : list of int
+        Particles (from 0) that are crossed out.
+    words : tuple of str
+        What the boxes before and after are called.
+    scale : tuple or None
+        Title, lowest and highest value of what the colours stand for.
+    """
+
+    kind: Literal["micrograph"] = "micrograph"
+    picture: Path | None = None
+    size: tuple[int, int]
+    crop: tuple[float, float, float, float] | None = None
+    low_pass_px: float = Field(0.0, ge=0)
+    flat: bool = False
+    upside_down: bool = False
+    box_px: float = Field(100.0, gt=0)
+    circles: bool = False
+    before: list[Pair] = []
+    after: list[Pair] = []
+    colours: list[Colour] = []
+    arrows: float = Field(0.0, ge=0)
+    outside: list[int] = []
+    words: tuple[str, str] = ("picked", "centred")
+    scale: tuple[str, float, float] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> MicrographSpec:
+        n = max(len(self.before), len(self.after))
+        if any(len(rows) not in (0, n) for rows in (self.before, self.after, self.colours)):
+            raise ValueError("before, after and colours need one value a particle, or none at all")
+        if any(not 0 <= i < n for i in self.outside):
+            raise ValueError(f"outside names a particle that is not there (there are {n})")
+        if min(self.size) < 1 or (self.crop is not None and min(self.crop[2:]) <= 0):
+            raise ValueError("a micrograph needs a size of at least one pixel, and a part of it too")
+        return self
+
+
 AnyFigure = (
     GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | CurvesSpec | SearchSpec
-    | ReportSpec | CentringSpec
+    | ReportSpec | CentringSpec | MicrographSpec
 )  # fmt: skip
 KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])

@@ -388,8 +388,7 @@ def test_a_damaged_micrograph_is_said_and_the_next_is_shown(qtbot, panel, projec
 
 
 def test_looking_closer_brings_a_sharper_piece_in_the_greys_of_the_overview(qtbot, panel, tmp_path, monkeypatch):
-    monkeypatch.setattr("emviewer.engine.micrograph.OVERVIEW_PX", 5000)
-    monkeypatch.setattr("emviewer.ui.micrograph_picture.overview_factor", lambda shape: 5)
+    monkeypatch.setattr("emviewer.engine.micrograph_view.overview_factor", lambda shape: 5)
     write_micrographs(tmp_path / "Micrographs")
     show(qtbot, panel, write_table(tmp_path / "Class2D/run_data.star"))
     assert panel.shown.factor == 5

@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from emviewer.engine.micrograph_picks import CommonWay, common_way, typical_distance
+from emviewer.engine.micrograph_view import Shown
 from emviewer.engine.types import Contrast
 from emviewer.ui import centering_session, columns, micrograph_folders, micrograph_read
 from emviewer.ui.latest import Latest, Throttle
@@ -21,7 +22,7 @@ from emviewer.ui.micrograph_classes import ClassList
 from emviewer.ui.micrograph_colours import Colouring
 from emviewer.ui.micrograph_legend import Legend, MeanArrow, NamePlate
 from emviewer.ui.micrograph_list import MicrographList
-from emviewer.ui.micrograph_picture import Pictures, Shown
+from emviewer.ui.micrograph_picture import Pictures
 from emviewer.ui.micrograph_read import Source
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.gallery_notice import Notice

@@ -22,11 +22,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from emviewer.engine.micrograph_view import Look
 from emviewer.ui import theme
 from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.micrograph_boxes import GROWTHS
 from emviewer.ui.micrograph_colours import CLASS, PLAIN, WAY
-from emviewer.ui.micrograph_picture import Look
 
 TOOLS = (
     ("pan", "Pan", "Drag moves the micrograph; Shift and drag selects a rectangle"),

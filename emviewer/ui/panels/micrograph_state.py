@@ -1,13 +1,19 @@
-"""What a session keeps of the micrograph panel."""
+"""What a session keeps of the micrograph panel, and the spec of its figure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QPointF
 
+from emviewer.ui.micrograph_boxes import arrow_growth
 from emviewer.ui.panels.micrograph_controls import look_from
+
+
+def _pairs(places: np.ndarray) -> list[list[float]]:
+    return [[round(float(x), 2), round(float(y), 2)] for x, y in places]
 
 
 class MicrographState:
@@ -37,6 +43,43 @@ class MicrographState:
             "inverted": self.levels.contrast.inverted,
             "tool": self.canvas.tool,
         }
+
+    def figure_spec(self: Any) -> dict[str, Any] | None:
+        """Return the figure of what is shown: the visible part, with the boxes that are not hidden."""
+        if self.source is None or self.index < 0:
+            return None
+        boxes, style, shown = self.painter.boxes, self.painter.style, self.shown
+        w, h = (int(v) for v in self.canvas.world_size())
+        rows = np.flatnonzero(~boxes.hidden & np.isfinite(boxes.before).all(axis=1))
+        spec: dict[str, Any] = {
+            "kind": "micrograph",
+            "picture": None if shown is None else str(shown.micrograph.source),
+            "size": [w, h],
+            "title": self.plate.text,
+            "box_px": style.edge_px,
+            "circles": style.round,
+            "before": _pairs(boxes.before[rows]) if style.before else [],
+            "outside": np.flatnonzero(boxes.outside[rows]).tolist() if style.before or style.after else [],
+        }
+        if style.after:
+            spec |= {"after": _pairs(np.where(np.isfinite(boxes.after), boxes.after, boxes.before)[rows])}
+        if style.before and style.after and style.arrows:
+            spec["arrows"] = float(arrow_growth(boxes, style, self.canvas.scale))
+        spec["words"] = [self.source.picks.before_word, self.source.picks.after_word]
+        if boxes.colours is not None and (style.before or style.after):
+            spec["colours"] = [f"#{int(word) & 0xFFFFFF:06x}" for word in boxes.colours[rows]]
+        if self.colouring.is_scale and len(rows):
+            spec["scale"] = [self.colouring.title, self.colouring.low, self.colouring.high]
+        if not self.canvas.fitted:
+            seen = self.canvas.visible()
+            spec["crop"] = [seen.x(), seen.y(), seen.width(), seen.height()]
+        if self.canvas.pixel_size_A:
+            spec["pixel_size_A"] = self.canvas.pixel_size_A
+        if shown is not None:
+            c = self.levels.contrast
+            spec |= {"low_pass_px": shown.finest_px, "flat": shown.ground is not None, "upside_down": shown.turned}
+            spec["contrast"] = {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted}
+        return spec
 
     def restore(self: Any, state: dict[str, Any]) -> None:
         self._restoring = dict(state)

@@ -9,9 +9,9 @@ from typing import Any
 from PySide6.QtWidgets import QFileDialog
 
 from emviewer.engine.micrograph import Piece
+from emviewer.engine.micrograph_view import Look, Shown
 from emviewer.engine.types import Contrast
 from emviewer.ui import micrograph_folders
-from emviewer.ui.micrograph_picture import Look, Shown
 
 
 class MicrographView:
