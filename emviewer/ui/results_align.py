@@ -226,6 +226,11 @@ def _inputs_of(parameters: dict[str, Any]) -> list[Path]:
     return out
 
 
+def is_there(source: Any) -> bool:
+    """Return whether a map that a job was given can still be read: built in, or a file."""
+    return str(source).startswith("phantom:") or Path(str(source)).exists()
+
+
 def curves_file(found: Alignment) -> Path | None:
     """Return the table of the curves of the map shown; None while there is none."""
     if found.folder is None:

@@ -146,6 +146,22 @@ def test_before_shows_the_map_as_it_came_and_after_where_it_lies(qtbot, opened):
     assert "0.000 Å" in panel.text.text.toPlainText()
 
 
+def test_what_cannot_be_shown_is_said(window, qtbot, opened, folder):
+    _, document, make = opened
+    panel = make("align")
+    (folder.parent / "moving.mrc").unlink()
+    (folder / "aligned" / "moving.mrc").unlink()
+    fresh = read_document(folder)
+    document.info = fresh.info
+    window.workspace.touch(document)
+    assert "no longer where they were" in panel.empty.text() and panel.empty.isVisibleTo(panel)
+    document.info = {"job": "align", "Status": "partial"}
+    window.workspace.touch(document)
+    assert panel.empty.text() == "The job ended before it had aligned a map."
+    panel.show_document(None)
+    assert panel.empty.text() == "Align maps to see them in one frame."
+
+
 def test_a_map_moved_by_hand_is_undone_and_redone(qtbot, opened):
     window, _, make = opened
     panel = make("align")

@@ -7,10 +7,11 @@ import importlib.util
 import numpy as np
 import pytest
 
+from emviewer.engine import mrc
 from emviewer.engine.task import never
 from emviewer.engine.types import Map3D, RigidTransform
 from emviewer.ui.panels.surface import SurfacePanel, has_gl
-from emviewer.ui.panels.surface_mesh import contour, mesh, prepare
+from emviewer.ui.panels.surface_mesh import Source, contour, mesh, normals_of, prepare
 from emviewer.ui.workspace import Document
 
 CENTRE_A, RADIUS_A = np.array([10.0, -6.0, 4.0]), 14.0
@@ -43,6 +44,29 @@ def test_a_surface_lies_where_the_motion_puts_it_and_is_lit_from_outside(flip):
     straight = mesh(*contour(small, percent), None)
     own = np.sum(straight.vertexNormals() * (straight.vertexes() - CENTRE_A), axis=1)
     assert np.sign(np.median(own)) == np.sign(np.median(cosine))
+
+
+def test_the_coarse_copy_lies_in_the_same_place():
+    small = prepare(ball(), never)
+    percent = 100 * 4 / 3 * np.pi * RADIUS_A**3 / small.volume_A3
+    vertices, faces = contour(small.coarse, percent)
+    assert small.coarse.step_A == 2 * small.step_A and len(faces) < 0.5 * len(contour(small, percent)[1])
+    assert np.all(np.abs(np.linalg.norm(vertices - CENTRE_A, axis=1) - RADIUS_A) < 2.5)
+
+
+def test_normals_point_away_from_a_ball_and_are_none_where_nothing_is():
+    vertices, faces = contour(prepare(ball(), never), 100 * 4 / 3 * np.pi * RADIUS_A**3 / (40 * 44 * 48 * 8))
+    lonely = np.concatenate([vertices, [[0, 0, 0]]]).astype(np.float32)
+    normals = normals_of(lonely, faces)
+    outward = vertices - CENTRE_A
+    cosine = np.sum(normals[:-1] * outward, axis=1) / np.linalg.norm(outward, axis=1)
+    assert np.median(np.abs(cosine)) > 0.97 and abs(np.mean(np.sign(cosine))) == 1 and not normals[-1].any()
+
+
+def test_a_map_of_a_file_is_read_as_it_was_said(tmp_path):
+    mrc.write_map(tmp_path / "ball.mrc", ball().data, 2.0)
+    found = Source(tmp_path / "ball.mrc", pixel_size_A=3.0, size=1.5).read(never)
+    assert found.step_A == pytest.approx(4.5) and Source(ball()).read(never).step_A == 2.0
 
 
 @needs_gl

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QLabel, QSplitter, QToolButton
+from PySide6.QtWidgets import QButtonGroup, QLabel, QMenu, QSplitter, QToolButton
 
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.task import Check
@@ -85,16 +85,16 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         self.refine.clicked.connect(self.refine_from_here)
         self.back = _tool("As found", "Return to the position that the job found")
         self.back.clicked.connect(lambda: self._edit("return to the position found", None))
-        self.apply = _tool("Apply…", "Write the map moved to this position, on the reference's grid, and open it")
-        self.apply.clicked.connect(lambda: self.apply_to(self._ask_file()))
-        self.again = _tool(
-            "Run from here…", "Fill in the form of the job with this position as its start, so that masks, half maps "
-            "and particles move too",
-        )  # fmt: skip
-        self.again.clicked.connect(self.run_from_here)
-        self.report = _tool("Report…", "Write the report: slices, overlay, difference, FSC, search and numbers")
-        self.report.clicked.connect(self._ask_report)
-        for button in (self.hand, self.refine, self.back, self.again, self.apply, self.report):
+        menu = QMenu(self)
+        self.apply = menu.addAction("Write the map moved to this position…", lambda: self.apply_to(self._ask_file()))
+        self.again = menu.addAction("Run the job again from this position…", self.run_from_here)
+        self.again.setToolTip("Masks, half maps and particles move too")
+        self.report = menu.addAction("Write a report…", self._ask_report)
+        menu.setToolTipsVisible(True)
+        self.more = _tool("Apply ▾", "Write the moved map, run the job again from here, write a report")
+        self.more.setMenu(menu)
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        for button in (self.hand, self.refine, self.back, self.more):
             self.bar.addWidget(button)
         self.badge, self.quality = QLabel(), QLabel()
         for label in (self.badge, self.quality):
@@ -135,7 +135,7 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
             return ()
         # the copy of the reference in the result is the same map: reading it anew would only make the picture blink
         given = found.parameters.get("reference", str(found.reference))
-        known = Path(given) if Path(given).exists() or str(given).startswith("phantom:") else found.reference
+        known = Path(given) if results_align.is_there(given) else found.reference
         told = (found.parameters.get("pixel_size"), found.parameters.get("resolution"))
         return (str(known), str(moving), each.size, told, each.name)
 
@@ -288,6 +288,11 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
                 self.set_blinking(False)
         else:
             super().keyReleaseEvent(event)
+
+    def nothing_text(self) -> str:
+        if self.alignment is not None and self.shown is not None:
+            return "The maps of this alignment are no longer where they were."
+        return super().nothing_text()
 
     def figure_spec(self) -> dict[str, Any] | None:
         if self.moving is None or self.reference is None or not self._loaded:

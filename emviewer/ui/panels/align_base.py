@@ -127,6 +127,7 @@ class AlignCutsPanel(SlicesActions, Panel):
         wanted = self.wanted()
         if not wanted:
             self._forget()
+            self.empty.setText(self.nothing_text())
             self._stack.setCurrentIndex(0)
             return
         self._stack.setCurrentIndex(1)
@@ -197,6 +198,17 @@ class AlignCutsPanel(SlicesActions, Panel):
 
     def show_facts(self) -> None:
         """Write what is known about the map shown."""
+
+    def nothing_text(self) -> str:
+        """Return what is said in place of pictures."""
+        document = self.document
+        if document is None:
+            return self.nothing
+        if document.streaming:
+            return "Reading the maps…"
+        if document.info.get("Status") == "partial" and not (self.alignment and self.alignment.maps):
+            return "The job ended before it had aligned a map."
+        return "This result has nothing to show here."
 
     def label(self, row: int) -> str:
         """Return what the cuts of a row are called."""

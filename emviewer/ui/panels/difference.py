@@ -196,8 +196,8 @@ class DifferencePanel(AlignCutsPanel):
         note = (
             "no z-scores, no pieces" if table is None
             else "nothing stands out of the noise" if not len(table)
-            else "1 piece stands out; N goes there" if len(table) == 1
-            else f"{len(table)} pieces stand out; N and P walk through them"
+            else "1 piece stands out: N" if len(table) == 1
+            else f"{len(table)} pieces stand out: N, P"
         )  # fmt: skip
         unit = "σ of the noise" if self.as_z else f"= {self.range_box.value():g} σ"
         self.legend.show_range(self.difference_contrast(), unit, note)
@@ -218,7 +218,9 @@ class DifferencePanel(AlignCutsPanel):
                 zip(made.lines, (REFERENCE, ALIGNED), (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine), strict=True)
             ):
                 if row == 2 or row == k:
-                    pen = QPen(colour, 1.2, style)
+                    shade = QColor(colour)
+                    shade.setAlpha(150 if row == 2 else 255)  # what differs is seen through them
+                    pen = QPen(shade, 1.2, style)
                     pen.setCosmetic(True)
                     painter.strokePath(lines, pen)
             painter.restore()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,16 @@ from PySide6.QtGui import QGuiApplication, QOpenGLContext, QVector3D
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from emviewer.engine.task import Check
-from emviewer.engine.types import Map3D, RigidTransform
+from emviewer.engine.types import RigidTransform
 from emviewer.ui import results_align
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.surface_mesh import Contoured, contour, mesh, prepare
+from emviewer.ui.panels.surface_mesh import Contoured, Source, contour, mesh
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
-CYAN, RED = (0.35, 0.78, 0.82, 1.0), (0.93, 0.42, 0.36, 1.0)
+CYAN, RED = (0.35, 0.78, 0.82, 1.0), (0.93, 0.42, 0.36, 0.55)
+BACKGROUND = (17, 18, 21)
 SLIDER = 1000
 LEAST, MOST = 0.1, 20.0
 """Percent of the box that the surface encloses, at the ends of the slider."""
@@ -44,29 +45,23 @@ class SurfacePanel(Panel):
     heading = "Surface"
 
     def __init__(self, workspace: Workspace, runner: Runner, parent: QWidget | None = None) -> None:
-        import pyqtgraph.opengl as gl
-
         super().__init__(workspace, runner, parent)
-        self.view = gl.GLViewWidget()
-        self.view.setBackgroundColor((17, 18, 21))
-        self.view.setAccessibleName("Contour surfaces")
+        self.view: Any = None
         self.items: list[Any] = []
-        for colour in (CYAN, RED):
-            item = gl.GLMeshItem(smooth=True, shader="shaded", color=colour, computeNormals=True)
-            item.setVisible(False)
-            self.view.addItem(item)
-            self.items.append(item)
+        self.message = QLabel("Preparing the view…")
+        self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER)
         self.slider.setValue(500)
         self.slider.setAccessibleName("Contour level")
-        self.slider.setToolTip("How much of the box the surfaces enclose: the same for both maps")
+        self.slider.setToolTip("The volume that the surfaces enclose: the same for both maps")
         self.slider.valueChanged.connect(lambda _: self.ask())
+        self.slider.sliderReleased.connect(self.ask)
         self.said = QLabel()
         self.shows = [QCheckBox("Reference"), QCheckBox("Moving map")]
-        for box, item in zip(self.shows, self.items, strict=True):
+        for k, box in enumerate(self.shows):
             box.setChecked(True)
-            box.toggled.connect(item.setVisible)
+            box.toggled.connect(lambda on, k=k: self.items[k].setVisible(on) if self.items else None)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.setContentsMargins(8, 4, 8, 4)
@@ -75,17 +70,34 @@ class SurfacePanel(Panel):
         row.addWidget(self.said)
         for box in self.shows:
             row.addWidget(box)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.view, 1)
-        column.addLayout(row)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(self.message, 1)
+        self._column.addLayout(row)
         self.maps: tuple[Contoured | None, Contoured | None] = (None, None)
         self._loaded: object = None
         self._look_anew = True
         self._shown_motion: RigidTransform | None = None
         self._pacer = Latest(runner, (id(self), "surface"), slow=True)
         workspace.changed.connect(self._changed)
+        # half a second of imports: not on the thread that answers hands
+        runner.view((id(self), "import"), lambda check: importlib.import_module("pyqtgraph.opengl"), self._build_view,
+                    fail=lambda error: self.message.setText(str(error)), slow=True)  # fmt: skip
+
+    def _build_view(self, gl: Any) -> None:
+        self.view = gl.GLViewWidget()
+        self.view.setBackgroundColor(BACKGROUND)
+        self.view.setAccessibleName("Contour surfaces")
+        for colour, blend in ((CYAN, opaque()), (RED, veil())):
+            item = gl.GLMeshItem(smooth=True, shader="shaded", color=colour, computeNormals=True, glOptions=blend)
+            item.setVisible(False)
+            self.view.addItem(item)
+            self.items.append(item)
+        self._column.replaceWidget(self.message, self.view)
+        self._column.setStretchFactor(self.view, 1)
+        self.message.deleteLater()
+        self.ask()
 
     @classmethod
     def accepts(cls, document: Document) -> bool:
@@ -100,15 +112,22 @@ class SurfacePanel(Panel):
         if document is self.document:
             self._refresh()
 
-    def _sources(self) -> tuple[Map3D | Path | None, Map3D | Path | None]:
-        """Return what is to be contoured: maps, or files to read."""
-        document = self.document
-        found = results_align.of(document)
+    def _sources(self) -> tuple[Source | None, Source | None]:
+        """Return what is to be contoured."""
+        document, found = self.document, results_align.of(self.document)
         if document is None:
             return None, None
         if found is None or found.current is None:
-            return document.volume, None
-        return found.reference, found.current.moving or found.current.aligned
+            return (None if document.volume is None else Source(document.volume)), None
+        told = (found.parameters.get("pixel_size"), found.parameters.get("resolution"))
+        each = found.current
+        given = found.parameters.get("reference") or found.reference
+        reference = found.reference if given is None or not results_align.is_there(given) else given
+        moving = each.moving or each.aligned
+        return (
+            None if reference is None else Source(reference, *told),
+            None if moving is None else Source(moving, *told, each.size if each.moving else 1.0),
+        )
 
     def motion(self) -> RigidTransform | None:
         """Return where the moving map lies; None as it is."""
@@ -125,12 +144,12 @@ class SurfacePanel(Panel):
             self.maps = (None, None)
             self.runner.view(
                 (id(self), "maps"),
-                lambda check: tuple(None if w is None else prepare(_open(w), check) for w in wanted),
+                lambda check: tuple(None if w is None else w.read(check) for w in wanted),
                 self._got,
                 fail=lambda error: self.said.setText(str(error)),
                 slow=True,
             )
-        elif self.motion() is not self._shown_motion:
+        elif not _same(self.motion(), self._shown_motion):
             self.ask()
 
     def _got(self, maps: tuple[Contoured | None, Contoured | None]) -> None:
@@ -146,18 +165,24 @@ class SurfacePanel(Panel):
         """Contour the maps anew."""
         maps, percent, motion = self.maps, self.percent(), self.motion()
         self._shown_motion = motion
-        if maps[0] is None:
+        reference, moving = maps
+        if reference is None or self.view is None:
             return
+        shares = (percent, percent if moving is None else percent * reference.volume_A3 / moving.volume_A3)
+        quick = self.slider.isSliderDown()
 
         def work(check: Check) -> list[Any]:
             made = []
-            for small, moved in zip(maps, (None, motion), strict=True):
+            for small, share, moved in zip(maps, shares, (None, motion), strict=True):
                 check()
-                made.append(None if small is None else mesh(*contour(small, percent), moved))
+                if small is None:
+                    made.append(None)
+                    continue
+                made.append(mesh(*contour(small.coarse if quick else small, min(share, 90.0)), moved))
             return made
 
         self._pacer.ask(work, self._show, lambda error: self.said.setText(str(error)))
-        self.said.setText(f"{percent:.2f} % of the box, level {maps[0].level(percent):.4g}")
+        self.said.setText(f"{percent:.2f} % of the box, level {reference.level(percent):.4g}")
 
     def _show(self, meshes: list[Any]) -> None:
         for item, box, made in zip(self.items, self.shows, meshes, strict=True):
@@ -171,7 +196,8 @@ class SurfacePanel(Panel):
 
     def do_copy_picture(self) -> None:
         """Copy what is shown to the clipboard."""
-        QGuiApplication.clipboard().setImage(self.view.grabFramebuffer())
+        if self.view is not None:
+            QGuiApplication.clipboard().setImage(self.view.grabFramebuffer())
 
     def state(self) -> dict[str, Any]:
         return {"contour": self.slider.value()}
@@ -180,9 +206,24 @@ class SurfacePanel(Panel):
         self.slider.setValue(int(state.get("contour", self.slider.value())))
 
 
-def _open(source: Map3D | Path) -> Map3D:
-    if isinstance(source, Map3D):
-        return source
-    from emviewer.engine import sources
+def _same(first: RigidTransform | None, second: RigidTransform | None) -> bool:
+    """Return whether two motions are the same."""
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first.matrix, second.matrix) and np.array_equal(first.translation_A, second.translation_A)
 
-    return sources.open_map(source)
+
+def opaque() -> dict[Any, Any]:
+    """Return how the reference is drawn: a little further back, so that a surface in the same place lies over it."""
+    from OpenGL import GL
+
+    return {GL.GL_DEPTH_TEST: True, GL.GL_BLEND: False, GL.GL_CULL_FACE: False, GL.GL_POLYGON_OFFSET_FILL: True,
+            "glPolygonOffset": (1.0, 1.0)}  # fmt: skip
+
+
+def veil() -> dict[Any, Any]:
+    """Return how the moving map is drawn: let the reference through, so that neither hides the other where both lie."""
+    from OpenGL import GL
+
+    return {GL.GL_DEPTH_TEST: True, GL.GL_BLEND: True, GL.GL_CULL_FACE: False, GL.GL_POLYGON_OFFSET_FILL: False,
+            "glBlendFuncSeparate": (GL.GL_SRC_ALPHA, GL.GL_ONE_MINUS_SRC_ALPHA, GL.GL_ONE, GL.GL_ONE)}  # fmt: skip
