@@ -132,8 +132,14 @@ class Chain:
         if current is not None:
             return {"map": str(current), "sym": symmetry_of(self.results["recover"])}
         if start is None or start.kind != "map" or not source_of(start):
-            return {}
+            return self._trained_on()
         return {"map": source_of(start), "sym": start.volume.symmetry if start.volume is not None else "C1"}
+
+    def _trained_on(self) -> dict[str, Any]:
+        """Return what a distance that is open was trained on."""
+        trained = self.results.get("train-distance")
+        told = {} if trained is None else trained.info.get("_parameters", {})
+        return {key: told[key] for key in ("map", "resolution", "pixel_size", "sym") if told.get(key)}
 
 
 def step_of(job: str) -> str:

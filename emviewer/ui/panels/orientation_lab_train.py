@@ -119,15 +119,13 @@ class TrainPage(Page):
 
     def _say_errors(self, summary: dict[str, Any]) -> None:
         levels = [x for x in summary.get("by_snr", []) if isinstance(x, dict)]
-        figures = [(f"mean error at SNR {x['snr']:.2g}", f"{np.degrees(x['mae_rad']):.1f}°") for x in levels]
+        figures = [(f"at SNR {x['snr']:.2g}", f"{np.degrees(x['mae_rad']):.1f}°") for x in levels]
         below = ""
         if levels:
             worst = max(float(x["mae_rad"]) for x in levels)
-            below = "Of the distances between views that were not trained on."
+            below = "Mean error of the distances between views that were not trained on."
             if worst > WORTH_RAD:
-                below += (
-                    " At the lowest SNR it knows hardly more than chance (30°): train on more images, or less noise."
-                )
+                below += " 30° is chance: train on more images, or on less noise."
         self.figures.say(figures, below)
         self.figures.setVisible(bool(figures))
 
@@ -150,5 +148,5 @@ class TrainPage(Page):
         straight = Line(np.array([0.0, 180.0]), np.array([0.0, 180.0]), "exact", "text", dashed=True)
         off = float(np.abs(estimate - truth).mean())
         self.scatter.show_data(
-            dots=Dots(truth, np.clip(estimate, 0, 180)), lines=[straight], note=f"estimate, °; mean error {off:.1f}°"
+            dots=Dots(truth, np.clip(estimate, 0, 180)), lines=[straight], note=f"mean error {off:.1f}°"
         )
