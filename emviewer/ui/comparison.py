@@ -139,7 +139,7 @@ class Comparison:
             if name in own:
                 columns[name] = own[name].array
         if len(self.tables) > 1:
-            columns |= self._once("maps", list(self.tables.values()), lambda: self._beside(n))
+            columns |= self._once(f"maps {n}", list(self.tables.values()), lambda: self._beside(n))
         columns |= {name: own[name].array for name in THEN if name in own}
         columns |= {str(c): own[c].array for c in own.columns if c not in columns and c not in NOT_SHOWN}
         return pd.DataFrame(columns, index=own.index, copy=False)
@@ -284,13 +284,44 @@ def set_tags(document: Document, rows: Ints, codes: Codes | int) -> None:
 
 
 def open_growing(path: Path, final: Path) -> ImageStack:
-    """Open a stack that is being written, or that was renamed a moment ago."""
+    """Open a stack that is being written, or that was renamed a moment ago.
+
+    Raises
+    ------
+    FileError
+        It is at neither place any more, or cannot be read.
+    """
     from emviewer.engine import mrc
 
     for candidate in (path, final):
         with contextlib.suppress(FileError, FileNotFoundError):
             return mrc.read_stack(candidate)
+    if not final.exists():
+        raise FileError(
+            "the pictures of this comparison are not there any more", final,
+            "was the folder moved or deleted? The scores stay as long as the window is open",
+        )  # fmt: skip
     return mrc.read_stack(final)
+
+
+def move_to(document: Document, folder: Path) -> None:
+    """Read the pictures of a comparison from another folder, into which its own was moved.
+
+    Raises
+    ------
+    FileError
+        It is not the folder of this comparison.
+    """
+    comparison = of(document)
+    if comparison is None:
+        return
+    for name in comparison.tables:
+        if not any((folder / name / f"{kind}.mrcs").is_file() for kind in KINDS):
+            raise FileError(f"there are no pictures of {name} here", folder, "choose the folder that was moved")
+    comparison.places = {name: (folder / name, folder / name) for name in comparison.tables}
+    comparison.folder = document.path = folder
+    comparison.version += 1
+    refresh(document)
 
 
 def figure_spec(document: Document | None) -> dict[str, Any] | None:

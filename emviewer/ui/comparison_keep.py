@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emviewer.engine.errors import FileError
 from emviewer.engine.types import F32
 from emviewer.ui.comparison import TAG, Comparison
 from emviewer.ui.tags import NAMES, Tags
@@ -30,12 +31,25 @@ def read_tags(folder: Path) -> dict[int, str]:
 
 
 def write_tags(folder: Path, tags: Tags) -> None:
-    """Keep the tags beside the scores; a folder that cannot be written keeps none."""
+    """Keep the tags beside the scores.
+
+    Raises
+    ------
+    FileError
+        The folder is gone or cannot be written.
+    """
     column = pd.Series(tags.column(len(tags)))
     column = column[column != ""]
     table = pd.DataFrame({"image": column.index + 1, TAG: column.to_numpy(object)})
-    with contextlib.suppress(OSError):
+    try:
         table.to_csv(folder / TAGS_FILE, index=False)
+    except OSError as err:
+        raise _not_kept("tags", folder, err) from err
+
+
+def _not_kept(what: str, folder: Path, err: OSError) -> FileError:
+    why = "its folder is gone" if not folder.is_dir() else (err.strerror or str(err)).lower()
+    return FileError(f"the {what} cannot be kept with the result, {why}", folder, "save the rows elsewhere")
 
 
 def read_views(folder: Path, comparison: Comparison) -> None:
@@ -56,16 +70,24 @@ def read_views(folder: Path, comparison: Comparison) -> None:
 
 
 def write_views(folder: Path, rows: dict[tuple[str, int], tuple[pd.Series, dict[str, F32]]]) -> None:
-    """Keep the views set by hand beside the scores, which stay as they were; a folder that is read-only keeps none."""
+    """Keep the views set by hand beside the scores, which stay as they were.
+
+    Raises
+    ------
+    FileError
+        The folder is gone or cannot be written.
+    """
     lines = [{"map": name, "image": row + 1} | _plain(scores) for (name, row), (scores, _) in rows.items()]
     pictures = {f"{n}/{r}/{kind}": images[kind] for (n, r), (_, images) in rows.items() for kind in HAND_KINDS}
-    with contextlib.suppress(OSError):
+    try:
         if not rows:
             for name in (VIEWS_FILE, PICTURES_FILE):
                 (folder / name).unlink(missing_ok=True)
             return
         pd.DataFrame(lines).to_csv(folder / VIEWS_FILE, index=False)
         np.savez_compressed(folder / PICTURES_FILE, **pictures)
+    except OSError as err:
+        raise _not_kept("views set by hand", folder, err) from err
 
 
 def views_of(comparison: Comparison) -> dict[tuple[str, int], tuple[pd.Series, dict[str, F32]]]:

@@ -16,6 +16,13 @@ from emviewer.ui.comparison_keep import read_tags, read_views
 from emviewer.ui.tags import Tags
 from emviewer.ui.workspace import Document
 
+TEXT = ("image_name", "map", "status", "reason")
+NEEDED = (
+    "image", "map", "status", "cc", "rot_deg", "tilt_deg", "psi_deg", "shift_x_A", "shift_y_A", "gray_scale",
+    "gray_offset",
+)  # fmt: skip
+"""Columns of scores.csv without which nothing can be shown."""
+
 
 def is_comparison(folder: Path, job: dict[str, Any]) -> bool:
     """Return whether a result folder holds a comparison with scores."""
@@ -39,18 +46,14 @@ def read_comparison(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> 
     FileError
         The scores cannot be read.
     """
-    try:
-        scores = pd.read_csv(folder / "scores.csv", dtype={"image_name": str, "reason": str, "map": str})
-        scores["image"].astype(int)
-    except (ValueError, KeyError, OSError) as err:
-        raise FileError(f"scores.csv cannot be read ({err})", folder, "run the comparison again") from err
+    scores = _scores(folder)
     comparison = Comparison(parameters=job.get("parameters", {}), folder=folder, tags=Tags(read_tags(folder)))
     comparison.summary = _json(folder / "summary.json")
     for name, rows in scores.groupby("map", sort=False):
         table = rows.set_index(rows["image"].to_numpy(int) - 1).sort_index()
         if np.array_equal(table.index, np.arange(len(table))):
             table.index = pd.RangeIndex(len(table))
-        table["reason"] = table["reason"].fillna("")
+        table["reason"] = table["reason"].fillna("") if "reason" in table else ""
         table["status"] = pd.Categorical(table["status"], dtype=STATUS)
         comparison.tables[str(name)] = table
         comparison.places[str(name)] = (folder / str(name), folder / str(name))
@@ -61,11 +64,48 @@ def read_comparison(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> 
     comparison.shown = best if best in comparison.tables else next(iter(comparison.tables), "")
     document = Document("result", folder.name, folder, info=info | {KEY: comparison} | facts(comparison))
     if comparison.shown:
-        stack = open_growing(*(place / "aligned.mrcs" for place in comparison.places[comparison.shown]))
-        comparison.shape, comparison.pixel_size_A = stack.shape, stack.pixel_size_A
+        comparison.shape, comparison.pixel_size_A = _frame(comparison)
         comparison.prepare()
         refresh(document)
     return document
+
+
+def _scores(folder: Path) -> pd.DataFrame:
+    """Return scores.csv with numbers where numbers belong.
+
+    Raises
+    ------
+    FileError
+        It is missing, cut short, or something else.
+    """
+    path, again = folder / "scores.csv", "run the comparison again"
+    try:
+        scores = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str))
+    except (ValueError, OSError) as err:  # pandas raises ValueErrors of its own
+        raise FileError(f"the scores cannot be read, {err}", path, again) from err
+    missing = [name for name in NEEDED if name not in scores]
+    if missing:
+        raise FileError(f"the scores have no column {', '.join(missing)}", path, again)
+    for name in scores.columns.difference(TEXT):
+        if scores[name].dtype.kind not in "iufb":
+            wrong = scores[name].notna() & pd.to_numeric(scores[name], errors="coerce").isna()
+            line = int(wrong.to_numpy().argmax()) + 2
+            raise FileError(f"line {line} of the scores has no number in column {name}", path, again)
+    if scores["image"].isna().any() or scores["map"].isna().any():
+        raise FileError("the last lines of the scores are cut short", path, again)
+    return scores
+
+
+def _frame(comparison: Comparison) -> tuple[tuple[int, int], float]:
+    """Return shape and pixel size of the pictures, from the summary if they are not there any more."""
+    try:
+        stack = open_growing(*(place / "aligned.mrcs" for place in comparison.places[comparison.shown]))
+    except FileError:
+        n, pixel = comparison.summary.get("box_px"), comparison.summary.get("pixel_size_A")
+        if not n or not pixel:
+            raise
+        return (int(n), int(n)), float(pixel)
+    return stack.shape, stack.pixel_size_A
 
 
 def facts(comparison: Comparison) -> dict[str, str]:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from scipy.spatial.transform import Rotation
 
 from emviewer.engine import figure, mrc_write, star
+from emviewer.engine.errors import FileError
 from emviewer.engine.jobs.compare import SPEC
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.jobs.run import run_job
@@ -287,6 +288,50 @@ def test_a_view_turned_by_hand_scores_worse_and_a_search_finds_back(panel, works
     qtbot.waitUntil(lambda: panel.hand.view.scores["cc"] > before - 1e-3, timeout=10_000)
 
 
+def test_a_view_set_by_hand_tells_the_best_view_far_from_it(panel, workspace, document, qtbot, history):
+    row = 2
+    workspace.set_row(document, row)
+    found = table_of(document).loc[row]
+    panel.hand.roll(0.0)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    assert panel.hand.view.scores["cc_margin"] == pytest.approx(found["cc_margin"], abs=2e-3)
+    assert f"({found['cc_margin']:.4f})" in panel.strip.values["cc_margin"].text()
+    panel.hand._set(turn(np.array([0.0, 1.0, 0.0]), 50.0) @ panel.hand.rotation)
+    qtbot.waitUntil(lambda: panel.hand.view.scores["cc"] < found["cc"] - 0.02, timeout=5000)
+    far = panel.hand.view.scores
+    assert far["cc_second"] == pytest.approx(found["cc"]) and far["cc_margin"] == far["cc"] - far["cc_second"] < 0
+    panel.apply_hand()  # the view that the job found is still what others are measured by
+    panel.hand.roll(0.0)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=5000)
+    assert panel.hand.view.scores["cc_second"] == pytest.approx(found["cc"])
+
+
+def test_a_direction_chosen_while_the_map_is_prepared_is_not_lost(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    wanted = np.array([0.6, 0.0, 0.8])
+    panel.sphere.direction_chosen.emit(wanted)
+    assert panel.hand.rotation is None
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    np.testing.assert_allclose(panel.hand.rotation[2], wanted, atol=1e-9)
+    np.testing.assert_allclose(panel.sphere.current, wanted, atol=1e-9)
+
+
+def test_the_polar_strip_turns_the_reprojection(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    before = panel.polar.bands.copy()
+    panel.polar.rolled.emit(90.0)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    image, fitted = panel.polar.bands
+    np.testing.assert_allclose(image, before[0], atol=1e-4)  # the experiment stays
+    quarter = fitted.shape[1] // 4
+    shifts = [
+        np.corrcoef(fitted[4:12].ravel(), np.roll(before[1][4:12], k, axis=1).ravel())[0, 1]
+        for k in (-quarter, 0, quarter)
+    ]
+    assert max(shifts) > 0.99 and shifts[1] < 0.9
+
+
 def test_a_view_that_is_applied_can_be_undone(panel, workspace, document, qtbot, history):
     row = 2
     workspace.set_row(document, row)
@@ -440,6 +485,117 @@ def test_a_table_of_another_program_is_refused_as_cs_with_a_sentence(scores, wor
     qtbot.waitUntil(lambda: not job.active, timeout=10_000)
     assert "cryoSPARC" in scores.notice.label.text()
     assert not (tmp_path / "rows.cs").exists()
+
+
+def test_triplets_show_the_same_rows_with_their_tags_and_scores(scores, workspace, document, history, qtbot):
+    order = shown_ids(scores)
+    scores.set_triplets(True)
+    scores.triplets.set_tile(60)
+    grid = scores.triplets
+    qtbot.waitUntil(lambda: all(t.idle and t.get(scores.rows.order[1]) for t in scores.pictures.values()), timeout=5000)
+    centre = grid.rect_of(1).center()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, centre)
+    assert workspace.selection(document).tolist() == [order[1]] and workspace.row(document) == order[1]
+    scores.do_tag_reject()
+    number, score = grid.caption(scores.rows.shown[1])
+    assert number.startswith(f"#{order[1] + 1} ") and number.endswith("reject")
+    assert score.startswith("outlier ")
+    box = scores.dress.sorting
+    box.setCurrentIndex(box.findData("cc"))
+    box.activated.emit(box.currentIndex())
+    cc = table_of(document)["cc"]
+    assert cc.iloc[shown_ids(scores)].dropna().is_monotonic_increasing  # worst first
+    assert grid.caption(scores.rows.shown[0])[1].startswith("cc ")
+    state = scores.state()
+    scores.set_triplets(False)
+    scores.restore(state)
+    assert scores.dress.triplets and scores.pages.currentWidget() is grid and grid.tile == 60
+
+
+def test_a_triplet_is_image_over_reprojection_over_residual(scores, document, qtbot):
+    position = scores.rows.shown[2]
+    scores.set_triplets(True)
+    grid, dpr = scores.triplets, scores.devicePixelRatioF()
+    grid.set_tile(64)
+    qtbot.waitUntil(lambda: all(t.idle and t.is_fresh(position) for t in scores.pictures.values()), timeout=5000)
+    cell = grid.rect_of(2)
+    shot = grid.viewport().grab().toImage()
+    for number, thumbnails in enumerate(scores.pictures.values()):
+        picture = thumbnails.get(position)
+        for x, y in ((20, 20), (31, 31), (40, 25)):
+            there = shot.pixelColor(
+                round((cell.x() + grid.pad + x) * dpr), round((cell.y() + grid.pad + number * 65 + y) * dpr)
+            )
+            assert there.rgb() == picture.pixelColor(round(x * dpr), round(y * dpr)).rgb()
+
+
+# what goes wrong ----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def copied(planted, tmp_path):
+    import shutil
+
+    return shutil.copytree(planted / "result", tmp_path / "copy")
+
+
+def test_a_folder_that_is_moved_under_the_window_is_a_sentence_and_can_be_relinked(
+    copied, workspace, runner, qtbot, history
+):
+    document = workspace.add(read_document(copied))
+    panel = show(ComparePanel, workspace, runner, qtbot, document)
+    table = show(ScoresPanel, workspace, runner, qtbot, document)
+    qtbot.waitUntil(lambda: panel.pictures.triplet is not None or panel.pictures.canvases[1].message != "")
+    moved = copied.rename(copied.parent / "moved")
+    workspace.set_row(document, 3)
+    qtbot.waitUntil(lambda: "not there any more" in panel.notice.label.text(), timeout=5000)
+    assert panel.polar.bands is None and panel.curve.curve is None
+    assert panel.strip.values["cc"].text().count("0.9") == 1  # the scores stay
+    table.do_tag_keep()
+    qtbot.waitUntil(lambda: "tags cannot be kept" in table.notice.label.text(), timeout=5000)
+    assert comparison.of(document).tags.named() == {3: "keep"}
+    panel.relink_to(copied.parent)
+    assert "no pictures of true here" in panel.notice.label.text()
+    panel.relink_to(moved)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 3, timeout=5000)
+    assert panel.notice.label.text() == "" and document.path == moved
+    table.do_tag_reject()
+    qtbot.waitUntil(lambda: comparison_keep.read_tags(moved) == {3: "reject"}, timeout=5000)
+
+
+def test_scores_open_without_their_pictures(copied):
+    (copied / "true" / "aligned.mrcs").unlink()
+    document = read_document(copied)
+    assert len(document.table) == N and comparison.of(document).shape == (BOX, BOX)
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda t: "", "cannot be read"),
+        (lambda t: t.drop(columns=["cc", "tilt_deg"]).to_csv(index=False), "no column cc, tilt_deg"),
+        (
+            lambda t: t.astype(object).replace({"nrmse": {t["nrmse"][4]: "x"}}).to_csv(index=False),
+            "line 6 of the scores",
+        ),
+        (lambda t: t.to_csv(index=False)[:-3] + "\n,", "cut short"),
+    ],
+)
+def test_scores_that_are_spoilt_say_what_is_wrong(copied, spoil, words):
+    path = copied / "scores.csv"
+    path.write_text(spoil(pd.read_csv(path)))
+    with pytest.raises(FileError, match=words):
+        read_document(copied)
+
+
+def test_a_result_that_ended_amid_its_second_map_opens_with_both(copied):
+    table = pd.read_csv(copied / "scores.csv")
+    table[(table["map"] == "true") | (table["image"] <= 5)].to_csv(copied / "scores.csv", index=False)
+    document = read_document(copied)
+    assert len(document.table) == N
+    assert document.table["cc other"].notna().sum() <= 5
+    compared = comparison.of(document)
+    compared.shown = "other"
+    comparison.refresh(document)
+    assert len(document.table) == 5
 
 
 def test_the_figure_holds_the_worst_and_the_best_as_they_are_sorted(planted, workspace, runner, qtbot, tmp_path):

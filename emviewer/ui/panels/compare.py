@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class ComparePanel(CompareLooks):
         self._reading = Latest(runner, (id(self), "row"))
         self._row: int | None = None
         self._version: object = None
+        self._unreadable = False
         self.feed = SphereFeed(runner, id(self), self.sphere)
         self._connect()
         self.show_document(None)
@@ -139,6 +141,7 @@ class ComparePanel(CompareLooks):
             self._show_nothing("")
             return
         version = (
+            compared.version,
             row,
             compared.low_pass_A,
             compared.shown,
@@ -180,8 +183,9 @@ class ComparePanel(CompareLooks):
             return read_row(row, stacks, mask, low_pass_A, pixel)
 
         def failed(error: Exception) -> None:
+            self._unreadable = True
             self._show_nothing("The images of this row cannot be read.")
-            self.notice.say(f"{error}.", "error")
+            self.notice.say(f"{error}.", "error", "Relink…", self.relink)
 
         self._reading.ask(work, self._show, failed)
 
@@ -193,6 +197,9 @@ class ComparePanel(CompareLooks):
         self.curve.show_curve(None)
 
     def _show(self, shown: Shown) -> None:
+        if self._unreadable:
+            self._unreadable = False
+            self.notice.say("")
         self.shown = shown
         if not self.hand.active and shown.row == self._row:
             self._paint()
@@ -288,7 +295,8 @@ class ComparePanel(CompareLooks):
         if folder is not None and not document.streaming:
             rows = comparison_keep.views_of(compared)
             key = ("views", document.id)
-            self.runner.view(key, lambda check: comparison_keep.write_views(folder, rows), lambda _: None, slow=True)
+            work = partial(comparison_keep.write_views, folder, rows)
+            self.runner.view(key, lambda check: work(), lambda _: None, fail=self.say_error, slow=True)
 
     # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:

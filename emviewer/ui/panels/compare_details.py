@@ -14,7 +14,7 @@ from emviewer.ui.sphere_view import SphereView
 BESIDE, BELOW = 210, 128
 """Widget units that the details take of the width or of the height at first."""
 PICTURES = 3
-WORTH = 1.2
+WORTH = 1.08
 """How many times larger pictures must become for the details to change sides: a strip that opens must not do it."""
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFileDialog
 
+from emviewer.engine.errors import FileError
 from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.tags import KEEP, NAMES, REJECT, Codes
@@ -80,8 +84,38 @@ class CompareRows(Panel):
             tags = compared.tags
             self.runner.view(
                 ("tags", document.id), lambda check: comparison_keep.write_tags(folder, tags), lambda _: None,
-                slow=True,
+                fail=self.say_error, slow=True,
             )  # fmt: skip
+
+    def say_error(self, error: Exception) -> None:
+        """Show an error in the panel's strip; a panel without one leaves it to the window."""
+        notice = getattr(self, "notice", None)
+        if notice is not None:
+            notice.say(f"{error}.", "error")
+        else:
+            self.runner.view_failed(id(self), error)
+
+    # pictures that were moved ---------------------------------------------------------------------------------------
+    def relink(self) -> None:
+        """Ask where the folder of the result is now and read the pictures from there."""
+        document = self.document
+        if document is None or document.path is None:
+            return
+        name = QFileDialog.getExistingDirectory(self, "Where is the result now?", str(document.path.parent))
+        if name:
+            self.relink_to(Path(name))
+
+    def relink_to(self, folder: Path) -> None:
+        """Read the pictures of the comparison from a folder into which its own was moved."""
+        document = self.document
+        if document is None:
+            return
+        try:
+            comparison.move_to(document, folder)
+        except FileError as err:
+            self.say_error(err)
+        else:
+            self.workspace.touch(document)
 
     def do_tag_keep(self) -> None:
         """Tag to keep."""
