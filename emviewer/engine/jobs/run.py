@@ -13,6 +13,7 @@ import numpy as np
 from emviewer import __version__
 from emviewer.engine.errors import DataError, EmviewerError, OutputError
 from emviewer.engine.jobs.folder import ResultFolder, as_error, changed, fingerprint
+from emviewer.engine.jobs.progress import Progress
 from emviewer.engine.params import JobParams, command_line
 from emviewer.engine.task import Batch, Cancelled, Check, never
 from emviewer.engine.threads import set_threads
@@ -48,6 +49,8 @@ class JobSpec:
         The generator function.
     estimate : callable or None
         ``estimate(params) -> str``: what the job will make (views, disk), said beforehand; quick (< 50 ms).
+    curves : tuple of str
+        Numbers in the ``extra`` of batches that are kept in progress.csv (:mod:`emviewer.engine.jobs.progress`).
     """
 
     name: str
@@ -56,6 +59,7 @@ class JobSpec:
     params: type[JobParams]
     run: JobFunction
     estimate: Callable[[Any], str] | None = None
+    curves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,16 +110,19 @@ def run_job(
         folder.discard()
         raise
     finished, error, status = False, None, "complete"
+    progress = Progress(spec.curves)
     folder.stage("prepare")
     batches = spec.run(params, folder, check=check, rng=np.random.default_rng(params.seed))
     try:
         try:
             for batch in batches:
                 finished |= len(batch.rows) > 0
+                progress.take(batch)
                 yield batch
                 check()
         finally:
             _close(batches)
+            progress.write(folder)
     except Cancelled:
         status = "partial"
         if not finished and folder.replaces:

@@ -84,9 +84,9 @@ class TrainPage(Page):
         self.figures = Figures()
         self.loss = Chart("Loss", "step", "The curve appears while the network is trained")
         self.scatter = Chart(
-            "Distances of pairs of held-out views",
+            "Estimated against true",
             "true distance, °",
-            "Comes at the end: views that were not trained on",
+            "Comes at the end: pairs of views that were not trained on",
         )
         self.scatter.x_ticks = (0, 45, 90, 135, 180)
         self.scatter.y_range = (0.0, 180.0)
