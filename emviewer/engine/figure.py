@@ -10,6 +10,7 @@ A spec is a JSON object that holds paths and view parameters, never pixels, so a
     {"kind": "compare", "result": "classes_compare", "limit": 4}
     {"kind": "alignment", "reference": "ref.mrc", "map": "mov.mrc", "translation_A": [4, 0, 0], "mode": "wipe"}
     {"kind": "difference", "reference": "ref.mrc", "difference": "out/difference/mov.mrc", "half_range": 0.02}
+    {"kind": "surface", "reference": "ref.mrc", "percent": 1.5, "azimuth_deg": 30}
     {"kind": "fsc", "curves": "out/fsc/mov.csv", "thresholds": [0.143, 0.5]}
     {"kind": "search", "table": "out/search/mov.csv"}
     {"kind": "align_report", "result": "out"}
@@ -43,6 +44,7 @@ from emviewer.engine.figure_spec import (
     ReportSpec,
     SearchSpec,
     SlicesSpec,
+    SurfaceSpec,
     TripletsSpec,
     parse,
 )
@@ -137,6 +139,10 @@ def _draw(figure: AnyFigure, check: Check) -> Page | Sheets:
         from emviewer.engine import figure_curves
 
         return figure_curves.draw(figure)
+    if isinstance(figure, SurfaceSpec):
+        from emviewer.engine import figure_surface
+
+        return figure_surface.draw(figure, check)
     from emviewer.engine import figure_pair
 
     return figure_pair.draw(figure)

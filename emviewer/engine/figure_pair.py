@@ -12,7 +12,8 @@ from emviewer.engine import sources
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.figure_page import GREY_INK, MARGIN, Page, limits, painted
-from emviewer.engine.figure_spec import AlignmentSpec, ContrastSpec, CutsSpec, DifferenceSpec
+from emviewer.engine.figure_spec_base import ContrastSpec
+from emviewer.engine.figure_spec_maps import AlignmentSpec, CutsSpec, DifferenceSpec
 from emviewer.engine.figure_two import contour_lines, significance, two_colours
 from emviewer.engine.filters_display import subsample
 from emviewer.engine.types import F32, Map3D, RigidTransform

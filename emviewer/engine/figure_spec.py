@@ -5,57 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from emviewer.engine.errors import ParameterError
+from emviewer.engine.figure_spec_base import ContrastSpec, FigureSpec, Triple
+from emviewer.engine.figure_spec_maps import (
+    AlignmentSpec,
+    CurvesSpec,
+    DifferenceSpec,
+    ReportSpec,
+    SearchSpec,
+    SurfaceSpec,
+)
+
+__all__ = [
+    "KINDS", "AlignmentSpec", "AnyFigure", "CentringSpec", "ContrastSpec", "CurvesSpec", "DifferenceSpec", "FigureSpec",
+    "GallerySpec", "ImageSpec", "MicrographSpec", "ReportSpec", "SearchSpec", "SlicesSpec", "SurfaceSpec",
+    "TripletsSpec", "parse",
+]  # fmt: skip
 
 JOURNAL_WIDTHS_MM = (85.0, 120.0, 180.0)
-Triple = tuple[float, float, float]
 Pair = tuple[float, float]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 _FILES = ("table", "stack", "result", "curves", "difference", "aligned", "z", "picture")
 _MAPS = ("map", "reference")
 """Fields that are paths, and those that may be ``phantom:NAME`` instead."""
-
-
-class ContrastSpec(BaseModel):
-    """Grey values of the first and last colour; None lets the figure choose (0.5 to 99.5 percentile)."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    low: float | None = None
-    high: float | None = None
-    colormap: str = "grey"
-    inverted: bool = False
-
-
-class FigureSpec(BaseModel):
-    """What all figures share.
-
-    Parameters
-    ----------
-    width_mm : float
-        Width on paper; journals take 85, 120 or 180.
-    dpi : int
-        Of PNG and TIFF, and of what is drawn as pixels in PDF and SVG.
-    title, subtitle, letter : str
-        Heading, a line beneath it, and a bold panel letter in the corner; each may be empty.
-    contrast : ContrastSpec
-        Shared by all images of the figure.
-    scale_bar : bool
-        Whether a scale bar of round length is drawn.
-    pixel_size_A : float or None
-        Overrules that of the file.
-    """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    width_mm: float = Field(180.0, ge=20, le=1000)
-    dpi: int = Field(300, ge=50, le=2400)
-    title: str = ""
-    subtitle: str = ""
-    letter: str = ""
-    contrast: ContrastSpec = ContrastSpec()
-    scale_bar: bool = True
-    pixel_size_A: float | None = Field(None, gt=0)
 
 
 class GallerySpec(FigureSpec):
@@ -84,10 +58,10 @@ class GallerySpec(FigureSpec):
     kind: Literal["gallery"] = "gallery"
     table: Path | None = None
     stack: Path | None = None
-    rows: list[int] = []
+    rows: list[int] = Field([])
     limit: int = Field(120, ge=1, le=2000)
-    captions: list[str] = []
-    texts: list[str] = []
+    captions: list[str] = Field([])
+    texts: list[str] = Field([])
     columns: int | None = Field(None, ge=1, le=200)
     per_tile_contrast: bool = False
     percentiles: tuple[float, float] = (0.5, 99.5)
@@ -169,138 +143,9 @@ class TripletsSpec(FigureSpec):
     kind: Literal["compare"] = "compare"
     result: Path
     map_name: str = ""
-    worst: list[int] = []
-    best: list[int] = []
+    worst: list[int] = Field([])
+    best: list[int] = Field([])
     limit: int = Field(5, ge=1, le=100)
-
-
-class CutsSpec(FigureSpec):
-    """What figures of cuts of several maps on one grid share.
-
-    Parameters
-    ----------
-    reference : str
-        The map on whose grid the cuts are, or ``phantom:NAME``.
-    position : tuple of int or None
-        Voxel ``(x, y, z)`` that the cuts go through; None is the centre n // 2.
-    half_width : int
-        Planes averaged on either side of each cut.
-    cuts : list of str
-        Which cuts, in order.
-    second : ContrastSpec
-        Of the other map; ``contrast`` is the reference's.
-    """
-
-    reference: str
-    position: tuple[int, int, int] | None = None
-    half_width: int = Field(0, ge=0)
-    cuts: list[Literal["XY", "XZ", "YZ"]] = Field(["XY", "XZ", "YZ"], min_length=1, max_length=3)
-    second: ContrastSpec = ContrastSpec()
-
-
-class AlignmentSpec(CutsSpec):
-    """A reference and a map moved onto it.
-
-    Parameters
-    ----------
-    map : str
-        The moving map as it came, or ``phantom:NAME``.
-    matrix, translation_A : 3 x 3 numbers, 3 numbers
-        Its motion, ``x' = M x + t`` in Å about voxel n // 2.
-    magnification : float
-        Factor of the moving map's pixel size.
-    mode : str
-        ``overlay`` in cyan and red, ``wipe`` half and half at the position, ``side`` one above the other.
-    names : tuple of str
-        What the two maps are called.
-    """
-
-    kind: Literal["alignment"] = "alignment"
-    map: str
-    matrix: tuple[Triple, Triple, Triple] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    translation_A: Triple = (0.0, 0.0, 0.0)
-    magnification: float = Field(1.0, gt=0)
-    mode: Literal["overlay", "wipe", "side"] = "overlay"
-    names: tuple[str, str] = ("Reference", "Moving map")
-
-
-class DifferenceSpec(CutsSpec):
-    """Reference, aligned map and their difference: a row each.
-
-    Parameters
-    ----------
-    difference : Path
-        Reference minus map.
-    aligned : Path or None
-        The map, in the reference's frame.
-    z : Path or None
-        The difference in standard deviations of the noise.
-    as_z : bool
-        Whether the third row shows that in place of the density.
-    half_range : float or None
-        Where the colours of the difference end, on both sides of zero; None is five standard deviations.
-    significant : float or None
-        Differences of at least this z-score are coloured on the reference.
-    levels : tuple of float or None
-        Densities of the contour lines of the reference and of the map; None draws none.
-    """
-
-    kind: Literal["difference"] = "difference"
-    difference: Path
-    aligned: Path | None = None
-    z: Path | None = None
-    as_z: bool = False
-    half_range: float | None = Field(None, gt=0)
-    significant: float | None = Field(None, gt=0)
-    levels: tuple[float, float] | None = None
-
-
-class CurvesSpec(FigureSpec):
-    """Shell correlations.
-
-    Parameters
-    ----------
-    curves : Path or None
-        A table with ``frequency_inv_A`` and columns ``fsc…``.
-    values : dict or None
-        The same as columns of numbers (None where there is none), for curves that are in no file.
-    thresholds : list of float
-        Levels drawn as lines, and where the best curve crosses them said.
-    """
-
-    kind: Literal["fsc"] = "fsc"
-    curves: Path | None = None
-    values: dict[str, list[float | None]] | None = None
-    thresholds: list[float] = [0.143, 0.5]
-
-
-class SearchSpec(FigureSpec):
-    """Scores of the rotations that a search tried.
-
-    Parameters
-    ----------
-    table : Path
-        ``angle_deg, score, flipped``, as an alignment writes it.
-    """
-
-    kind: Literal["search"] = "search"
-    table: Path
-
-
-class ReportSpec(FigureSpec):
-    """The report of an alignment, a page a map, behind a table of all maps if there are several.
-
-    Parameters
-    ----------
-    result : Path
-        The folder of an align job.
-    map_name : str
-        One of its maps alone; empty for all.
-    """
-
-    kind: Literal["align_report"] = "align_report"
-    result: Path
-    map_name: str = ""
 
 
 class CentringSpec(FigureSpec):
@@ -329,8 +174,8 @@ class CentringSpec(FigureSpec):
     stack: Path | None = None
     rows: list[int] = Field(min_length=1, max_length=2000)
     centres: list[Triple]
-    moves: list[bool] = []
-    texts: list[str] = []
+    moves: list[bool] = Field([])
+    texts: list[str] = Field([])
     columns: int | None = Field(None, ge=1, le=50)
     project_dir: Path | None = None
 
@@ -379,11 +224,11 @@ class MicrographSpec(FigureSpec):
     upside_down: bool = False
     box_px: float = Field(100.0, gt=0)
     circles: bool = False
-    before: list[Pair] = []
-    after: list[Pair] = []
-    colours: list[Colour] = []
+    before: list[Pair] = Field([])
+    after: list[Pair] = Field([])
+    colours: list[Colour] = Field([])
     arrows: float = Field(0.0, ge=0)
-    outside: list[int] = []
+    outside: list[int] = Field([])
     words: tuple[str, str] = ("picked", "centred")
     scale: tuple[str, float, float] | None = None
 
@@ -400,8 +245,8 @@ class MicrographSpec(FigureSpec):
 
 
 AnyFigure = (
-    GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | CurvesSpec | SearchSpec
-    | ReportSpec | CentringSpec | MicrographSpec
+    GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | SurfaceSpec | CurvesSpec
+    | SearchSpec | ReportSpec | CentringSpec | MicrographSpec
 )  # fmt: skip
 KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])
