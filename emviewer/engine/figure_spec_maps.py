@@ -106,6 +106,10 @@ class SurfaceSpec(FigureSpec):
         Of the reference's box that the surface encloses; the other encloses the same volume.
     azimuth_deg, elevation_deg, distance_A, fov_deg : float
         From where it is seen; no distance is 1.6 boxes.
+    centre_A : three numbers
+        The point looked at, from the centre of the reference.
+    show : str
+        ``both`` maps, the ``reference`` or the ``map`` alone.
     aspect : float
         Height over width.
     resolution_A : float or None
@@ -123,6 +127,8 @@ class SurfaceSpec(FigureSpec):
     elevation_deg: float = Field(30.0, ge=-90, le=90)
     distance_A: float | None = Field(None, gt=0)
     fov_deg: float = Field(60.0, gt=1, lt=170)
+    centre_A: Triple = (0.0, 0.0, 0.0)
+    show: Literal["both", "reference", "map"] = "both"
     aspect: float = Field(0.75, gt=0.1, lt=10)
     resolution_A: float | None = Field(None, gt=0)
 

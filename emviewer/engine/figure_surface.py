@@ -108,12 +108,14 @@ def draw(spec: SurfaceSpec, check: Check = never) -> Page:
     reference = sources.open_map(spec.reference, pixel_size_A=spec.pixel_size_A, resolution_A=spec.resolution_A)
     enclosed = spec.percent / 100 * reference.data.size * reference.pixel_size_A**3
     still = RigidTransform(np.eye(3), np.zeros(3))
-    bodies = [Body.of(reference, still, enclosed, check)]
-    if spec.map is not None:
+    bodies: list[tuple[Body, F64]] = []
+    if spec.show != "map" or spec.map is None:
+        bodies.append((Body.of(reference, still, enclosed, check), CYAN))
+    if spec.map is not None and spec.show != "reference":
         moving = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A, resolution_A=spec.resolution_A)
         moving = moving.with_pixel_size(moving.pixel_size_A * spec.magnification)
         motion = RigidTransform(np.array(spec.matrix), np.array(spec.translation_A))
-        bodies.append(Body.of(moving, motion, enclosed, check))
+        bodies.append((Body.of(moving, motion, enclosed, check), RED))
     span = spec.width_mm - 2 * MARGIN
     page = Page(spec, span * spec.aspect)
     width = min(MOST_PIXELS, round(span / 25.4 * spec.dpi))
@@ -123,8 +125,10 @@ def draw(spec: SurfaceSpec, check: Check = never) -> Page:
     return page
 
 
-def render(bodies: list[Body], spec: SurfaceSpec, distance_A: float, width: int, check: Check = never) -> F64:
-    """Return a picture (h, w, 3) of surfaces on white, 0 to 1."""
+def render(
+    bodies: list[tuple[Body, F64]], spec: SurfaceSpec, distance_A: float, width: int, check: Check = never
+) -> F64:
+    """Return a picture (h, w, 3) of surfaces with their colours on white, 0 to 1; the second lies over the first."""
     height = max(1, round(width * spec.aspect))
     az, el = np.radians([spec.azimuth_deg, spec.elevation_deg])
     towards = np.array([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)])
@@ -134,18 +138,19 @@ def render(bodies: list[Body], spec: SurfaceSpec, distance_A: float, width: int,
     x = (np.arange(width) + 0.5) / width * 2 - 1
     y = ((np.arange(height) + 0.5) / height * 2 - 1) * height / width
     picture = np.ones((height, width, 3))
+    eye = np.array(spec.centre_A) + distance_A * towards
     for top in range(0, height, ROWS):
         check()
         rows = y[top : top + ROWS]
         rays = -towards + reach * (x[None, :, None] * right - rows[:, None, None] * up)
         rays = rays.reshape(-1, 3) / np.linalg.norm(rays.reshape(-1, 3), axis=1, keepdims=True)
-        picture[top : top + ROWS] = _shaded(bodies, distance_A * towards, rays).reshape(len(rows), width, 3)
+        picture[top : top + ROWS] = _shaded(bodies, eye, rays).reshape(len(rows), width, 3)
     return picture
 
 
-def _shaded(bodies: list[Body], eye: F64, rays: F64) -> F64:
+def _shaded(bodies: list[tuple[Body, F64]], eye: F64, rays: F64) -> F64:
     colour, depth = np.ones((len(rays), 3)), np.full(len(rays), np.inf)
-    for k, (body, paint) in enumerate(zip(bodies, (CYAN, RED), strict=False)):
+    for k, (body, paint) in enumerate(bodies):
         far, normal = body.hits(eye, rays)
         light = 0.3 + 0.7 * np.clip(-np.sum(normal * rays, axis=1), 0, 1)
         slack = 0.5 / np.linalg.norm(body.matrix[0])

@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication, QOpenGLContext, QVector3D
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from emviewer.engine.task import Check
-from emviewer.engine.types import RigidTransform
+from emviewer.engine.types import Map3D, RigidTransform
 from emviewer.ui import results_align
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.base import Panel
@@ -199,11 +199,46 @@ class SurfacePanel(Panel):
         if self.view is not None:
             QGuiApplication.clipboard().setImage(self.view.grabFramebuffer())
 
+    def figure_spec(self) -> dict[str, Any] | None:
+        reference, moving = self._sources()
+        if reference is None or self.view is None or self.maps[0] is None:
+            return None
+        place = reference.map if not isinstance(reference.map, Map3D) else _place_of(self.document)
+        if not place:
+            return None
+        motion, seen = self.motion(), [box.isChecked() for box in self.shows]
+        camera = self.view.opts
+        spec = {
+            "kind": "surface",
+            "reference": str(place),
+            "percent": self.percent(),
+            "azimuth_deg": float(camera["azimuth"]),
+            "elevation_deg": float(np.clip(camera["elevation"], -90, 90)),
+            "distance_A": float(camera["distance"]),
+            "fov_deg": float(camera["fov"]),
+            "centre_A": [float(v) for v in camera["center"].toTuple()],
+            "aspect": self.view.height() / max(1, self.view.width()),
+            "pixel_size_A": reference.pixel_size_A,
+            "resolution_A": reference.resolution_A,
+        }
+        if moving is None:
+            return spec
+        there = {} if motion is None else {
+            "matrix": motion.matrix.tolist(), "translation_A": motion.translation_A.tolist(),
+        }  # fmt: skip
+        show = "both" if all(seen) else "map" if seen[1] else "reference"
+        return spec | there | {"map": str(moving.map), "magnification": moving.size, "show": show}
+
     def state(self) -> dict[str, Any]:
         return {"contour": self.slider.value()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.slider.setValue(int(state.get("contour", self.slider.value())))
+
+
+def _place_of(document: Document | None) -> str:
+    """Return where the map of a document can be read again; empty for nowhere."""
+    return "" if document is None else str(document.info.get("_source", document.path) or "")
 
 
 def _same(first: RigidTransform | None, second: RigidTransform | None) -> bool:
