@@ -8,9 +8,10 @@ shell correlation at the present pose. Spatial frequencies are physical, so pixe
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from emviewer.engine import align3d_search as search
 from emviewer.engine import kernels_align as ka
@@ -67,6 +68,15 @@ class Aligner:
         self.values = reference.sample(self.points, np.eye(3))
         self.shells = np.round(self.radius * self.box_A).astype(np.int64)
 
+    def like(self, reference: AlignMap, top: float = np.inf) -> Aligner:
+        """Return an aligner of another state of the reference on the same frequencies, up to ``top`` (1/Å)."""
+        other = copy(self)
+        other.reference, other.finest = reference, min(self.finest, top)
+        m = int(np.searchsorted(self.radius, other.finest, side="right"))
+        other.points, other.radius, other.shells = self.points[:m], self.radius[:m], self.shells[:m]
+        other.values = reference.sample(other.points, np.eye(3))
+        return other
+
     @property
     def independent(self) -> float:
         """Fraction of the frequencies that is independent, as the mask leaves it."""
@@ -82,7 +92,7 @@ class Aligner:
         coarse = search.Coarse(self.points[:m], self.values[:m], self._whitening(moving, m), self.box_A)
         scores, shifts = coarse.search(moving, rotations, hands, self.max_shift_A, check)
         apart = min(1.3 * self.step_deg, 25.0)
-        return Search(search.distinct(rotations, hands, scores, shifts, keep, apart), scores, rotations)
+        return Search(search.distinct(rotations, hands, scores, shifts, keep, apart), scores, rotations, shifts)
 
     def _whitening(self, moving: AlignMap, m: int) -> F64:
         shells = self.shells[:m]
@@ -140,7 +150,8 @@ class Aligner:
     def signal(self, moving: AlignMap, pose: Pose3D) -> tuple[F64, F64, F64]:
         """Return the smoothed shell correlation up to where it vanishes (0 beyond), and both powers."""
         fsc, p1, p2 = self.shell_correlation(moving, pose, SIGNAL_POINTS)
-        c = np.clip(ndimage.convolve1d(fsc, [0.25, 0.5, 0.25], mode="nearest"), 0, 0.9999)
+        wide = np.pad(fsc, 1, mode="edge")
+        c = np.clip(0.25 * wide[:-2] + 0.5 * fsc + 0.25 * wide[2:], 0, 0.9999)
         n = np.maximum(np.bincount(self.shells, minlength=len(fsc))[: len(fsc)], 1)
         low = np.flatnonzero(c[3:] < np.maximum(0.05, 2 / np.sqrt(n[3:])))
         if len(low):
@@ -197,20 +208,3 @@ class Aligner:
             return float("nan"), float("nan")
         spread = np.sqrt(np.maximum([np.trace(covariance[:3, :3]), np.trace(covariance[3:, 3:])], 0))
         return float(min(np.degrees(spread[0]), 180.0)), float(spread[1])
-
-    def hand_margin(self, moving: AlignMap, best: Pose3D, other: Pose3D) -> tuple[float, float]:
-        """Return by how much a pose is better than one of the other hand, relative and in standard deviations.
-
-        The weighted correlations are compared frequency by frequency: were the map its own mirror image, the
-        differences would be noise of both signs.
-        """
-        m = int(np.searchsorted(self.radius, min(self.finest, moving.highest)))
-        weight = self.weights(moving, [best, other])[self.shells[:m]]
-        values = [moving.sample(self.points[:m], p.matrix * p.size, p.translation_A) for p in (best, other)]
-        each = [weight * (self.values[:m] * v.conj()).real for v in values]
-        difference = np.asarray(each[0] - each[1], np.float64)
-        spread = float(np.sqrt(np.sum(difference**2) / max(self.independent, 1e-6)))
-        total = float(np.sum(each[0], dtype=np.float64))
-        if not (spread > 0 and total > 0):
-            return 0.0, 0.0
-        return float(difference.sum()) / total, float(difference.sum()) / spread

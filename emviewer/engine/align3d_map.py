@@ -43,7 +43,7 @@ class AlignMap:
         Mean of the squared mask: the fraction of voxels that stay independent.
     diameter_A : float
         Of what the mask holds.
-    masked, mask : ndarray of float32 (m, m, m) or None
+    masked, mask : ndarray of float32 (m, m, m)
         The masked map and its mask that the transform is of, voxel n//2 at the centre.
     """
 
@@ -52,10 +52,10 @@ class AlignMap:
     scale: float
     box_A: float
     pixel_size_A: float
-    fraction: float = 1.0
-    diameter_A: float = 0.0
-    masked: F32 | None = field(default=None, repr=False)
-    mask: F32 | None = field(default=None, repr=False)
+    fraction: float
+    diameter_A: float
+    masked: F32 = field(repr=False)
+    mask: F32 = field(repr=False)
 
     @property
     def highest(self) -> float:
@@ -76,6 +76,34 @@ class AlignMap:
         if translation_A is not None:
             value *= np.exp(-2j * np.pi * (points @ translation_A)).astype(np.complex64)
         return value
+
+    @property
+    def volume_A3(self) -> float:
+        """Volume that the mask leaves."""
+        return self.fraction * self.box_A**3
+
+    def narrowed(self, top: float) -> AlignMap:
+        """Return the map on a coarser grid that suffices up to ``top`` (1/Å); itself if it is as coarse."""
+        n = len(self.masked)
+        m = fft.fast_size(int(np.ceil(2.4 * self.box_A * top)), even=True)
+        if m > 0.8 * n:
+            return self
+        cube, weight = (fourier_resize(each, (m,) * 3) for each in (self.masked, self.mask))
+        return _transformed(cube, np.clip(weight, 0, 1), self.pixel_size_A * n / m, self.diameter_A)
+
+    def weighted(self, weight: F32) -> AlignMap | None:
+        """Return the map under a further weight, its mean there taken away; None if next to nothing is left.
+
+        What is cut out of a map has no solvent around it: without the mean the outline of the cut, which both maps
+        share, would count as likeness.
+        """
+        both = self.mask * weight
+        total = float(both.sum(dtype=np.float64))
+        if not total > 1e-3 * float(self.mask.sum(dtype=np.float64)):
+            return None
+        cube = self.masked * weight
+        cube -= np.float32(cube.sum(dtype=np.float64) / total) * both
+        return _transformed(cube, both, self.pixel_size_A, self.diameter_A)
 
 
 def prepare_map(
@@ -123,10 +151,16 @@ def prepare_map(
             "the map has no density inside the mask", volume.source or volume.name, "give another map or mask"
         )
     check()
+    return _transformed(cube, weight, pixel, diameter)
+
+
+def _transformed(cube: F32, weight: F32, pixel: float, diameter: float) -> AlignMap:
+    """Return a masked cube and its mask made ready."""
     transform = prepare_transform(cube)
     centre = (transform.shape[0] - 2) // 2
     fraction = float(np.mean(np.square(weight), dtype=np.float64))
-    return AlignMap(transform, centre, 2 * centre * pixel, box * pixel, pixel, fraction, diameter, cube, weight)
+    box_A = len(cube) * pixel
+    return AlignMap(transform, centre, 2 * centre * pixel, box_A, pixel, fraction, diameter, cube, weight)
 
 
 def _working(volume: Map3D, mask: F32 | None, finest_A: float, check: Check) -> Map3D:

@@ -32,14 +32,17 @@ class Search:
     poses : list of Pose3D
         Distinct candidates, best first, of both hands.
     scores : ndarray of float64, shape (r, h)
-        Best score over translations of every rotation tried and hand, for diagnostics.
+        Best score over translations of every rotation tried and hand.
     rotations : ndarray of float64, shape (r, 3, 3)
         The rotations tried.
+    shifts : ndarray of float64, shape (r, h, 3)
+        The best translation of each, in Å; empty where only a neighbourhood was searched.
     """
 
     poses: list[Pose3D] = field(default_factory=list)
     scores: F64 = field(default_factory=lambda: np.empty((0, 0)))
     rotations: F64 = field(default_factory=lambda: np.empty((0, 3, 3)))
+    shifts: F64 = field(default_factory=lambda: np.empty((0, 0, 3)))
 
 
 def grid(step_deg: float, max_angle_deg: float) -> F64:

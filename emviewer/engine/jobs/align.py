@@ -134,6 +134,16 @@ class _Run:
                 f"the hand of {name} is undetermined: both hands fit equally well (correlation {a.cc_after:.3f} and "
                 f"{a.cc_other_hand:.3f}); compare at a finer resolution"
             )
+        if a.same.place == "undetermined":
+            self.folder.warn(
+                f"the place of {name} is undetermined: it fits equally well in others, and the reference does not look "
+                "symmetric; the smallest rotation is taken, so look at it, or mask what both maps share"
+            )
+        elif a.same.place == "symmetric":
+            self.folder.warn(
+                f"the reference looks symmetric: {name} fits equally well turned by its symmetry, and the smallest "
+                "rotation is taken; give --sym to say so"
+            )
         if a.cc_after < 0.3:
             self.folder.warn(f"{name} hardly resembles the reference (correlation {a.cc_after:.2f}): look at it")
 
@@ -156,6 +166,7 @@ class _Run:
             "n_aligned": len(self.alignments),
             "n_flipped": sum(a.motion.hand_flipped for a in self.alignments),
             "n_hand_undetermined": hands.count("undetermined"),
+            "n_place_undetermined": [a.same.place for a in self.alignments].count("undetermined"),
             "mean_cc_before": float(np.mean([a.cc_before for a in self.alignments])),
             "mean_cc_after": float(np.mean([a.cc_after for a in self.alignments])),
             "fsc_is": "between each map and the reference, not a resolution",
