@@ -120,15 +120,16 @@ def procrustes_sums(ci, weight, H, lo, hi, out):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def line_residuals(ci, H, lo, hi, out):
-    """Write ``|H_i c_ij - H_j c_ji|`` of every pair for images lo … hi-1 into ``out`` (n, n)."""
+def line_residuals(ci, H, K, mate, lo, hi, out):
+    """Write ``|H_i c_ij - K_m c_mi|`` with m = mate[j] of every pair for images lo … hi-1 into ``out`` (n, n)."""
     n = ci.shape[0]
     for i in range(lo, hi):
         for j in range(n):
+            m = mate[j]
             total = 0.0
             for a in range(3):
                 p = H[i, a, 0] * ci[i, j, 0] + H[i, a, 1] * ci[i, j, 1]
-                q = H[j, a, 0] * ci[j, i, 0] + H[j, a, 1] * ci[j, i, 1]
+                q = K[m, a, 0] * ci[m, i, 0] + K[m, a, 1] * ci[m, i, 1]
                 total += (p - q) * (p - q)
             out[i, j] = np.sqrt(total)
 
@@ -223,3 +224,102 @@ def refine_lines(rays, A, window, lo, hi, angle, score):
             angle[j, i] = (cj + v - window + dv) / per_rad
             score[i, j] = best
             score[j, i] = best
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def line_rings(rays, A, pairs, product, power):
+    """Add up, ring by ring, products and powers of both images along the common lines of pairs, at the nearest ray.
+
+    ``rays`` (n, n_theta, rings) complex64 over a full turn; ``A`` (n, 3, 3) views; ``pairs`` (p, 2); ``product`` and
+    ``power`` (rings,), added to. Their ratio is the part of the power that is signal.
+    """
+    n_theta = rays.shape[1]
+    per_rad = n_theta / (2 * np.pi)
+    for p in range(pairs.shape[0]):
+        i, j = pairs[p, 0], pairs[p, 1]
+        x = A[i, 2, 1] * A[j, 2, 2] - A[i, 2, 2] * A[j, 2, 1]
+        y = A[i, 2, 2] * A[j, 2, 0] - A[i, 2, 0] * A[j, 2, 2]
+        z = A[i, 2, 0] * A[j, 2, 1] - A[i, 2, 1] * A[j, 2, 0]
+        ai = np.arctan2(
+            A[i, 1, 0] * x + A[i, 1, 1] * y + A[i, 1, 2] * z, A[i, 0, 0] * x + A[i, 0, 1] * y + A[i, 0, 2] * z
+        )
+        aj = np.arctan2(
+            A[j, 1, 0] * x + A[j, 1, 1] * y + A[j, 1, 2] * z, A[j, 0, 0] * x + A[j, 0, 1] * y + A[j, 0, 2] * z
+        )
+        a = rays[i, int(np.round(ai * per_rad)) % n_theta]
+        b = rays[j, int(np.round(aj * per_rad)) % n_theta]
+        for k in range(rays.shape[2]):
+            product[k] += a[k].real * b[k].real + a[k].imag * b[k].imag
+            power[k] += (a[k].real ** 2 + a[k].imag ** 2 + b[k].real ** 2 + b[k].imag ** 2) / 2
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def line_shifts(rays, angle, phase, steps, ramp, lo, hi, shift):
+    """Find how far images lo … hi-1 stand displaced along their common lines against every later one.
+
+    Parameters
+    ----------
+    rays : (n, n_theta, rings) complex64 over a full turn
+    angle : (n, n) angle in rad of the line with j in image i at [i, j]
+    phase : (rings,) phase that a displacement of one pixel gives each ring
+    steps, ramp : (s,) and (s, rings) displacements tried before the best is refined, and their phase factors
+    shift : (n, n), written: ``c_ij · p_i - c_ji · p_j`` in pixels, on both sides with opposite signs
+    """
+    n, n_theta, rings = rays.shape
+    per_rad = n_theta / (2 * np.pi)
+    for i in range(lo, hi):
+        for j in range(i + 1, n):
+            a = rays[i, int(np.round(angle[i, j] * per_rad)) % n_theta]
+            b = rays[j, int(np.round(angle[j, i] * per_rad)) % n_theta]
+            s = 0.0
+            best = -1e30
+            for t in range(steps.shape[0]):
+                total = 0.0
+                for k in range(rings):
+                    total += (a[k] * np.conj(b[k]) * ramp[t, k]).real
+                if total > best:
+                    best = total
+                    s = steps[t]
+            for _ in range(3):
+                up = 0.0
+                down = 0.0
+                for k in range(rings):
+                    x = a[k] * np.conj(b[k]) * np.exp(1j * phase[k] * s)
+                    up -= phase[k] * x.imag
+                    down += phase[k] * phase[k] * abs(x.real)
+                if down > 0:
+                    s += max(-0.5, min(0.5, up / down))
+            shift[i, j] = s
+            shift[j, i] = -s
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def line_votes(ci, H, grid, cosine, rows, lo, hi, best, votes):
+    """Find the view of a grid under which most common lines of an image agree with the views of the others.
+
+    Parameters
+    ----------
+    ci : (n, n, 2) direction of the common line of i and j in image i
+    H : (n, 3, 2) axes of every image in the object
+    grid : (v, 3, 3) views tried
+    cosine : of the angle up to which two lines agree
+    rows : images wanted, of which lo … hi-1 are worked on
+    best, votes : (rows,), written: the view and its number of lines
+    """
+    for r in range(lo, hi):
+        i = rows[r]
+        for g in range(grid.shape[0]):
+            count = 0
+            for j in range(ci.shape[0]):
+                if j == i:
+                    continue
+                u, v = ci[i, j, 0], ci[i, j, 1]
+                s, t = ci[j, i, 0], ci[j, i, 1]
+                dot = 0.0
+                for a in range(3):
+                    dot += (grid[g, 0, a] * u + grid[g, 1, a] * v) * (H[j, a, 0] * s + H[j, a, 1] * t)
+                if dot > cosine:
+                    count += 1
+            if count > votes[r]:
+                votes[r] = count
+                best[r] = g

@@ -45,10 +45,8 @@ class Lines:
     shift: F32
 
 
-def polar_rays(
-    images: F32, top: float, n_theta: int, ring_weight: F64 | None = None, first: int = 1
-) -> tuple[C64, F64]:
-    """Return the rays (n, n_theta, rings) of images over a full turn, normalised, and their rings.
+def polar_transform(images: F32, top: float, n_theta: int, first: int = 1) -> tuple[C64, F64]:
+    """Return the transforms of images along rays (n, n_theta, rings) over a full turn, and the rings.
 
     Parameters
     ----------
@@ -58,8 +56,6 @@ def polar_rays(
         Highest ring, in pixels of the transform.
     n_theta : int
         Rays a turn, even.
-    ring_weight : ndarray of float64, optional
-        Weight of every ring.
     first : int
         Lowest ring.
     """
@@ -88,10 +84,20 @@ def polar_rays(
         half[lo:hi] = np.where(flip, value.conj(), value)
 
     each_chunk(work, n, 32)
-    if ring_weight is not None:
-        half *= np.sqrt(ring_weight).astype(np.float32)
-    half /= np.maximum(np.linalg.norm(half, axis=2, keepdims=True), 1e-20)
     return np.concatenate([half, half.conj()], axis=1), rings
+
+
+def normalised(rays: C64, ring_weight: F64 | None = None) -> C64:
+    """Return rays (n, n_theta, rings) of norm one, their rings weighted."""
+    out = rays if ring_weight is None else rays * np.sqrt(ring_weight).astype(np.float32)
+    norm = np.sqrt((out.real**2 + out.imag**2).sum(axis=2, keepdims=True))
+    return np.ascontiguousarray(out / np.maximum(norm, 1e-20))
+
+
+def polar_rays(images: F32, top: float, n_theta: int, first: int = 1) -> tuple[C64, F64]:
+    """Return normalised rays of images and their rings (see :func:`polar_transform`)."""
+    rays, rings = polar_transform(images, top, n_theta, first)
+    return normalised(rays), rings
 
 
 def common_lines(
@@ -177,12 +183,27 @@ def _views(targets: F64) -> F64:
     return np.ascontiguousarray(np.stack([H[:, :, 0], H[:, :, 1], third], axis=1))
 
 
-def residuals(lines: Lines, views: F64) -> F64:
-    """Return ``|H_i c_ij - H_j c_ji|`` of every pair, shape (n, n); at most 2."""
+def residuals(lines: Lines, views: F64, others: F64 | None = None, mates: NDArray[np.int64] | None = None) -> F64:
+    """Return ``|H_i c_ij - H_j c_ji|`` of every pair, shape (n, n); at most 2.
+
+    Parameters
+    ----------
+    lines : Lines
+        Of n images.
+    views : ndarray of float64, shape (n, 3, 3)
+        Of the images i.
+    others : ndarray of float64, shape (n, 3, 3), optional
+        Of the images j, where they are not the same.
+    mates : ndarray of int64, shape (n,), optional
+        Images whose line with i is held against that of i with j, instead of j: lines that have nothing to do with
+        each other.
+    """
     n = len(views)
     out = np.empty((n, n))
     H = np.ascontiguousarray(views[:, :2].transpose(0, 2, 1))
-    each_chunk(lambda lo, hi: ko.line_residuals(lines.direction, H, lo, hi, out), n, 32)
+    K = H if others is None else np.ascontiguousarray(others[:, :2].transpose(0, 2, 1))
+    m = np.arange(n) if mates is None else mates
+    each_chunk(lambda lo, hi: ko.line_residuals(lines.direction, H, K, m, lo, hi, out), n, 32)
     np.fill_diagonal(out, 0)
     return out
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emviewer.engine.match import Matcher
 from emviewer.engine.match_search import Matches, Slices
@@ -100,13 +101,9 @@ def rounds(
     for number in range(count):
         works = [_gather(images[part == f], A[part == f], s[part == f], group, check) for f in range(folds)]
         maps = np.stack([_together(works[h::2]).map() for h in (0, 1)])
-        fsc = shell_correlation(maps[0], maps[1])
-        below = np.flatnonzero(fsc[1:] < 0.3)
-        agreed = float(below[0] if len(below) else d // 2 - 1)
-        top = float(np.clip(agreed, start, min(top * 1.5, d / 2 - 1)))
-        f = np.clip(fsc, 0, 0.998)
-        ratio = f / (1 - f) * 2 * (1 - 1 / folds)  # signal over noise of a map of all parts but one
-        reliability = np.sqrt(ratio / (1 + ratio))
+        # each image is matched to the map of all parts but its own
+        most = min(top * 1.5, d / 2 - 1)
+        reliability, top = _band(shell_correlation(maps[0], maps[1]), 2 * (1 - 1 / folds), start, most)
         for h in range(folds):
             mine = np.flatnonzero(part == h)
             rest = maps[1 - h] if folds == 2 else _together([w for i, w in enumerate(works) if i != h]).map()
@@ -116,6 +113,50 @@ def rounds(
             )  # fmt: skip
             A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
         yield Refined(A.copy(), s.copy(), score.copy(), maps, top)
+
+
+def place(
+    images: F32, anchors: NDArray[np.int64], others: NDArray[np.int64], rotations: F64, displacement_px: F64,
+    max_shift_px: float, start: float, search_views: F64, check: Check = never,
+) -> Refined:  # fmt: skip
+    """Return the state after matching the other images to the map of the anchors, whose views are known.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, d, d)
+        Masked, background zero, white on dark.
+    anchors, others : ndarray of int64
+        Together all images.
+    rotations, displacement_px : ndarray
+        Of all images; those of the others do not matter.
+    max_shift_px : float
+        Largest displacement allowed.
+    start : float
+        Ring up to which images are compared at least.
+    search_views : ndarray of float64 (v, 3, 3)
+        Views among which the others are searched.
+    check : callable
+        Raises to stop.
+    """
+    A, s, score = rotations.copy(), displacement_px.copy(), np.zeros(len(images))
+    halves = [_gather(images[a], A[a], s[a], None, check) for a in (anchors[::2], anchors[1::2])]
+    maps = np.stack([h.map() for h in halves])
+    reliability, top = _band(shell_correlation(maps[0], maps[1]), 2.0, start, images.shape[1] / 2 - 1)
+    found = _match(
+        images[others], _together(halves).map(), A[others], s[others], reliability, top, max_shift_px, search_views,
+        None, check,
+    )  # fmt: skip
+    A[others], s[others], score[others] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
+    return Refined(A, s, score, maps, top)
+
+
+def _band(fsc: F64, more: float, start: float, most: float) -> tuple[F64, float]:
+    """Return how far each ring of a map of ``more`` times the images of a half can be trusted, and the last ring."""
+    below = np.flatnonzero(fsc[1:] < 0.3)
+    agreed = float(below[0] if len(below) else most)
+    f = np.clip(fsc, 0, 0.998)
+    ratio = f / (1 - f) * more
+    return np.sqrt(ratio / (1 + ratio)), float(np.clip(agreed, start, max(start, most)))
 
 
 def _gather(images: F32, A: F64, s: F64, group: F64 | None, check: Check) -> Reconstructor:

@@ -14,7 +14,8 @@ from emviewer.engine.jobs.recover_distances import by_distances, by_lines
 from emviewer.engine.jobs.recover_inputs import LARGEST, Inputs, open_inputs
 from emviewer.engine.jobs.recover_params import HELP, TITLE, RecoverParams
 from emviewer.engine.jobs.run import JobSpec
-from emviewer.engine.orientations_images import Plan, Solution, particle_radius_px, solve
+from emviewer.engine.orientations_images import particle_radius_px, solve
+from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.task import Batch, Check, message
 
 
@@ -50,7 +51,9 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     ways = {
         "auto": lambda: solve(small, inputs.group, plan, check),
         "common-lines": lambda: by_lines(small, inputs, plan, check),
-        "distances": lambda: by_distances(small, inputs, params, plan, check, rng),
+        "distances": lambda: by_distances(
+            small, inputs, params, plan, check, rng, lambda matrix: output.write_distances(folder, inputs, matrix)
+        ),
     }
     found: Solution | None = None
     try:
@@ -58,6 +61,7 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
             yield _batch(inputs, found, number)
     finally:
         if found is not None:
+            found = found.best or found
             folder.summary["seconds"] = round(time.perf_counter() - began, 3)
             _finish(params, folder, inputs, found)
     assert found is not None
@@ -83,8 +87,9 @@ def _finish(params: RecoverParams, folder: ResultFolder, inputs: Inputs, found: 
         "method": params.method,
         "stage": found.stage,
         "confidence_median": float(np.median(found.confidence)),
-        "agreement_of_starts": found.agreement if params.method == "auto" else None,
-        "explained": found.explained if params.method == "auto" else None,
+        "support_of_lines": None if found.support is None else float(found.support.mean()),
+        "agreement_of_starts": found.agreement,
+        "explained": found.explained or None,
     }
     if inputs.truth is not None:
         folder.summary |= output.errors(inputs, found)[0]
@@ -117,7 +122,9 @@ def estimate(params: RecoverParams) -> str:
     """Return one line on what orientation recovery will take."""
     if params.method == "distances":
         return f"images are cut to {LARGEST} px; some seconds for 500 images"
-    return f"images are cut to {LARGEST} px; {params.starts} starts, about a minute for 500 images"
+    return (
+        f"images are cut to {LARGEST} px; seconds where common lines are seen, else {params.starts} starts of a minute"
+    )
 
 
 SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate)

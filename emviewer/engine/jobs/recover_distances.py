@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from emviewer.engine import orientations_frame, orientations_match
+from emviewer.engine import orientations_frame
 from emviewer.engine import orientations_lines as lines_of
 from emviewer.engine.conventions import matrix_to_quaternion, quaternion_to_matrix
 from emviewer.engine.errors import DataError, ParameterError
@@ -15,16 +16,15 @@ from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.orientations_align import distances
 from emviewer.engine.orientations_distances import Recovered, pairs_from_matrix, steps
-from emviewer.engine.orientations_em import prepare_images
-from emviewer.engine.orientations_images import Plan, Solution, centred
-from emviewer.engine.resample import shift_images
+from emviewer.engine.orientations_images import prepared, refined, solve
+from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
 PARTNERS = 400
 """Partners of each image in the fit to distances."""
-REFINED = 4
-"""Rounds of matching to the images' own maps."""
+LEAST_CLEAR = 0.02
+"""Least difference of the mean correlations along lines of the frame found and of the other branch."""
 
 
 def no_symmetry(inputs: Inputs, what: str) -> None:
@@ -36,91 +36,42 @@ def no_symmetry(inputs: Inputs, what: str) -> None:
 
 
 def by_lines(images: F32, inputs: Inputs, plan: Plan, check: Check) -> Iterator[Solution]:
-    """Yield views from common lines: synchronised, reweighted, refined against their own maps where that helps."""
+    """Yield views from common lines: synchronised, reweighted, polished, refined where that helps; without a search."""
     no_symmetry(inputs, "common lines")
-    n, d, _ = images.shape
-    displaced = centred(images, plan.radius_px, plan.max_shift_px)
-    ready = prepare_images(images, min(plan.radius_px + np.ceil(plan.max_shift_px), 0.47 * d))
-    top = float(np.clip(4.0 * d / plan.radius_px, 8.0, d / 2 - 2))
-    rays, rings = lines_of.polar_rays(shift_images(ready, -displaced), top, 180)
-    lines = lines_of.common_lines(rays, rings, d, min(2.0, plan.max_shift_px), 1.0, check)
-    views = lines_of.consistent(lines)
-    yield Solution(views, displaced, np.full(n, 0.5), "eigenvectors")
-    better = lines_of.reweighted(lines, views, check=check)
-    if _robust(lines, better) < _robust(lines, views):
-        views = better
-    yield Solution(views, displaced, np.full(n, 0.5), "reweighted lines")
-    yield refine_if_better(ready, views, displaced, _line_confidence(lines, views), plan, check)
-
-
-def _robust(lines: lines_of.Lines, views: F64) -> float:
-    return float(np.mean(np.minimum(lines_of.residuals(lines, views), 0.5)))
-
-
-def _line_confidence(lines: lines_of.Lines, views: F64) -> F64:
-    """Return the share of each image's lines that agree with its view within about 15°; by chance 2 % do."""
-    n = len(views)
-    return np.asarray((lines_of.residuals(lines, views) < 0.26).sum(axis=1) - 1, float) / max(1, n - 1)
-
-
-def refine_if_better(ready: F32, views: F64, displaced: F64, confidence: F64, plan: Plan, check: Check) -> Solution:
-    """Return the views matched to their own maps if the images agree better along their common lines afterwards."""
-    d = ready.shape[1]
-    start = float(np.clip(2.2 * d / plan.radius_px, 6.0, d / 2 - 2))
-    *_, last = orientations_match.rounds(
-        ready, views, displaced, max_shift_px=plan.max_shift_px + 1e-3, start=start, count=REFINED,
-        folds=4 if len(views) >= 16 else 2, seed=plan.seed, check=check,
-    )  # fmt: skip
-    before, after = (
-        line_agreement(ready, v, s, last.top, plan.seed)
-        for v, s in ((views, displaced), (last.rotations, last.displacement_px))
-    )
-    if after > before:
-        return Solution(last.rotations, last.displacement_px, confidence, "refined")
-    return Solution(views, displaced, confidence, "kept")
-
-
-def line_agreement(ready: F32, views: F64, displaced: F64, top: float, seed: int) -> float:
-    """Return the mean correlation of centred images along their common lines."""
-    rays, _ = lines_of.polar_rays(shift_images(ready, -displaced), top, 720, first=2)
-    pairs = np.random.default_rng(seed).integers(len(views), size=(4000, 2)).astype(np.int64)
-    return orientations_frame.mean_line_correlation(
-        rays, views, np.ascontiguousarray(pairs[pairs[:, 0] != pairs[:, 1]])
-    )
+    yield from solve(images, inputs.group, replace(plan, search=False), check)
 
 
 def by_distances(
-    images: F32, inputs: Inputs, params: RecoverParams, plan: Plan, check: Check, rng: np.random.Generator
-) -> Iterator[Solution]:
-    """Yield views from pairwise distances, then in the camera frame that the images support."""
+    images: F32, inputs: Inputs, params: RecoverParams, plan: Plan, check: Check, rng: np.random.Generator,
+    keep: Callable[[F64], None],
+) -> Iterator[Solution]:  # fmt: skip
+    """Yield views from pairwise distances, then in the camera frame that the images support; ``keep`` the matrix."""
     no_symmetry(inputs, "distances")
-    n, d, _ = images.shape
-    displaced = centred(images, plan.radius_px, plan.max_shift_px)
-    ready = prepare_images(images, min(plan.radius_px + np.ceil(plan.max_shift_px), 0.47 * d))
+    ready, centre, near = prepared(images, plan)
+    n, d, _ = ready.shape
     matrix, error_sd = _matrix(images, ready, inputs, params, plan, check, rng)
+    keep(matrix)
     pairs = pairs_from_matrix(matrix, PARTNERS, rng, error_sd)
     best: Recovered | None = None
     for number in range(3):
         last = None
         for last in steps(pairs, rng, report_every=25, check=check):
             turned = quaternion_to_matrix(last.quaternions)
-            yield Solution(turned, displaced, np.full(n, 0.1), f"distances, start {number + 1}", loss=float(last.loss))
+            yield Solution(turned, centre, np.full(n, 0.1), f"distances, start {number + 1}", loss=float(last.loss))
         if last is not None and (best is None or last.loss < best.loss):
             best = last
         if best is not None and best.loss < 1e-10:
             break
     assert best is not None
-    top = float(np.clip(4.0 * d / plan.radius_px, 8.0, d / 2 - 2))
-    rays, _ = lines_of.polar_rays(shift_images(ready, -displaced), top, 720, first=2)
+    top = float(np.clip(4.0 * d / near.radius_px, 8.0, d / 2 - 2))
+    rays, _ = lines_of.polar_rays(ready, top, 720, first=2)
     frame = orientations_frame.resolve(rays, quaternion_to_matrix(best.quaternions), rng, check=check)
-    yield Solution(frame.views, displaced, np.full(n, 0.2), "camera frame")
-    warnings: tuple[str, ...] = ()
-    clear = frame.score - frame.other_score
-    if clear < 0.02:
-        warnings = ("the images do not tell the camera frame of these distances: the map cannot be trusted",)
-    fits = np.exp(-best.loss_of / 0.15) * np.clip(clear / 0.05, 0.05, 1.0)
-    final = refine_if_better(ready, frame.views, displaced, fits, plan, check)
-    yield Solution(final.rotations, final.displacement_px, fits, final.stage, warnings=warnings)
+    yield Solution(frame.views, centre, np.full(n, 0.2), "camera frame")
+    doubts: tuple[str, ...] = ()
+    if frame.score - frame.other_score < LEAST_CLEAR:
+        doubts = ("the images do not tell the camera frame of these distances: the map cannot be trusted",)
+    for found in refined(ready, frame.views, near, inputs.group, check, doubts):
+        yield replace(found, displacement_px=found.displacement_px + centre)
 
 
 def _matrix(

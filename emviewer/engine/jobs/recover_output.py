@@ -13,13 +13,13 @@ from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.mrc_write import StackWriter
 from emviewer.engine.orientations_align import align_o4, align_views, other_hand
-from emviewer.engine.orientations_images import Solution
+from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.rotations import direction_angle_deg
 from emviewer.engine.star_write import write_particles
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
-STACK, TABLE = "particles.mrcs", "orientations.star"
+STACK, TABLE, DISTANCES = "particles.mrcs", "orientations.star", "distances.npy"
 LEAST_CONFIDENCE = 0.1
 """Images of less confidence, where there are others, stay out of the map."""
 
@@ -68,6 +68,14 @@ _REPLACED = {
     "rlnImageName", "rlnReferenceImage", "rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnOriginXAngst",
     "rlnOriginYAngst", "rlnOriginX", "rlnOriginY", "rlnOriginZ", "rlnOriginZAngst",
 }  # fmt: skip
+
+
+def write_distances(folder: ResultFolder, inputs: Inputs, matrix: F64) -> None:
+    """Write the distances that views are fitted to: N×N over all images, in rad; NaN where an image was left out."""
+    n = len(inputs.data)
+    whole = np.full((n, n), np.nan, np.float32)
+    whole[np.ix_(inputs.usable, inputs.usable)] = matrix
+    np.save(folder / DISTANCES, whole, allow_pickle=False)
 
 
 def write_stack(folder: ResultFolder, inputs: Inputs) -> None:

@@ -9,7 +9,7 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.reconstruct_output import Maps
 from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
-from emviewer.engine.orientations_images import Solution
+from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.types import F32, F64
 
 HEIGHT_MM = 200.0

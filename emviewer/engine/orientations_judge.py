@@ -1,0 +1,100 @@
+"""How far recovered orientations are to be believed.
+
+The witnesses are the common lines, detected pair by pair before any view was known: few of them agree with wrong
+views. What is given is meant as the probability that a view is right within 10°, up to the hand, the one rotation of
+the object, and equivalent views of a symmetric one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine import orientations_quick
+from emviewer.engine.orientations_solution import Solution
+from emviewer.engine.symmetry import PointGroup
+from emviewer.engine.types import F64
+
+HALF_SURE, SURE_WIDTH = 0.22, 0.035
+"""Mean support at which all views are as likely to be right as wrong, and how fast that changes."""
+HALF_RIGHT, RIGHT_WIDTH = 0.45, 0.09
+"""Support of an image, over that of most, at which its view is as likely to be right as wrong."""
+FREE_PAIRS = 3.0
+"""Lines of each image that some views satisfy whatever the lines: three angles, two numbers a pair of images."""
+FEW = 8
+"""Fewer images are doubted altogether."""
+LEAST_SYMMETRY = 0.15
+"""Support that views without symmetry may have more than views with it."""
+
+
+def judged(
+    found: Solution,
+    lines: orientations_quick.Found,
+    anchors: NDArray[np.int64],
+    group: PointGroup,
+    doubts: tuple[str, ...] = (),
+) -> Solution:
+    """Return the solution with its confidence, support and doubts.
+
+    Parameters
+    ----------
+    found : Solution
+        Views of n images.
+    lines : Found
+        Lines of the anchors, and views that they gave without symmetry.
+    anchors : ndarray of int64
+        Images whose lines are known. The others are judged by how well they fit the map.
+    group : PointGroup
+        That was taken.
+    doubts : tuple of str
+        Sentences known already, for which nothing is to be believed.
+    """
+    n, m = len(found.rotations), len(anchors)
+    free = min(0.9, FREE_PAIRS / m)
+    borne = orientations_quick.support(lines.lines, found.rotations[anchors], np.asarray(group.rotations))
+    borne = (borne - free) / (1 - free)
+    whole = float(borne.mean())
+    sure = float(_step((whole - HALF_SURE) / SURE_WIDTH))
+    right = np.empty(n)
+    right[anchors] = _step((borne / max(float(np.median(borne)), 1e-3) - HALF_RIGHT) / RIGHT_WIDTH)
+    others = np.setdiff1d(np.arange(n), anchors)
+    if len(others):
+        right[others] = _by_fit(found.fit, anchors, others) * float(np.median(right[anchors]))
+    confidence, warnings = sure * right, list(doubts)
+    if sure < 0.5:
+        warnings.append(
+            f"only {100 * max(0.0, whole):.0f} % of the common lines of the images bear these views out beyond chance: "
+            "the orientations are not reliable"
+        )
+    factor = 0.1 if doubts else 1.0
+    if group.order > 1 and (lines.support - free) / (1 - free) > whole + LEAST_SYMMETRY:
+        warnings.append(f"the images agree much better without the symmetry {group.name}")
+        factor *= 0.1
+    if orientations_quick.one_sided(_everywhere(found.rotations, group)):
+        warnings.append("the views found lie in one plane or direction: images like these do not determine a map")
+        factor *= 0.1
+    if n < FEW:
+        warnings.append(f"{n} images are too few to be sure of any orientation")
+        factor *= 0.3
+    return replace(
+        found, confidence=np.clip(confidence * factor, 0, 1), stage="done", support=borne, warnings=tuple(warnings)
+    )
+
+
+def _everywhere(views: F64, group: PointGroup) -> F64:
+    """Return views (n · g, 3, 3) from all equivalent directions."""
+    return np.concatenate([views @ np.asarray(g).T for g in group.rotations])
+
+
+def _by_fit(fit: F64 | None, anchors: NDArray[np.int64], others: NDArray[np.int64]) -> F64:
+    """Return how likely images are right whose fit to the map is known, by that of the anchors."""
+    if fit is None:
+        return np.full(len(others), 0.5)
+    usual = np.percentile(fit[anchors], [25, 50, 75])
+    return np.asarray(_step((fit[others] - usual[1]) / max((usual[2] - usual[0]) / 1.35, 0.02) + 2.5))
+
+
+def _step(x: F64 | float) -> F64:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -40, 40))))

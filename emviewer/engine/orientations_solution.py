@@ -1,0 +1,81 @@
+"""How orientations are solved, and what is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from emviewer.engine.types import F64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How images are solved.
+
+    Parameters
+    ----------
+    max_shift_px : float
+        Largest displacement.
+    radius_px : float
+        Radius of the particle.
+    starts : int
+        Random starts, where common lines do not give the views at once.
+    iterations : int
+        Of each start.
+    rounds : int
+        Of refinement against the images' own maps.
+    search : bool
+        Whether starts search for views where common lines do not give them.
+    seed : int
+        Of everything random.
+    """
+
+    max_shift_px: float
+    radius_px: float
+    starts: int = 4
+    iterations: int = 30
+    rounds: int = 8
+    search: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Orientations found, at some stage.
+
+    Parameters
+    ----------
+    rotations : ndarray of float64, shape (n, 3, 3)
+        Views ``A``.
+    displacement_px : ndarray of float64, shape (n, 2)
+        Where the particles stand; minus RELION's origin.
+    confidence : ndarray of float64, shape (n,)
+        0 … 1.
+    stage : str
+        What was done last.
+    explained : float
+        Share of the images' power in the coarse band that the map explains.
+    agreement : float
+        Share of the images on which the two best starts agree.
+    warnings : tuple of str
+        Doubts.
+    support : ndarray of float64, shape (n,), or None
+        How much more often the common lines of each image agree with the views than chance would have it.
+    fit : ndarray of float64, shape (n,), or None
+        Correlation of each image with the map of the others.
+    best : Solution or None
+        An earlier answer that is better than this one, while starts are tried.
+    loss : float or None
+        Of the distances between the views, while views are fitted to distances.
+    """
+
+    rotations: F64
+    displacement_px: F64
+    confidence: F64
+    stage: str
+    explained: float = 0.0
+    agreement: float = 0.0
+    warnings: tuple[str, ...] = field(default=())
+    support: F64 | None = None
+    fit: F64 | None = None
+    best: Solution | None = None
+    loss: float | None = None

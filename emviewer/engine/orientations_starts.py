@@ -1,0 +1,158 @@
+"""The search where common lines are seen too rarely: several annealed starts, the best refined against its own maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emviewer.engine import orientations_match
+from emviewer.engine.conventions import euler_to_matrix
+from emviewer.engine.orientations_align import align_views
+from emviewer.engine.orientations_em import Annealing, Band, State, band
+from emviewer.engine.orientations_solution import Plan, Solution
+from emviewer.engine.rotations import super_fibonacci
+from emviewer.engine.sampling import even
+from emviewer.engine.symmetry import PointGroup
+from emviewer.engine.task import Check
+from emviewer.engine.types import F32, F64
+
+COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
+"""Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
+SEARCH_STEP_DEG = 7.5
+"""Step of the directions over which each image is searched anew once the map is good, to rescue single images."""
+SAME_DEG = 25.0
+"""Two starts agree on an image when their views of it differ by less."""
+
+
+def annealed(
+    ready: F32, group: PointGroup, plan: Plan, anchors: NDArray[np.int64], suspected: F64 | None, check: Check
+) -> Iterator[Solution]:
+    """Yield views of images at every stage of the search; the last is refined, and not yet judged.
+
+    Parameters
+    ----------
+    ready : ndarray of float32, shape (n, d, d)
+        Masked, centred as well as can be, background zero.
+    group : PointGroup
+        Of the particle.
+    plan : Plan
+        How.
+    anchors : ndarray of int64
+        Images on which the starts work.
+    suspected : ndarray of float64, shape (len(anchors), 3, 3), optional
+        Views from which one more start begins.
+    check : callable
+        Raises to stop.
+    """
+    n, d, _ = ready.shape
+    elements = np.asarray(group.rotations)
+    top = float(np.clip(1.8 * d / plan.radius_px, 5.0, d / 2 - 2))
+    coarse = band(ready[anchors], top, plan.radius_px)
+    views = _views(COARSE_VIEWS, group)
+    tries = _tries(plan.max_shift_px, d / (4.5 * top))
+    ends: list[State] = []
+    best = Solution(np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n), "")
+    for number in range(0 if suspected is None else -1, plan.starts):
+        first = suspected if number < 0 else None
+        name = "start from common lines" if number < 0 else f"start {number + 1} of {plan.starts}"
+        last = None
+        for last in _start(coarse, views, elements, tries, plan, number, first, check):
+            if last.iteration % 5 == 4:
+                now = _partial(last, anchors, n, name)
+                # what a stopped job keeps is the best so far, not the newest
+                yield replace(now, best=best if best.explained > now.explained else None)
+        assert last is not None
+        ends.append(last)
+        if last.explained > best.explained:
+            best = _partial(last, anchors, n, name)
+    ends.sort(key=lambda e: -e.explained)
+    agreement = float(_agreement(ends, elements).mean())
+    fine = _fine(ready, ends[0], anchors, group, plan, top, check)
+    yield _partial(fine, np.arange(n), n, "finer grid")
+    last_found = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refining", ends[0].explained, agreement)
+    band_top = top
+    everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG, group).T)
+    for searched, count in ((0, plan.rounds // 2), (1, plan.rounds - plan.rounds // 2)):
+        for refined in orientations_match.rounds(
+            ready, last_found.rotations, last_found.displacement_px, group=elements,
+            max_shift_px=plan.max_shift_px + 1e-3, start=max(band_top, top * 1.2), count=count,
+            folds=4 if n >= 16 else 2, seed=plan.seed, search_views=everywhere, search_rounds=searched, check=check,
+        ):  # fmt: skip
+            band_top = refined.top
+            last_found = replace(
+                last_found, rotations=refined.rotations, displacement_px=refined.displacement_px, fit=refined.score
+            )
+            yield last_found
+
+
+def _start(
+    images: Band, views: F64, elements: F64, tries: F64, plan: Plan, number: int, first: F64 | None, check: Check
+) -> Iterator[State]:
+    """Yield the states of one start: from views already suspected, or from random ones."""
+    anneal = Annealing(images, views, group=elements, displacements_px=tries)
+    hot = 0.2
+    if first is None:
+        rng = np.random.default_rng([plan.seed, number])
+        first = super_fibonacci(4096)[rng.integers(4096, size=len(images.values))]
+    else:
+        hot, anneal.noise = 0.05, 0.5 * anneal.power
+    for state in anneal.run(anneal.map_of(first), plan.iterations, hot, 0.01, 3.0, check):
+        np.clip(anneal.centre, -plan.max_shift_px, plan.max_shift_px, out=anneal.centre)
+        yield state
+
+
+def _fine(
+    ready: F32, best: State, anchors: NDArray[np.int64], group: PointGroup, plan: Plan, top: float,
+    check: Check, iterations: int = 4,
+) -> State:  # fmt: skip
+    """Return the state after some iterations of all images on a finer grid in a wider band."""
+    d = ready.shape[1]
+    wide = band(ready, min(1.4 * top, d / 2 - 2), plan.radius_px)
+    centre = np.zeros((len(ready), 2))
+    centre[anchors] = best.displacement_px
+    anneal = Annealing(
+        wide, _views(FINE_VIEWS, group), group=np.asarray(group.rotations), centre_px=centre,
+        displacements_px=_tries(plan.max_shift_px, d / (6.0 * top)),
+    )  # fmt: skip
+    few = Annealing(band(ready[anchors], min(1.4 * top, d / 2 - 2), plan.radius_px), best.rotations[:1])
+    few.group, few.noise = anneal.group, 0.5 * few.power
+    *_, state = anneal.run(few.map_of(best.rotations, best.displacement_px), iterations, 0.05, 0.003, 2.0, check)
+    return state
+
+
+def _views(count: int, group: PointGroup) -> F64:
+    views = super_fibonacci(count)
+    if group.order == 1:
+        return views
+    return views[group.in_asymmetric_unit(views[:, 2])]
+
+
+def _tries(max_shift_px: float, spacing: float) -> F64:
+    """Return displacements of at most one step along each axis; none if particles do not move."""
+    if max_shift_px < 0.25:
+        return np.zeros((1, 2))
+    step = min(spacing, max_shift_px)
+    return np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]) * step
+
+
+def _agreement(ends: list[State], elements: F64) -> F64:
+    """Return for each image the share of the other starts as good as the best that give it the same view."""
+    n = len(ends[0].rotations)
+    if len(ends) < 2:
+        return np.full(n, 0.5)
+    agree = [
+        np.degrees(align_views(ends[0].rotations, other.rotations, elements)[2]) < SAME_DEG
+        for other in ends[1:]
+        if 1 - other.explained < 1.25 * (1 - ends[0].explained)
+    ]
+    # starts that stopped at a much worse answer say nothing against the best
+    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(n, 0.7)
+
+
+def _partial(state: State, rows: NDArray[np.int64], n: int, stage: str) -> Solution:
+    rotations, displaced, sure = np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n)
+    rotations[rows], displaced[rows], sure[rows] = state.rotations, state.displacement_px, state.certainty
+    return Solution(rotations, displaced, sure, stage, state.explained)
