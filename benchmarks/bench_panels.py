@@ -1,6 +1,8 @@
-"""Rates of the slices panel (512³ memory-mapped) and of the explorer (128³, 256³), painting included.
+"""Rates of the slices panel (512³ memory-mapped) and of the explorer (128³, 256³), and a million scores.
 
-    python benchmarks/bench_panels.py [FOLDER]
+    python benchmarks/bench_panels.py [FOLDER] [--scores]
+
+``--scores`` runs the last part alone.
 
 Each frame is asked for only when the one before was painted, so the rate is the whole round: GUI thread, view lane,
 mailbox, paint. FOLDER (default: the system's temporary one) takes a map of 512 MB, removed at the end.
@@ -145,12 +147,156 @@ def sphere() -> None:
     view.deleteLater()
 
 
+def million(n: int = 1_000_000) -> None:
+    """Ask everything of the panels of a comparison of a million images; print how long the window stood still."""
+    from PySide6.QtCore import QPointF, Qt
+
+    from emviewer.ui import comparison
+    from emviewer.ui.panels.compare import ComparePanel
+    from emviewer.ui.panels.directions import DirectionsPanel
+    from emviewer.ui.panels.plot import PlotPanel
+    from emviewer.ui.panels.scores import ScoresPanel
+    from emviewer.ui.undo import History
+
+    document, history = scores_document(n), History(workspace)
+    workspace.add(document)
+    beat = Heartbeat()
+    panels = [cls(workspace, runner) for cls in (ScoresPanel, ComparePanel, DirectionsPanel, PlotPanel)]
+    scores, compare, directions, plot = panels
+    for panel in panels:
+        panel.resize(900, 500)
+        panel.show()
+    quiet()
+
+    def row(what, action, done=lambda: True):
+        quiet()
+        beat.begin()
+        action()
+        until(done)
+        took = time.perf_counter() - beat.started
+        quiet()
+        gap, cpu = beat.worst
+        still = f"window still {1e3 * gap:4.0f} ms (CPU {1e3 * cpu:4.0f})"
+        print(f"{n:,} scores: {what:28s} done after {1e3 * took:6.0f} ms   {still}")
+
+    for panel in panels:
+        row(f"open {panel.kind}", lambda panel=panel: panel.show_document(document))
+    ended = []
+    scores.sorter.sorted.connect(lambda: ended.append(1))
+    for column in ("cc", "outlier_score", "image_name", "status", comparison.WINNER):
+        ended.clear()
+        row(f"sort by {column}", lambda column=column: scores.sort([(column, True)]), lambda: bool(ended))
+    row("filter by a range", lambda: scores.filter.set_range("cc", 0.5, 0.7), lambda: len(scores.rows) < n)
+    row("show all again", scores.filter.clear, lambda: len(scores.rows) == n)
+    workspace.set_row(document, scores.rows.id_at(1000))
+    row("next by score", lambda: scores.walk(1))
+    row("select worse", scores.do_select_worse)
+    row("select all", scores.do_select_all)
+    row("invert the selection", scores.do_select_inverse)
+    workspace.select(document, np.arange(0, n, 2))
+    workspace.set_row(document, 0)
+    row("tag half a million", scores.do_tag_reject)
+    row("undo", history.undo)
+    view, angles = plot.view, np.linspace(0, 2 * np.pi, 100)
+    view.lasso = True
+    middle = view.area().center()
+    ring = [QPointF(middle.x() + 150 * np.cos(a), middle.y() + 100 * np.sin(a)) for a in angles]
+    workspace.select(document, [])
+    row(
+        "lasso of 100 corners",
+        lambda: view._choose(view.enclosing(ring), Qt.KeyboardModifier.NoModifier),
+        lambda: len(workspace.selection(document)) > 0,
+    )
+    row("colour directions by cc", lambda: recolour(directions, "cc"), lambda: directions.feed.found.values is not None)
+    row("show another map", lambda: compare.show_map("b"))
+    for panel in panels:
+        panel.close()
+        panel.deleteLater()
+    workspace.remove(document)
+    beat.stop()
+
+
+def scores_document(n: int) -> Document:
+    """Return a comparison of ``n`` images with two maps, its pictures all alike."""
+    import pandas as pd
+
+    from emviewer.engine.types import ImageStack
+    from emviewer.ui import comparison
+    from emviewer.ui.comparison_grow import STATUS
+
+    rng = np.random.default_rng(0)
+    names = [f"{i + 1:06d}@Extract/job012/movie_{i % 97:04d}.mrcs" for i in range(n)]
+    tables = {}
+    for name in "ab":
+        cc = np.tanh(rng.normal(1, 0.2, n))
+        table = {
+            "image_name": pd.Series(names, dtype="str"),
+            "status": pd.Categorical.from_codes((cc < 0.5).astype(np.int8), dtype=STATUS),
+            "cc": cc,
+            "outlier": (cc < 0.5).astype(float),
+            "rot_deg": rng.uniform(-180, 180, n),
+            "tilt_deg": np.degrees(np.arccos(rng.uniform(-1, 1, n))),
+        }
+        for column in comparison.THEN:
+            if column not in table and column != "reason":
+                table[column] = rng.normal(size=n)
+        tables[name] = pd.DataFrame(table | {"outlier_score": rng.normal(size=n)})
+    found = comparison.Comparison(parameters={"images": "x.star"}, tables=tables, shown="a", shape=(64, 64))
+    image = rng.normal(size=(64, 64)).astype(np.float32)
+    found.stack = lambda kind, title="": ImageStack(n, (64, 64), 3.0, lambda ids: np.repeat(image[None], len(ids), 0))
+    found.prepare()
+    document = Document("result", "scores", info={comparison.KEY: found})
+    comparison.refresh(document)
+    return document
+
+
+class Heartbeat(QTimer):
+    """Notes the longest time, by the clock and in CPU time, in which the GUI thread did not come round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeout.connect(self.beat)
+        self.begin()
+        self.start(0)
+
+    def begin(self) -> None:
+        self.worst = (0.0, 0.0)
+        self.started = self.last = time.perf_counter()
+        self.cpu = time.thread_time()
+
+    def beat(self) -> None:
+        now, cpu = time.perf_counter(), time.thread_time()
+        self.worst = max(self.worst, (now - self.last, cpu - self.cpu))
+        self.last, self.cpu = now, cpu
+
+
+def quiet(seconds: float = 0.5) -> None:
+    """Let the lanes answer."""
+    for slow in (False, True):
+        done = []
+        runner.view(("quiet", slow), lambda check: None, done.append, slow=slow)
+        until(lambda done=done: bool(done))
+    end = time.perf_counter() + seconds
+    until(lambda: time.perf_counter() > end)
+
+
+def recolour(panel, column):
+    panel.colour_box.setCurrentIndex(panel.colour_box.findData(column))
+    panel._show_directions()
+
+
 def main() -> None:
+    if "--scores" in sys.argv[1:]:
+        million()
+        awake.stop()
+        runner.close()
+        return
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         slices(Path(folder))
     for box in (128, 256):
         explorer(box)
     sphere()
+    million()
     awake.stop()
     runner.close()
 

@@ -11,6 +11,8 @@ from emviewer.ui import colormaps
 
 TICKS = 6
 BINS = 60
+BLOCK = 16_384
+"""Points that are held against a polygon at a time."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
 
 def in_polygon(x: np.ndarray, y: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Return which points (n,) lie in a closed polygon (k, 2), by the even-odd rule; bool (n,)."""
+    if len(x) > BLOCK:  # in pieces that stay in the cache
+        parts = [slice(i, i + BLOCK) for i in range(0, len(x), BLOCK)]
+        return np.concatenate([in_polygon(x[part], y[part], corners) for part in parts])
     inside = np.zeros(len(x), bool)
     x1, y1 = corners[-1]
     for x0, y0 in corners:

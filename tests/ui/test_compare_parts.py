@@ -247,3 +247,15 @@ def test_the_nearest_of_many_directions_is_found_at_the_rim_too(qtbot):
             best = int(np.argmin(distance))
             found = view.nearest(QPointF(*at))
             assert found == (best if distance[best] <= 14.0 else -1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ranks_of_text_are_those_of_comparing_the_strings(seed):
+    rng = np.random.default_rng(seed)
+    letters = list("abcXYZ019@/._ ")
+    length = (3, 12, 40, 40)[seed]  # short ones fit into one number, long ones need several
+    words = ["".join(rng.choice(letters, rng.integers(0, length))) for _ in range(400)]
+    words += words[:50] + (["über", "Ångström", "ä" * 300] if seed == 3 else [])
+    found = sortable(pd.Series([f"w{word}w" for word in words]))
+    oracle = np.unique([f"w{word}w".strip() for word in words], return_inverse=True)[1]
+    np.testing.assert_array_equal(np.unique(found, return_inverse=True)[1], oracle)
