@@ -1,4 +1,4 @@
-"""The report of an alignment out of its result folder, pages as the job itself draws them."""
+"""The report of an alignment, a difference or a shell correlation out of its result folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from emviewer.engine import figure_align, sources
 from emviewer.engine.align3d_move import Grid3D, move_map
@@ -23,22 +24,70 @@ STILL = RigidTransform(np.eye(3), np.zeros(3))
 
 
 def draw(spec: ReportSpec, check: Check = never) -> Sheets:
-    """Return the pages: a table of all maps if there are several, then a page a map.
+    """Return the pages: of an alignment a table of all maps if there are several, then a page a map; else one page.
 
     Raises
     ------
     EmviewerError
-        The folder holds no alignment, or no such map.
+        The folder holds no result of maps compared, or no such map.
     """
+    record = _json(spec.result / "job.json")
+    if record.get("job") == "difference":
+        return Sheets([figure_align.draw(_difference_page(spec, record, check))])
+    if record.get("job") == "fsc":
+        return Sheets([_curves_page(spec, record)])
     rows = _rows(spec)
     reference = sources.open_map(spec.result / "reference.mrc", pixel_size_A=spec.pixel_size_A)
     pages = []
     if len(rows) > 1:
-        pages.append(figure_align.draw_table(spec.title or f"{len(rows)} maps on {spec.result.name}", rows))
+        pages.append(figure_align.draw_table(spec.title or f"{len(rows)} maps on {_given(record)}", rows))
     for row in rows:
         check()
-        pages.append(figure_align.draw(_page(spec.result, row, reference, check)))
+        pages.append(figure_align.draw(_page(spec.result, row, reference, _given(record), check)))
     return Sheets(pages)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return an object of a JSON file; empty if there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _difference_page(spec: ReportSpec, record: dict[str, Any], check: Check) -> Page:
+    difference = sources.open_map(spec.result / "difference.mrc", pixel_size_A=spec.pixel_size_A)
+    paths = [Path(str(record.get("parameters", {}).get(name, ""))) for name in ("reference", "map")]
+    maps = [_on_grid(path, difference, check) for path in paths]
+    return Page(
+        title=spec.title or f"{paths[0].name} − {paths[1].name}",
+        subtitle="reference minus map; slices through the centre",
+        pixel_size_A=difference.pixel_size_A,
+        reference=maps[0],
+        moved=maps[1],
+        difference=np.asarray(difference.data, np.float32),
+        lines=_summary(spec.result),
+    )
+
+
+def _curves_page(spec: ReportSpec, record: dict[str, Any]) -> Figure:
+    given = record.get("parameters", {})
+    names = [Path(str(given.get(name, "a map"))).name for name in ("first", "second")]
+    found = _curves(spec.result / "fsc.csv", plain="fsc")
+    if found is None:
+        raise FileError("the folder holds no curves", spec.result, "give the result of an fsc job")
+    return figure_align.draw_curves(spec.title or " and ".join(names), "   ".join(_summary(spec.result)), found)
+
+
+def _summary(folder: Path) -> list[str]:
+    """Return the key figures of a result as lines of text."""
+    values = {
+        name: value for name, value in _json(folder / "summary.json").items() if not isinstance(value, (dict, list))
+    }
+    return [
+        f"{name}: {f'{v:.4g}' if isinstance(v, float) else 'never' if v is None else v}" for name, v in values.items()
+    ]
 
 
 def _rows(spec: ReportSpec) -> list[dict[str, Any]]:
@@ -53,12 +102,12 @@ def _rows(spec: ReportSpec) -> list[dict[str, Any]]:
     return chosen
 
 
-def _page(folder: Path, row: dict[str, Any], reference: Map3D, check: Check) -> Page:
+def _page(folder: Path, row: dict[str, Any], reference: Map3D, given: str, check: Check) -> Page:
     name = str(row["name"])
     aligned, difference = folder / "aligned" / f"{name}.mrc", folder / "difference" / f"{name}.mrc"
     table = folder / "search" / f"{name}.csv"
     return Page(
-        title=f"{name} on {_given(folder)}",
+        title=f"{name} on {given}",
         subtitle=f"hand {row['hand']}, correlation {row['cc_before']:.3f} before, {row['cc_after']:.4f} after; slices "
         "through the centre",
         pixel_size_A=reference.pixel_size_A,
@@ -71,13 +120,9 @@ def _page(folder: Path, row: dict[str, Any], reference: Map3D, check: Check) -> 
     )
 
 
-def _given(folder: Path) -> str:
+def _given(record: dict[str, Any]) -> str:
     """Return the name of the reference as it was given."""
-    try:
-        parameters = json.loads((folder / "job.json").read_text(encoding="utf-8"))["parameters"]
-        return Path(str(parameters["reference"])).name
-    except (OSError, ValueError, KeyError):
-        return "the reference"
+    return Path(str(record.get("parameters", {}).get("reference", "the reference"))).name
 
 
 def _on_grid(path: Path, reference: Map3D, check: Check) -> F32 | None:
@@ -89,12 +134,13 @@ def _on_grid(path: Path, reference: Map3D, check: Check) -> F32 | None:
     return data if Grid3D.of(volume).same_as(grid) else move_map(data, volume.pixel_size_A, STILL, grid, check)
 
 
-def _curves(path: Path) -> Curves | None:
+def _curves(path: Path, plain: str = "fsc_after") -> Curves | None:
     if not path.is_file():
         return None
     table = read_table(path)
     names = ("before", "after", "masked", "corrected", "ceiling")
-    found = {name: table[f"fsc_{name}"].to_numpy(float) for name in names if f"fsc_{name}" in table}
+    columns = {name: plain if name == "after" else f"fsc_{name}" for name in names}
+    found = {name: table[column].to_numpy(float) for name, column in columns.items() if column in table}
     return Curves(
         table["frequency_inv_A"].to_numpy(float),
         {name: values if np.isfinite(values).any() else None for name, values in found.items()},

@@ -166,12 +166,12 @@ class SearchSpec(FigureSpec):
 
 
 class ReportSpec(FigureSpec):
-    """The report of an alignment, a page a map, behind a table of all maps if there are several.
+    """The report of an alignment, a page a map, behind a table of all maps if there are several; of two maps, a page.
 
     Parameters
     ----------
     result : Path
-        The folder of an align job.
+        The folder of an align, difference or fsc job.
     map_name : str
         One of its maps alone; empty for all.
     """

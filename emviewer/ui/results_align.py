@@ -231,6 +231,11 @@ def is_there(source: Any) -> bool:
     return str(source).startswith("phantom:") or Path(str(source)).exists()
 
 
+def report_spec(found: Alignment | None) -> dict[str, Any] | None:
+    """Return the spec of the report of a result; None while there is none."""
+    return None if found is None or found.folder is None else {"kind": "align_report", "result": str(found.folder)}
+
+
 def curves_file(found: Alignment) -> Path | None:
     """Return the table of the curves of the map shown; None while there is none."""
     if found.folder is None:

@@ -146,6 +146,23 @@ def test_a_report_has_a_page_for_each_map_behind_a_table(folder, tmp_path):
         figure.render({"kind": "align_report", "result": "."}, tmp_path / "r.png", base=folder)
 
 
+def test_a_difference_and_curves_have_reports_of_a_page(folder, tmp_path):
+    for name in ("reference.mrc", "difference/one.mrc", "fsc/one.csv"):
+        (tmp_path / {"difference/one.mrc": "difference.mrc", "fsc/one.csv": "fsc.csv"}.get(name, name)).write_bytes(
+            (folder / name).read_bytes()
+        )
+    table = pd.read_csv(tmp_path / "fsc.csv").rename(columns={"fsc_after": "fsc"}).drop(columns="fsc_before")
+    table.to_csv(tmp_path / "fsc.csv", index=False)
+    (tmp_path / "summary.json").write_text(json.dumps({"n_blobs": 3, "peak_z": 8.125, "fsc_0.5_A": None}))
+    given = {"reference": str(tmp_path / "reference.mrc"), "map": str(folder / "aligned" / "two.mrc"),
+             "first": "a.mrc", "second": "b.mrc"}  # fmt: skip
+    for job, said in (("difference", "reference.mrc − two.mrc"), ("fsc", "a.mrc and b.mrc")):
+        (tmp_path / "job.json").write_text(json.dumps({"job": job, "parameters": given}))
+        figure.render({"kind": "align_report", "result": str(tmp_path), "dpi": 60}, tmp_path / "r.svg")
+        text = (tmp_path / "r.svg").read_text()
+        assert said in text and "peak_z: 8.125" in text and "fsc_0.5_A: never" in text
+
+
 def test_what_cannot_be_drawn_is_said(folder, tmp_path):
     wrong: list[tuple[dict, type[EmviewerError], str]] = [
         ({"kind": "align_report", "result": ".", "map_name": "x"}, DataError, "there is no map x"),

@@ -277,7 +277,8 @@ def test_what_is_seen_can_be_drawn_again_as_a_figure_and_as_a_report(qtbot, open
     curves = window.area.open_panel("fsc", document).figure_spec()
     figure.render(curves, tmp_path / "fsc.svg")
     assert "after, unmasked" in (tmp_path / "fsc.svg").read_text()
-    write_report(make("align"), make("align").report_spec() | {"dpi": 60}, tmp_path / "report")
+    spec = results_align.report_spec(results_align.of(document))
+    write_report(make("align"), spec | {"dpi": 60}, tmp_path / "report")
     qtbot.waitUntil(lambda: (tmp_path / "report.json").exists(), timeout=30000)
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 

@@ -23,7 +23,6 @@ from emviewer.ui.panels.align_pictures import BLINK_MS, AlignPictures
 from emviewer.ui.panels.align_scatter import ScoreScatter
 from emviewer.ui.panels.align_text import MotionText
 from emviewer.ui.panels.align_volumes import Volume, read_volume
-from emviewer.ui.panels.shell import ask_and_write_report
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.results_align import AlignedMap
@@ -89,7 +88,7 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         self.apply = menu.addAction("Write the map moved to this position…", lambda: self.apply_to(self._ask_file()))
         self.again = menu.addAction("Run the job again from this position…", self.run_from_here)
         self.again.setToolTip("Masks, half maps and particles move too")
-        self.report = menu.addAction("Write a report…", self._ask_report)
+        self.report = menu.addAction("Write a report…", self.ask_report)
         menu.setToolTipsVisible(True)
         self.more = _tool("Apply ▾", "Write the moved map, run the job again from here, write a report")
         self.more.setMenu(menu)
@@ -256,16 +255,6 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
     def do_copy(self) -> None:
         """Copy the motion as text."""
         self.text.copy(self.text.text.toPlainText)
-
-    def _ask_report(self) -> None:
-        if (spec := self.report_spec()) is not None:
-            folder = Path(spec["result"])
-            ask_and_write_report(self, spec, folder.parent / f"{folder.name}_report.pdf")
-
-    def report_spec(self) -> dict[str, Any] | None:
-        """Return the spec of the report of the alignment; None while there is no result."""
-        found = self.alignment
-        return None if found is None or found.folder is None else {"kind": "align_report", "result": str(found.folder)}
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -18,6 +18,7 @@ from emviewer.ui.levels import LevelsWidget
 from emviewer.ui.panels.align_grid import CutsGrid
 from emviewer.ui.panels.align_volumes import Volume
 from emviewer.ui.panels.base import Panel
+from emviewer.ui.panels.shell import ask_and_write_report
 from emviewer.ui.panels.slices_actions import SlicesActions
 from emviewer.ui.panels.slices_area import AXIS_COLOURS
 from emviewer.ui.panels.slices_controls import CutControls
@@ -318,6 +319,10 @@ class AlignCutsPanel(SlicesActions, Panel):
     # window ---------------------------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
         return [("Levels", self.levels)]
+
+    def ask_report(self) -> None:
+        """Ask where the report of the result goes, and write it."""
+        ask_and_write_report(self, results_align.report_spec(self.alignment))
 
     def picture_widget(self) -> QWidget:
         """Return what a picture of the panel shows."""

@@ -67,6 +67,10 @@ class DifferencePanel(AlignCutsPanel):
         self.note.hide()
         for widget in (self.scores, self.range_box, self.contours, self.share_box, self.overlay, self.z_box, self.dark):
             self.bar.addWidget(widget)
+        self.report = _toggle("Report…", "Write the report of the result: slices, difference, numbers", False)
+        self.report.setCheckable(False)
+        self.report.clicked.connect(self.ask_report)
+        self.bar.addWidget(self.report)
         self.bar.addWidget(self.note)
         self.blobs = BlobTable()
         self.blobs.chosen.connect(self._to_blob)

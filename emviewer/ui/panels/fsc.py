@@ -28,6 +28,7 @@ from emviewer.ui.flow_layout import FlowLayout
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.fsc_masks import AS_FOUND, AUTOMATIC, NONE, correlate_within
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
+from emviewer.ui.panels.shell import ask_and_write_report
 from emviewer.ui.results_align import Alignment
 from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -88,6 +89,8 @@ class FscPanel(Panel):
         self.said.setProperty("role", "dim")
         self.copy = _tool("Copy table", "Copy the curves as a table")
         self.copy.clicked.connect(self.do_copy)
+        self.report = _tool("Report…", "Write the report of the result")
+        self.report.clicked.connect(lambda: ask_and_write_report(self, results_align.report_spec(self.alignment)))
         strip = QWidget()
         strip.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         row = FlowLayout(strip)
@@ -100,6 +103,7 @@ class FscPanel(Panel):
             badge.setProperty("badge", "info")
             row.addWidget(badge)
         row.addWidget(self.copy)
+        row.addWidget(self.report)
         row.addWidget(self.said)
         content = QWidget()
         column = QVBoxLayout(content)

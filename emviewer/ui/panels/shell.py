@@ -23,11 +23,13 @@ def fill_form(widget: QWidget, job: str, values: dict[str, Any]) -> None:
         window.inspector.task().form.set_values(values)
 
 
-def ask_and_write_report(widget: QWidget, spec: dict[str, Any], suggestion: Path) -> None:
-    """Ask for a file and write a report there."""
+def ask_and_write_report(widget: QWidget, spec: dict[str, Any] | None) -> None:
+    """Ask for a file and write a report there; beside the result unless another place is chosen."""
     window = shell_of(widget)
-    if window is None:
+    if window is None or spec is None:
         return
+    folder = Path(spec["result"])
+    suggestion = folder.parent / f"{folder.name}_report.pdf"
     filters = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
     name, _ = QFileDialog.getSaveFileName(widget, "Write the report", str(suggestion), filters)
     if name:
