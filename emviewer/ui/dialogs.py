@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import PySide6
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -217,7 +217,7 @@ def show_shortcuts(window: Any) -> None:
 
 
 class HelpViewer(QDialog):
-    """The help pages, in the order of their numbers."""
+    """The help pages in the order of their numbers; a page of the same name without a number follows, set in."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -225,13 +225,16 @@ class HelpViewer(QDialog):
         self.contents = QListWidget()
         self.contents.setAccessibleName("Contents")
         self.page = QTextBrowser()
-        self.page.setOpenExternalLinks(True)
+        self.page.setOpenLinks(False)
+        self.page.anchorClicked.connect(self._follow)
         self.page.setAccessibleName("Help page")
         self.page.document().setDocumentMargin(24)
         folder = files("emviewer.resources").joinpath("help")
-        self.texts = [p.read_text() for p in sorted(folder.iterdir(), key=lambda p: p.name) if p.name.endswith(".md")]
-        for text in self.texts:
-            item = QListWidgetItem(text.splitlines()[0].lstrip("# "))
+        self.names = in_order([page.name for page in folder.iterdir() if page.name.endswith(".md")])
+        self.texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in self.names]
+        for number, text in enumerate(self.texts):
+            follows = number and self.names[number - 1].endswith(f"-{self.names[number]}")
+            item = QListWidgetItem(("\u2003" if follows else "") + text.splitlines()[0].lstrip("# "))
             item.setSizeHint(QSize(0, max(28, self.fontMetrics().height() + 12)))
             self.contents.addItem(item)
         self.contents.currentRowChanged.connect(lambda row: self.page.setMarkdown(self.texts[row]))
@@ -246,6 +249,19 @@ class HelpViewer(QDialog):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
         self.resize(em * 60, em * 38)
+
+    def _follow(self, url: QUrl) -> None:
+        """Show the help page that a link names; anything else is for the browser."""
+        if url.isRelative() and url.path() in self.names:
+            self.contents.setCurrentRow(self.names.index(url.path()))
+        elif not url.isRelative():
+            QDesktopServices.openUrl(url)
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Return help pages by number, each followed by the page of the same name without one, then the others."""
+    numbers = {name.partition("-")[2]: name for name in names if name[:1].isdigit()}
+    return sorted(names, key=lambda name: (numbers.get(name, name), name not in numbers.values()))
 
 
 def show_help(window: Any) -> None:
