@@ -16,24 +16,30 @@ import numba
 import emviewer.engine as engine
 
 
-def _note() -> Path:
+def _note(loops: str) -> Path:
     sources = sorted(Path(__file__).parent.glob("kernels*.py"))
     stamp = [numba.__version__, platform.machine(), platform.node()]
     stamp += [f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in sources]
-    return engine.cache_folder() / f"kernels-{hashlib.sha256('|'.join(stamp).encode()).hexdigest()[:16]}.compiled"
+    return engine.cache_folder() / f"{loops}-{hashlib.sha256('|'.join(stamp).encode()).hexdigest()[:16]}.compiled"
 
 
-def is_compiled() -> bool:
-    """Return whether all loops were compiled before, for this version on this machine."""
-    return _note().exists()
+def is_compiled(loops: str = "kernels") -> bool:
+    """Return whether all loops of a kind were compiled before, for this version on this machine.
+
+    Parameters
+    ----------
+    loops : str
+        Which: those of projection by default, or the name that a room of its own gives them.
+    """
+    return _note(loops).exists()
 
 
-def mark_compiled() -> None:
-    """Note that all loops are compiled; without a folder to note it in, it is announced again next time."""
-    note = _note()
+def mark_compiled(loops: str = "kernels") -> None:
+    """Note that all loops of a kind are compiled; without a folder to note it in, it is announced again next time."""
+    note = _note(loops)
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        for old in note.parent.glob("kernels-*.compiled"):
+        for old in note.parent.glob(f"{loops}-*.compiled"):
             old.unlink()
         note.touch()
     except OSError:

@@ -59,8 +59,9 @@ def _normal_equations(F, c, scale, points, m, weight, transfer, image, A, s, n, 
         kx = points[i, 0]
         ky = points[i, 1]
         w = weight[i]
-        ax, bx = along_x[int(kx)]
-        ay, by = along_y[int(ky) + half]
+        ix, iy = int(kx), int(ky) + half
+        ax, bx = along_x[ix, 0], along_x[ix, 1]
+        ay, by = along_y[iy, 0], along_y[iy, 1]
         t = float(transfer[i])
         er = (ax * ay - bx * by) * t
         ei = (ax * by + bx * ay) * t
@@ -127,6 +128,14 @@ def _solve(H, b, damping, step):
 
 
 @njit(nogil=True, cache=True)
+def _take_over(a, b):
+    """Copy a matrix; ``a[:] = b`` takes five seconds to compile, for a message about shapes that do not fit."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] = b[i, j]
+
+
+@njit(nogil=True, cache=True)
 def refine_one(F, c, scale, points, m, weight, transfer, image, A, s, n, bound, iterations, tolerance, value, gradient):
     """Refine one pose by Levenberg–Marquardt on the tangent of SO(3) and the shift, in place.
 
@@ -158,11 +167,13 @@ def refine_one(F, c, scale, points, m, weight, transfer, image, A, s, n, bound, 
         cc2 = _normal_equations(F, c, scale, points, m, weight, transfer, image, A2, s2, n, value, gradient, H2, b2)
         if cc2 > cc:
             gain = cc2 - cc
-            A[:] = A2
-            s[:] = s2
+            _take_over(A, A2)
+            _take_over(H, H2)
+            for p in range(5):
+                b[p] = b2[p]
+            s[0] = s2[0]
+            s[1] = s2[1]
             cc = cc2
-            H[:] = H2
-            b[:] = b2
             damping = max(damping * 0.2, 1e-6)
             if gain < tolerance:
                 return cc, True

@@ -8,13 +8,14 @@ from numba import njit
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def best_psi_and_shift(sums, half, n_shifts, score, where):
+def best_psi_and_shift(sums, half, n_shifts, first, score, where):
     """Reduce correlations to the best in-plane angle and shift for every view and image, straight and mirrored.
 
     ``sums`` (8, q, v, b * n_shifts), at the ``q = half // 2 + 1`` angles ψ = kπ/half of the first quarter turn: over
     even harmonics cosine and sine sums of what both senses share, the same of what differs between them, then the four
     over odd harmonics. The other three quarters follow from signs: π - ψ turns the sign of even sines and odd cosines,
-    ψ + π that of all odd ones. Writes ``score`` (2, b, v) and ``where`` (packed ``psi_index * n_shifts + shift``).
+    ψ + π that of all odd ones. Writes ``score`` (b, 2, all views) from the ``first`` of these views on, and ``where``
+    (packed ``psi_index * n_shifts + shift``).
     """
     quarter, v, columns = sums.shape[1], sums.shape[2], sums.shape[3]
     best = np.empty((2, columns), np.float32)
@@ -47,9 +48,9 @@ def best_psi_and_shift(sums, half, n_shifts, score, where):
         for side in range(2):
             for col in range(columns):
                 ib = col // n_shifts
-                if best[side, col] > score[side, ib, iv]:
-                    score[side, ib, iv] = best[side, col]
-                    where[side, ib, iv] = at[side, col] * n_shifts + (col - ib * n_shifts)
+                if best[side, col] > score[ib, side, first + iv]:
+                    score[ib, side, first + iv] = best[side, col]
+                    where[ib, side, first + iv] = at[side, col] * n_shifts + (col - ib * n_shifts)
 
 
 @njit(nogil=True, cache=True)

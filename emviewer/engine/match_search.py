@@ -193,10 +193,10 @@ class PolarSearch:
         return np.stack([np.stack([x, y]), np.stack([y, x])])
 
     def _block(self, images: F32) -> tuple[F32, NDArray[np.int32]]:
-        """Return the best correlation of every image with every view, (2, b, v), and where it was found."""
+        """Return the best correlation of every image with every view, (b, 2, v), and where it was found."""
         n_views, b = len(self.views), len(images)
-        score = np.full((2, b, n_views), -np.inf, np.float32)
-        where = np.zeros((2, b, n_views), np.int32)
+        score = np.full((b, 2, n_views), -np.inf, np.float32)
+        where = np.zeros((b, 2, n_views), np.int32)
         right = self._right(images)
         columns, quarter = right.shape[-1], self.half // 2 + 1
         n_even = self.half // 2 + 1
@@ -213,7 +213,7 @@ class PolarSearch:
                             g[sense, wave, part].reshape(-1, (v1 - v0) * columns),
                             out=sums[4 * parity + 2 * sense + wave].reshape(quarter, -1),
                         )
-            kernels.best_psi_and_shift(sums, self.half, len(self.shifts), score[:, :, v0:v1], where[:, :, v0:v1])
+            kernels.best_psi_and_shift(sums, self.half, len(self.shifts), v0, score, where)
         return score, where
 
     def run(self, images: F32, keep: int, check: Check = never) -> Matches:
@@ -229,10 +229,8 @@ class PolarSearch:
             check()
             score, where = self._block(images[lo:hi])
             for j, i in enumerate(range(lo, hi)):
-                kernels.pick_distinct(
-                    score[:, j], self.directions, cos_min, keep, self._group, self._cos_apart, chosen[i]
-                )
-                best[i], at[i] = score[:, j].ravel()[chosen[i]], where[:, j].ravel()[chosen[i]]
+                kernels.pick_distinct(score[j], self.directions, cos_min, keep, self._group, self._cos_apart, chosen[i])
+                best[i], at[i] = score[j].ravel()[chosen[i]], where[j].ravel()[chosen[i]]
 
         each_chunk(work, n, int(np.clip(COLUMNS // len(self.shifts), 1, 64)))
         return self._matches(chosen, best, at)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emviewer.engine import kernels, match_warm
 from emviewer.engine.jobs import compare_output as output
 from emviewer.engine.jobs import compare_scores as scores
 from emviewer.engine.jobs import compare_setup as setup
@@ -43,6 +44,11 @@ def compare(params: CompareParams, folder: ResultFolder, *, check: Check, rng: n
     inputs = open_inputs(params, folder, check)
     run = _Run(params, inputs, folder)
     folder.summary |= {"n_images": len(run.reader), "n_outliers": 0, "median_cc": None, "best_map": None}
+    if not kernels.is_compiled(match_warm.LOOPS):
+        folder.stage("compile")
+        for what in match_warm.warm_up(check):
+            yield message(what)
+        folder.stage("prepare")
     start = time.perf_counter()
     try:
         for number, (name, volume) in enumerate(inputs.maps):
