@@ -59,7 +59,7 @@ class DifferencePanel(AlignCutsPanel):
         self.overlay = _toggle("Significant", "Colour on the reference what differs by more than this z-score", True)
         self.overlay.toggled.connect(lambda _: self._repaint())
         self.z_box = _number(INSPECT_Z, 0.5, 1000.0, " z", "From this z-score on, differences are coloured")
-        self.z_box.valueChanged.connect(lambda _: self._repaint())
+        self.z_box.valueChanged.connect(lambda _: self.ask())
         self.dark = _toggle("Dark zero", "Show no difference in black in place of white", False)
         self.dark.toggled.connect(lambda _: self.recolour())
         self.note = QLabel()
@@ -134,6 +134,7 @@ class DifferencePanel(AlignCutsPanel):
 
     def cutting(self, state: SliceState) -> Callable[[Plane, Check], Any]:
         volumes, readers, share = self.volumes, list(self.readers), 1 - self.share_box.value() / 100
+        threshold = self.z_box.value()
         assert volumes is not None
 
         def cut(plane: Plane, check: Check) -> Cuts:
@@ -144,7 +145,8 @@ class DifferencePanel(AlignCutsPanel):
                 there = volume is not None and image is not None
                 lines.append(path_of(contour_lines(image, volume.level(share))) if there else QPainterPath())
             assert cuts[0] is not None and cuts[2] is not None
-            return Cuts((cuts[0], cuts[1], cuts[2]), cuts[3], (lines[0], lines[1]))
+            cover = None if cuts[3] is None else significant(cuts[3], threshold)
+            return Cuts((cuts[0], cuts[1], cuts[2]), cuts[3], (lines[0], lines[1]), cover)
 
         return cut
 
@@ -210,8 +212,8 @@ class DifferencePanel(AlignCutsPanel):
         made = self.cuts.get(plane.name)
         if made is None:
             return
-        if row == 0 and made.z is not None and self.overlay.isChecked():
-            painter.drawImage(canvas.image_rect(), significant(made.z, self.z_box.value()))
+        if row == 0 and made.significant is not None and self.overlay.isChecked():
+            painter.drawImage(canvas.image_rect(), made.significant)
         if self.contours.isChecked():
             painter.save()
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -224,7 +226,7 @@ class DifferencePanel(AlignCutsPanel):
                 if row == 2 or row == k:
                     shade = QColor(colour)
                     shade.setAlpha(150 if row == 2 else 255)  # what differs is seen through them
-                    pen = QPen(shade, 1.2, style)
+                    pen = QPen(shade, 1.0, style)  # wider ones take four times as long to paint
                     pen.setCosmetic(True)
                     painter.strokePath(lines, pen)
             painter.restore()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QPainterPath, QPolygonF
+from PySide6.QtGui import QImage, QPainterPath, QPolygonF
 
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32
@@ -32,11 +32,12 @@ class Maps:
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """One plane of every map, and the contour lines there."""
+    """One plane of every map, the contour lines there, and the picture of what is significant."""
 
     images: tuple[F32, F32 | None, F32]
     z: F32 | None
     lines: tuple[QPainterPath, QPainterPath]
+    significant: QImage | None = None
 
 
 def read_maps(
