@@ -113,7 +113,7 @@ class PolarSearch:
     ) -> None:
         n = slices.n
         self.n, self.views = n, views
-        self._group = np.ascontiguousarray(np.eye(3)[None] if group is None else group, np.float64)
+        self._group = np.array(np.eye(3)[None] if group is None else group, np.float64)  # writable, as compiled for
         self._cos_apart = float(np.cos(apart_rad))
         self.directions = np.ascontiguousarray(views[:, 2])
         self.rings = np.arange(FIRST_RING, max(int(top), FIRST_RING + 2) + 1).astype(float)
