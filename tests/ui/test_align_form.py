@@ -92,7 +92,7 @@ def test_what_lies_beside_a_map_is_shown_and_can_become_its_mask(qtbot, form, tm
     maps(tmp_path, "run_half1_class001_unfil.mrc", "run_half2_class001_unfil.mrc", "run_class001_mask.mrc")
     form.form.set_values({"reference": ref, "maps": [one]})
     row = form.pairing.pairing.maps[0]
-    qtbot.waitUntil(lambda: [w for w, _ in row.files()] == ["half map", "half map", "mask beside it"], timeout=20000)
+    qtbot.waitUntil(lambda: [w for w, _ in row.files()] == ["half map", "half map", "mask beside"], timeout=20000)
     menu = form.pairing.menu_for(row, "mask")
     next(a for a in menu.actions() if "beside" in a.text()).trigger()
     assert form.form.values()["mask"] == [str(tmp_path / "run_class001_mask.mrc")]
@@ -124,6 +124,17 @@ def test_files_beside_each_map_can_be_left_one_by_one(qtbot, form, tmp_path):
     item = table.tree.topLevelItem(1).child(2)
     assert item.text(1) == "b_half1.mrc" and item.checkState(0) == Qt.CheckState.Unchecked
     assert b1 not in form.form.values().get("leave", [])
+
+
+def test_of_what_lies_beside_the_reference_only_half_maps_are_used(qtbot, form, tmp_path):
+    ref, one = maps(tmp_path, "ref.mrc", "x_map.mrc")
+    maps(tmp_path, "ref_half1.mrc", "ref_half2.mrc", "ref_sharp.mrc", "ref_mask.mrc")
+    form.form.set_values({"reference": ref, "maps": [one]})
+    reference = form.pairing.pairing.reference
+    qtbot.waitUntil(lambda: len(reference.files()) == 4, timeout=20000)
+    assert [text for word, text in lines(form) if word == "half map"] == ["ref_half1.mrc", "ref_half2.mrc"]
+    assert "sharpened" not in [word for word, _ in lines(form)]
+    assert any("ref_mask.mrc" in a.text() for a in form.pairing.menu_for(reference, "mask").actions())
 
 
 def test_a_further_file_moves_with_its_map_whatever_happens_to_others(form, tmp_path):

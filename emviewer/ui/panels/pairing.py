@@ -152,7 +152,10 @@ class PairingTable(QWidget):
         if row.start:
             self._add(top, "start", start_words(row.start), "start", f"Looked for near there only: {row.start}")
         for word, path in row.files():
-            self._add_file(top, word, path)
+            if not is_reference:
+                self._add_file(top, word, path, "it moves with the map")
+            elif path in row.beside[0]:  # nothing else beside the reference is used
+                self._add_file(top, word, path, "it tells the noise, and the ceiling of the FSC")
         for file in row.also:
             self._add(top, "moves along", Path(file).name, "also", file).setData(0, _FILE, file)
         top.setExpanded(True)
@@ -165,9 +168,9 @@ class PairingTable(QWidget):
         top.addChild(item)
         return item
 
-    def _add_file(self, top: QTreeWidgetItem, word: str, path: Path) -> None:
-        """Add a line for a file that was found beside a map, with a tick: it moves with the map."""
-        item = self._add(top, word, path.name, "beside", f"{path}\nTicked: it moves with the map")
+    def _add_file(self, top: QTreeWidgetItem, word: str, path: Path, use: str) -> None:
+        """Add a line for a file that was found beside a map, with a tick; ``use`` is what becomes of it then."""
+        item = self._add(top, word, path.name, "beside", f"{path}\nTicked: {use}")
         item.setData(0, _FILE, str(path))
         on = str(path) not in self.pairing.left and self.with_siblings
         item.setCheckState(0, Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)

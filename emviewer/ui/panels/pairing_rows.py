@@ -81,7 +81,7 @@ class PairRow:
 
     def files(self) -> list[tuple[str, Path]]:
         """Return what was found beside the map: what each file is, and the file."""
-        words = ("half map", "sharpened or filtered", "mask beside it")
+        words = ("half map", "sharpened", "mask beside")
         return [(word, path) for word, group in zip(words, self.beside, strict=True) for path in group]
 
 
