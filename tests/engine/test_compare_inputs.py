@@ -151,6 +151,25 @@ def test_cryosparc_takes_its_orientations_from_the_passthrough(folder, run, tmp_
     assert error_deg(scores[scores["map"] == "true"]).max() < 0.05
     kept = cryosparc.read_cs(tmp_path / "out" / "best" / "particles.cs")
     assert set(kept["uid"]) <= set(rows["uid"]) and len(kept) > N / 2
+    beside = cryosparc.read_cs(tmp_path / "out" / "best" / "passthrough.cs")
+    np.testing.assert_array_equal(beside["uid"], kept["uid"])
+    assert beside.dtype == more.dtype
+    found = cryosparc.read_cs(tmp_path / "out" / "true" / "particles.cs")
+    assert {*rows.dtype.names, *more.dtype.names, "emviewer/cc"} == {*found.dtype.names} - {"emviewer/outlier_score"}
+    np.testing.assert_array_equal(found["blob/path"], rows["blob/path"])
+    poses = cryosparc.poses_of(found)
+    assert np.degrees(Rotation.from_matrix(poses.rotations @ VIEWS.transpose(0, 2, 1)).magnitude()).max() < 0.05
+    np.testing.assert_allclose(poses.shifts_A, SHIFTS * PIXEL, atol=1e-3)
+
+
+def test_cryosparc_without_views_gets_those_found(folder, run, tmp_path):
+    rows = np.zeros(N, [("uid", "<u8"), ("blob/path", "S40"), ("blob/idx", "<u4"), ("blob/psize_A", "<f4")])
+    rows["uid"], rows["blob/idx"], rows["blob/path"], rows["blob/psize_A"] = 7, np.arange(N), b"images.mrcs", PIXEL
+    cryosparc.write_cs(folder / "bare.cs", rows)
+    run(folder / "bare.cs", "true.mrc")
+    poses = cryosparc.poses_of(cryosparc.read_cs(tmp_path / "out" / "true" / "particles.cs"))
+    assert np.median(np.degrees(Rotation.from_matrix(poses.rotations @ VIEWS.transpose(0, 2, 1)).magnitude())) < 1.5
+    assert np.median(np.hypot(*(poses.shifts_A / PIXEL - SHIFTS).T)) < 0.3
 
 
 def test_class3d_gives_the_maps_and_the_members_of_the_best(folder, run, tmp_path):

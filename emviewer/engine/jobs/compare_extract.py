@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emviewer.engine import cryosparc, mrc_write, star_read, star_write
+from emviewer.engine import mrc_write, star_read, star_write
+from emviewer.engine.jobs.compare_cryosparc import write_chosen
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.jobs.folder import ResultFolder
@@ -29,7 +30,8 @@ def best_particles(
 
     Of maps that came as a RELION Class3D model: its members of the best class. Otherwise the images for which the
     best map has the highest correlation of all maps and that are no outliers; of class averages with members, the
-    members of those classes. All columns are kept; image names keep their text.
+    members of those classes. All columns are kept; image names keep their text; a cryoSPARC passthrough that was
+    given is written beside them with the same rows.
     """
     model = next((path for path in params.maps if path.suffix == ".star"), None)
     if model is not None and _class3d_members(folder, model, best, inputs):
@@ -47,8 +49,7 @@ def best_particles(
         folder.summary["n_extracted"] = len(kept)
         return
     if images.format == "cryosparc":
-        record: Any = images.blocks["particles"]
-        cryosparc.write_cs(folder / "best" / "particles.cs", record[rows])
+        write_chosen(folder / "best", images, rows)
     elif len(images.table.columns):
         _write_star(folder, images.blocks, images.table.iloc[rows])
     else:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emviewer.engine import conventions, mrc_write, residuals_xmipp, star_write
+from emviewer.engine.jobs.compare_cryosparc import write_views
 from emviewer.engine.jobs.compare_csv import write_csv
 from emviewer.engine.jobs.compare_inputs import Inputs
 from emviewer.engine.jobs.compare_map import SCORES, Compared
@@ -121,7 +122,7 @@ class MapWriter:
 
 
 def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.DataFrame]) -> None:
-    """Write scores.csv and every map's scores.star."""
+    """Write scores.csv and every map's scores.star, and for cryoSPARC its particles.cs with the views found."""
     everything = pd.concat(list(tables.values()), ignore_index=True)
     for name in COLUMNS:
         if name not in everything:
@@ -132,6 +133,10 @@ def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.Data
     write_csv(folder / "scores.csv", shown)
     for name, table in tables.items():
         star_write.write_particles(folder / name / "scores.star", _star_table(table, inputs, name), _optics(inputs))
+        if inputs.images.format == "cryosparc":
+            grid = inputs.grid
+            pixel = grid.n * grid.pixel_size_A / grid.n_input
+            write_views(folder / name / "particles.cs", inputs.images, table, pixel)
 
 
 def _as_mirrors(shown: pd.DataFrame, inputs: Inputs) -> None:
