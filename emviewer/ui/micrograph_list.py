@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _TIPS = (
 
 def short_names(full: list[str]) -> list[str]:
     """Return the names without folders; long ones also without what all begin and end with."""
-    names = [PurePath(n).name or n for n in full]
+    names = [n.rpartition("/")[2] or n for n in full]  # PurePath takes 30 µs a name
     if len(names) < 2 or min(map(len, names)) <= SHORT:
         return names
     begin = _common(names)

@@ -18,6 +18,7 @@ from emviewer.engine.micrograph_tables import has_places, read_picks, with_passt
 from emviewer.engine.task import Check
 from emviewer.ui import centering_session
 from emviewer.ui.micrograph_colours import Classes
+from emviewer.ui.row_order import RowOrder
 from emviewer.ui.workspace import Document
 
 LARGE_PX = 512
@@ -45,12 +46,12 @@ class Source:
         Further columns that particles can be coloured by, by name; one value a particle.
     class_row : ndarray of int64 or None
         Of a centring: the document's row of each particle's class.
-    row_ids : ndarray of int64 or None
-        Of a table of particles: the document's row of each particle.
+    rows : RowOrder or None
+        Of a table of particles: the document's row ids by particle.
     of_relion : bool
         Whether RELION wrote the table, which reads TIFF files with their last row first.
-    picking : CommonWay
-        What the ways from the picks to the particles have in common.
+    picking, shown : CommonWay
+        What the ways from the picks to the particles have in common, and those that are drawn.
     notes : tuple of str
         What a person should know.
     """
@@ -60,9 +61,10 @@ class Source:
     tables: list[Path] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     class_row: np.ndarray | None = None
-    row_ids: np.ndarray | None = None
+    rows: RowOrder | None = None
     of_relion: bool = False
     picking: CommonWay = NOWHERE
+    shown: CommonWay = NOWHERE
     notes: tuple[str, ...] = ()
 
 
@@ -126,8 +128,18 @@ def of_members(
         named["moved by centring (px)"] = np.hypot(*moved.moved_px.T)
         named["centring"] = np.where(moved.state == STATES.index(CENTRED), 1.0, 0.0)
     named |= _columns_of_source(members.source)
+    common = common_way(picks.way_px)
     source = Source(
-        picks, Classes.of(picks.class_number, n), tables, named, class_row, None, of_relion, picking, tuple(notes)
+        picks,
+        Classes.of(picks.class_number, n),
+        tables,
+        named,
+        class_row,
+        None,
+        of_relion,
+        picking,
+        common,
+        tuple(notes),
     )
     warm(source)
     return source
@@ -211,9 +223,10 @@ def of_table(document: Document, chosen: Path | None, passthrough: Path | None, 
         if header > 0:
             picks = read_picks(table, optics, header_A=header, image_A=image_A, where=path or "")
     check()
+    common = common_way(picks.way_px)
     source = Source(
         picks, Classes.of(picks.class_number, len(picks)), tables, _columns(table), None,
-        table.index.to_numpy(np.int64), "rlnCoordinateX" in table.columns, common_way(picks.way_px),
+        RowOrder(table.index.to_numpy(np.int64)), "rlnCoordinateX" in table.columns, common, common,
         (*notes, *picks.notes),
     )  # fmt: skip
     warm(source)

@@ -159,7 +159,7 @@ def test_open_tables_of_the_same_particles_follow(qtbot, panel, document, centre
         assert panel.workspace.row(table) == 4
         assert panel.workspace.selection(table).tolist() == [1, 2]
     panel.show_document(given)
-    qtbot.waitUntil(lambda: panel.source is not None and panel.source.row_ids is not None)
+    qtbot.waitUntil(lambda: panel.source is not None and panel.source.rows is not None)
     panel.set_particle(3)
     assert centering_session.of(document).particle == 3
 

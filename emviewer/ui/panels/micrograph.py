@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
-from emviewer.engine.micrograph_picks import CommonWay, common_way, typical_distance
+from emviewer.engine.micrograph_picks import typical_distance
 from emviewer.engine.micrograph_view import Shown
 from emviewer.engine.types import Contrast
 from emviewer.ui import centering_session, columns, micrograph_folders, micrograph_read
@@ -56,7 +56,6 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         self.index = -1
         self.shown: Shown | None = None
         self.colouring = Colouring()
-        self.common = CommonWay(0.0, 0.0, 0, False)
         self.pictures = Pictures(runner, id(self))
         self.levels = LevelsWidget(Contrast(0.0, 1.0))
         self.destroyed.connect(self.levels.deleteLater)
@@ -223,7 +222,6 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
             self._forget_selection()
             self.pictures.reset(self._finder())
             self.boxes_form.set_edge(picks.box_A, round(typical_distance(picks)) or BOX_PX)
-        self.common = common_way(picks.way_px)
         self.list.set_picks(picks)
         self.class_list.set_classes(source.classes, keep=same)
         self.bar.set_words(len(picks) > 0, picks.after_px is not None, picks.before_word, picks.after_word)

@@ -114,29 +114,29 @@ class MicrographLinks:
         """Return which particle is the current one, -1 for none."""
         if self.source is None or self.document is None:
             return -1
-        if self.source.row_ids is None:
+        if self.source.rows is None:
             centering = centering_session.of(self.document)
             particle = None if centering is None else centering.particle
             return -1 if particle is None or not 0 <= particle < len(self.source.picks) else int(particle)
         row = self.workspace.row(self.document)
-        found = np.flatnonzero(self.source.row_ids == row) if row is not None else []
+        found = self.source.rows.positions_of(np.array([row])) if row is not None else []
         return int(found[0]) if len(found) else -1
 
     def selected_at(self: Any, positions: np.ndarray) -> np.ndarray:
         """Return which of these particles are selected."""
         if self.source is None or self.document is None:
             return np.zeros(len(positions), bool)
-        if self.source.row_ids is None:
+        if self.source.rows is None:
             return np.zeros(len(positions), bool) if self._mask is None else self._mask[positions]
-        return np.isin(self.source.row_ids[positions], self.workspace.selection(self.document))
+        return np.isin(self.source.rows.ids[positions], self.workspace.selection(self.document))
 
     def selected_positions(self: Any) -> np.ndarray:
         """Return all selected particles, on every micrograph."""
         if self.source is None or self.document is None:
             return np.empty(0, np.int64)
-        if self.source.row_ids is None:
+        if self.source.rows is None:
             return np.empty(0, np.int64) if self._mask is None else np.flatnonzero(self._mask)
-        return np.flatnonzero(np.isin(self.source.row_ids, self.workspace.selection(self.document)))
+        return np.sort(self.source.rows.positions_of(self.workspace.selection(self.document)))
 
     def select(self: Any, positions: np.ndarray, modifiers: Any = Qt.KeyboardModifier.NoModifier) -> None:
         """Select particles: in place of those that are, Shift with them, Alt without, Ctrl the other way round."""
@@ -150,11 +150,11 @@ class MicrographLinks:
         elif modifiers & _ADD:
             positions = np.union1d(before, positions)
         self._own = True
-        if self.source.row_ids is None:
+        if self.source.rows is None:
             self._mask = np.zeros(len(self.source.picks), bool)
             self._mask[positions] = True
         else:
-            self.workspace.select(self.document, self.source.row_ids[positions])
+            self.workspace.select(self.document, self.source.rows.ids[positions])
         for other in self._same_particles():
             assert other.table is not None
             self.workspace.select(other, other.table.index.to_numpy(np.int64)[positions])
@@ -168,10 +168,10 @@ class MicrographLinks:
         self._own = True
         self._stands_out = False
         wanted = position if position >= 0 else None
-        if self.source.row_ids is None:
+        if self.source.rows is None:
             centering_session.links(self.workspace).set_particle(self.document, wanted)
         else:
-            self.workspace.set_row(self.document, None if wanted is None else int(self.source.row_ids[wanted]))
+            self.workspace.set_row(self.document, None if wanted is None else int(self.source.rows.ids[wanted]))
             for other in self._centerings():
                 centering_session.links(self.workspace).set_particle(other, wanted)
         for other in self._same_particles():
@@ -185,7 +185,7 @@ class MicrographLinks:
         """Return the other open tables of the same particles in the same order."""
         assert self.source is not None
         document, n = self.document, len(self.source.picks)
-        if document is None or self.source.row_ids is not None:
+        if document is None or self.source.rows is not None:
             return []
         paths = {p.absolute() for p in self.source.tables}
         if document.path is not None:
@@ -261,7 +261,7 @@ class MicrographLinks:
     def _particle_text(self: Any, position: int, short: bool = False) -> str:
         assert self.source is not None
         picks, classes = self.source.picks, self.source.classes
-        row = position if self.source.row_ids is None else int(self.source.row_ids[position])
+        row = position if self.source.rows is None else int(self.source.rows.ids[position])
         words = [f"#{columns.grouped(row + 1)}"]
         if len(classes.numbers):
             words.append(classes.text(int(classes.rank[position])))

@@ -43,7 +43,7 @@ class MicrographMarks:
         here = common_way(picks.way_px[positions])
         self.mean.x, self.mean.y, self.mean.clear = here.x, here.y, here.clear
         self.mean.text = "" if not here.n else (
-            f"median shift here {shift_words(here)}\nof all {shift_words(self.common)}"
+            f"median shift here {shift_words(here)}\nof all {shift_words(self.source.shown)}"
         )  # fmt: skip
 
     def _restyle(self: Any) -> None:

@@ -53,7 +53,7 @@ class MicrographView:
         self._asking.ask()
         following = self.list.neighbour(-1 if self._backwards else 1)
         if following not in (-1, index):
-            self.pictures.fetch_ahead(*self._file(following), self._look())
+            self.pictures.fetch_ahead(*self._file(following), float(self.source.picks.pixel_A[following]), self._look())
 
     def _no_picture(self: Any, index: int, error: Exception) -> None:
         if index != self.index or self.source is None:
