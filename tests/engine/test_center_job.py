@@ -427,3 +427,21 @@ def test_t20s_members_and_registration_to_the_map(tmp_path, shared_data):
     wrong = np.hypot(*(at - kinds[["offset_x_px", "offset_y_px"]].to_numpy()).T)
     for kind, limit in (("target", 0.3), ("target_offcentre", 0.4), ("target_neighbour", 0.3)):
         assert np.median(wrong[kinds["kind"] == kind]) <= limit
+
+
+@pytest.mark.slow  # registers 100 classes to a real map: 8 s
+def test_real_classes_agree_between_silhouette_and_map(tmp_path, shared_data):
+    folder = shared_data / "class2d_betagal_real_relion4_job013"
+    model = folder / "Class2D/job013/run_it100_model.star"
+    kept = pd.read_csv(folder / "selected_by_author_job014.csv")["class"].to_numpy() - 1
+    found = []
+    for name, options in {
+        "mass": {"method": "mass"},
+        "map": {"method": "reprojection", "map": shared_data / "map_betagal_D2_real/betaGal.mrc", "sym": "D2"},
+    }.items():
+        center(tmp_path / name, model, **options)
+        table = star.read_star(tmp_path / name / "classes.star")["classes"]
+        found.append(np.c_[star.numbers(table, "found_x_px"), star.numbers(table, "found_y_px")][kept])
+    apart = np.hypot(*(found[0] - found[1]).T)
+    assert np.median(apart) < 0.4
+    assert (apart > 1).sum() <= 1 and apart.max() < 2.5  # class 18 has a faint end that weighs little

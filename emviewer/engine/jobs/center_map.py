@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,33 @@ from emviewer.engine.types import F32, F64, ImageSet, ImageStack, Map3D
 
 ROUNDS = 4
 SETTLED_PX = 0.03
+BETWEEN = (0.25, 0.5, 0.75, 1.0)
+"""Parts of the way to the centre of gravity at which the centre is held."""
+HELD_PX = 0.25
+"""How far a centre that is held may move, in pixels of the grid."""
+APART_PX = 0.4
+"""Distance from the centre of gravity, in pixels of the grid, from which that is worth while."""
+EQUAL = 3e-4
+"""Correlations that differ by less are equal: that of an average has a standard error of several thousandths."""
 CORRELATION = (0.5, 0.65)
 """Correlation in the mask from 0 to full confidence: T20S classes have 0.77 to 0.92, other molecules 0.56 to 0.69."""
+
+
+@dataclass(eq=False)
+class _Settled:
+    """Where images came to rest."""
+
+    offset: F64
+    psi: F64
+    likeness: F64
+
+    def take(self, rows: np.ndarray, other: _Settled, highest: F64) -> None:
+        """Take for some rows what is as much alike as the highest so far, which follows."""
+        highest[rows] = np.maximum(highest[rows], other.likeness)
+        better = other.likeness > highest[rows] - EQUAL
+        self.offset[rows[better]] = other.offset[better]
+        self.psi[rows[better]] = other.psi[better]
+        self.likeness[rows[better]] = other.likeness[better]
 
 
 class Registration:
@@ -70,51 +96,90 @@ class Registration:
         self.comparison = MapComparison(volume, self.inputs, settings)
         self.comparison.sign = contrast_sign(self.images)
         setup.calibrate(self.comparison, Reader(self.inputs), check)
+        still = replace(self.inputs, max_shift_px=HELD_PX)
+        self.held = MapComparison(volume, still, settings, self.comparison.slices)
+        self.held.sign = self.comparison.sign
+        self.held.matcher.set_weights(self.comparison.matcher.ring_weight)
 
     def find(self) -> Centres:
-        """Register, move the images there, and register again until nothing moves.
+        """Register, move the images there, and register again until nothing moves; then try the way to the silhouette.
+
+        The search weights all rings alike, so that fine detail leads it to the view. Where an object's ends are faint
+        the correlation is flat along it (0.004 over 1.5 px of an average of beta-galactosidase), and fine detail alone
+        may stop a pixel beside its highest value. So views are sought with the centre held at some places between
+        there and the centre of gravity, and the highest correlation within the mask counts; of equal ones that nearest
+        the centre of gravity.
 
         Notes
         -----
-        Medians on simulated T20S classes of 80 px against their map: 0.24 px, off-centre 0.35 px (three classes), with
-        a neighbour 0.26 px; an off-centre class of 0.8 px is found there by every estimator alike.
+        Medians on simulated T20S classes of 80 px against their map: 0.20 px, off-centre 0.35 px, with a neighbour
+        0.22 px. That set's averages are of ten jittered projections, whose mean displacement is not in its truth: the
+        half turn finds the same places (an off-centre class 0.78 px from the truth to 0.01 px). The same projections
+        made anew with noise like theirs, whose truth is exact, are found to 0.12 px, off-centre to 0.25 px.
+
+        Of 36 good averages of beta-galactosidase, 35 are within 1 px of their centre of gravity, the median 0.30 px.
+        The other one (1.9 px) has a faint end that weighs little: the correlation falls by 0.012 on the way there.
         """
         k = len(self.images)
-        offset, psi, cc = np.zeros((k, 2)), np.zeros(k), np.full(k, -1.0)
-        left = np.full(k, np.inf)
-        best = offset.copy()
-        active = np.arange(k)
+        looks = find_centres(self.images, method="mass", sign=self.comparison.sign, check=self.check)
+        best = self._settled(np.arange(k), np.zeros((k, 2)))
+        away = looks.offset_px - best.offset
+        first, highest = best.offset.copy(), best.likeness.copy()
+        for part in BETWEEN:
+            again = np.flatnonzero((np.hypot(*away.T) > APART_PX * self.scale) & (looks.confidence > 0.5))
+            if again.size:
+                best.take(again, self._held(again, first[again] + part * away[again]), highest)
+        # ice and dirt correlate with any map at low resolution (0.6 to 0.78): what they look like tells them
+        low, high = CORRELATION
+        sure = np.clip((best.likeness - low) / (high - low), 0, 1) * looks.confidence
+        return Centres(best.offset, best.psi, sure, ["reprojection"] * k)
+
+    def _settled(self, ids: np.ndarray, start: F64) -> _Settled:
+        """Register images until they stay, beginning at the centres ``start`` (m, 2)."""
+        m = len(ids)
+        found = _Settled(start.copy(), np.zeros(m), np.full(m, -1.0))
+        offset, left = start.copy(), np.full(m, np.inf)
+        active = np.arange(m)
         for _ in range(ROUNDS):
-            used, step, turn, likeness = self._once(active, offset)
+            usable, step, turn, likeness = self._once(ids[active], offset[active])
+            used = active[usable]
             length = np.hypot(*step.T) if len(step) else np.zeros(0)
             better = length < left[used]
             rows = used[better]
-            left[rows], best[rows], psi[rows], cc[rows] = length[better], offset[rows], turn[better], likeness[better]
+            left[rows], found.offset[rows] = length[better], offset[rows]
+            found.psi[rows], found.likeness[rows] = turn[better], likeness[better]
             moving = length >= SETTLED_PX
             offset[used[moving]] += step[moving]
             active = used[moving]
             if active.size == 0:
                 break
-        # ice and dirt correlate with any map at low resolution (0.6 to 0.78): what they look like tells them
-        low, high = CORRELATION
-        looks = find_centres(self.images, method="mass", sign=self.comparison.sign, check=self.check).confidence
-        return Centres(best, psi, np.clip((cc - low) / (high - low), 0, 1) * looks, ["reprojection"] * k)
+        return found
 
-    def _once(self, ids: np.ndarray, offset: F64) -> tuple[np.ndarray, F64, F64, F64]:
-        """Return the usable ids, how far each object still is from the centre in px, its psi and correlation."""
+    def _held(self, ids: np.ndarray, offset: F64) -> _Settled:
+        """Register images with their centres held at ``offset``."""
+        found = _Settled(offset.copy(), np.zeros(len(ids)), np.full(len(ids), -1.0))
+        usable, step, found.psi[usable], found.likeness[usable] = self._once(ids, offset, self.held)
+        found.offset[usable] += step
+        return found
+
+    def _once(
+        self, ids: np.ndarray, offset: F64, comparison: MapComparison | None = None
+    ) -> tuple[np.ndarray, F64, F64, F64]:
+        """Return which images are usable, how far each of them still is from the centre in px, psi and correlation."""
         images = self.images[ids]
-        moved = shifted(images, -offset[ids])
-        at_rest = ~offset[ids].any(axis=1)
+        moved = shifted(images, -offset)
+        at_rest = ~offset.any(axis=1)
         moved[at_rest] = images[at_rest]
-        usable = np.ptp(moved.reshape(len(ids), -1), axis=1) > 0
+        usable = np.flatnonzero(np.ptp(moved.reshape(len(ids), -1), axis=1) > 0)
         ids = ids[usable]
         if ids.size == 0:
-            return ids, np.zeros((0, 2)), np.zeros(0), np.zeros(0)
-        batch = self.comparison.prepare(ids, self.grid.images(moved[usable]), None)
-        found = self.comparison.find(batch, None, self.check)
-        likeness = self.comparison.compare(batch, found).columns["cc"]
+            return usable, np.zeros((0, 2)), np.zeros(0), np.zeros(0)
+        comparison = comparison or self.comparison
+        batch = comparison.prepare(ids, self.grid.images(moved[usable]), None)
+        found = comparison.find(batch, None, self.check)
+        likeness = comparison.compare(batch, found).columns["cc"]
         psi = conventions.matrix_to_euler(found.rotations[:, 0])[:, 2]
-        return ids, found.displacement_px[:, 0] * self.scale, psi, likeness
+        return usable, found.displacement_px[:, 0] * self.scale, psi, likeness
 
 
 def _map(params: CenterParams, pixel_size_A: float, warn: Callable[[str], None], check: Check) -> Map3D:
