@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from emviewer.engine.align3d import Aligner
 from emviewer.engine.align3d_map import AlignMap
@@ -95,10 +94,15 @@ def agreement(aligner: Aligner, moving: AlignMap, pose: Pose3D) -> F32:
     window = WINDOW * aligner.box_A / last[-1] / grid.pixel_size_A
     a, b = (_filtered(each, np.sqrt(weight), aligner.box_A, grid) for each in (reference.masked, other))
 
-    def local(values: F32) -> F32:
-        return np.asarray(ndimage.gaussian_filter(values, window, truncate=3.0), np.float32)
+    steps = np.arange(grid.shape[0] // 2 + 1) / grid.shape[0]
+    blur = np.exp(-2 * (np.pi * window * steps) ** 2)
 
-    norm = local(a * a) * local(b * b)
+    def local(values: F32) -> F32:
+        half = half_transform(values)
+        scale_shells(half, grid.shape, blur)
+        return real_map(half, grid.shape)
+
+    norm = np.maximum(local(a * a), 0) * np.maximum(local(b * b), 0)
     inside = both > 0.3
     if not inside.any():
         return np.ones(grid.shape, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class AlignMap:
         Of what the mask holds.
     masked, mask : ndarray of float32 (m, m, m)
         The masked map and its mask that the transform is of, voxel n//2 at the centre.
+    found_mask : (ndarray of float32, float) or None
+        The automatic mask, if one was made (:func:`emviewer.engine.align3d_mask.coarse_mask`).
     """
 
     transform: C64
@@ -56,6 +58,7 @@ class AlignMap:
     diameter_A: float
     masked: F32 = field(repr=False)
     mask: F32 = field(repr=False)
+    found_mask: tuple[F32, float] | None = field(default=None, repr=False)
 
     @property
     def highest(self) -> float:
@@ -133,6 +136,7 @@ def prepare_map(
     small = _working(volume, mask, finest_A, check)
     n, pixel = small.box, small.pixel_size_A
     weight: F32 | None = None
+    found = None
     if mask is not None:
         shape = (volume.box,) * 3
         weight = np.clip(fourier_resize(resize_box(np.asarray(mask, np.float32), shape), (n,) * 3, check), 0, 1)
@@ -151,7 +155,7 @@ def prepare_map(
             "the map has no density inside the mask", volume.source or volume.name, "give another map or mask"
         )
     check()
-    return _transformed(cube, weight, pixel, diameter)
+    return replace(_transformed(cube, weight, pixel, diameter), found_mask=found)
 
 
 def _transformed(cube: F32, weight: F32, pixel: float, diameter: float) -> AlignMap:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from emviewer.engine import kernels_mask as kk
 from emviewer.engine.align3d_move import Grid3D, move_mask
 from emviewer.engine.filters import lowpass
 from emviewer.engine.resample import fourier_resize, resize_box
@@ -49,8 +49,9 @@ def coarse_mask(volume: Map3D) -> tuple[F32, float] | None:
     share = float(kept.sum()) / (np.pi / 6 * m**3)
     if not 0.002 < share < 0.7:
         return None
-    distance = ndimage.distance_transform_edt(~ndimage.binary_fill_holes(kept)) * pixel
-    soft = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - MARGIN_A) / max(EDGE_A, 2 * pixel), 0, 1))
+    edge = max(EDGE_A, 2 * pixel)
+    distance = distances(_filled(kept), (MARGIN_A + edge) / pixel) * pixel
+    soft = 0.5 + 0.5 * np.cos(np.pi * np.clip((distance - MARGIN_A) / edge, 0, 1))
     return np.asarray(soft, np.float32), pixel
 
 
@@ -81,14 +82,41 @@ def automatic_mask(volume: Map3D) -> F32 | None:
     return move_mask(found[0], found[1], still, Grid3D.of(volume))
 
 
+def _labels(above: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    labels = np.empty(above.shape, np.int32)
+    return labels, int(kk.label(above, labels))
+
+
 def _without_specks(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest piece and those of at least a tenth of its size."""
-    labels, count = ndimage.label(above)
+    labels, count = _labels(above)
     if count < 2:
         return above
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.asarray((sizes >= 0.1 * sizes.max())[labels])
+
+
+def _filled(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask and what it encloses."""
+    labels, count = _labels(~kept)
+    outside = np.zeros(count + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            outside[labels.take(end, axis=axis)] = True
+    outside[0] = False
+    return np.asarray(~outside[labels])
+
+
+def distances(kept: NDArray[np.bool_], reach: float) -> F32:
+    """Return how far each voxel is from the next one of a mask, in voxels, exact up to ``reach``."""
+    steps = int(np.ceil(reach)) + 1
+    squares = np.where(kept, 0, 3 * steps * steps).astype(np.float32)
+    for axis in range(3):
+        out = np.empty_like(squares)
+        kk.nearer(squares, steps, axis, out)
+        squares = out
+    return np.asarray(np.sqrt(squares))
 
 
 def reach_A(mask: F32, pixel_size_A: float) -> tuple[float, float]:

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from emviewer.engine.errors import DataError
 from emviewer.engine.fsc import crossing, ratio
@@ -161,7 +160,7 @@ class _Bands:
         if not band.any() or not (sums[2, band].sum() > 0 and sums[1, band].sum() > 0):
             return self.gain
         width = max(1, round(SHELL_INV_A * max(self.shape) * self.pixel / 2))
-        powers = [ndimage.uniform_filter1d(sums[i], 2 * width + 1, mode="nearest") for i in (1, 2)]
+        powers = [_running_mean(sums[i], width) for i in (1, 2)]
         whole = np.sqrt(sums[1, band].sum() / sums[2, band].sum())
         gain = np.sqrt(np.divide(powers[0], powers[1], out=np.full(len(powers[0]), whole**2), where=powers[1] > 0))
         gain = whole * np.clip(gain / whole, 1 / GAIN, GAIN)
@@ -177,6 +176,13 @@ class _Bands:
         half = half_transform(data, check=self.check)
         scale_shells(half, self.shape, factor, self.check)
         return real_map(half, self.shape, self.check)
+
+
+def _running_mean(values: F64, width: int) -> F64:
+    """Return the mean of each value and ``width`` on either side, the ends repeated."""
+    total = np.concatenate([[0.0], np.cumsum(np.pad(values, width, mode="edge"))])
+    n = 2 * width + 1
+    return np.asarray((total[n:] - total[:-n]) / n)
 
 
 def _rim(data: F32, mask: F32 | None) -> float:
@@ -227,6 +233,8 @@ def robust_line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, 
 
 def _local(a: F32, b: F32, inside: NDArray[np.bool_], pixel_A: float, resolution_A: float) -> F32:
     """Return ``b`` with the local contrast of ``a`` (Gaussian window of 25 Å or five times the resolution)."""
+    from scipy import ndimage
+
     sigma = max(WINDOW_A, 5 * resolution_A) / pixel_A / 2.355
     level = np.float32(np.mean(b[inside]))
     powers = [ndimage.gaussian_filter((each - level) ** 2, sigma, truncate=3.0) for each in (a, b)]
@@ -242,6 +250,8 @@ def _sigma(
     """Return the noise of the difference, of each voxel or of all, and where it is from."""
     floor = np.float32(1e-3 * max(float(np.abs(reference).max()), 1e-30))
     if noise_ref is not None or noise_map is not None:
+        from scipy import ndimage
+
         variance = np.zeros(diff.shape, np.float32)
         pairs = [(noise_ref, False, 1.0), (noise_map, True, scale)]
         known = sum(half is not None for half, _, _ in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs.align_inputs import Member, Opener, attach, open_mask
 from emviewer.engine.jobs.align_output import Result, Writer, paths_in
 from emviewer.engine.jobs.align_params import HELP, TITLE, AlignParams
-from emviewer.engine.jobs.align_particles import ParticleFile, move_particles, open_particles, write_particles
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import F32, Map3D, RigidTransform
+
+if TYPE_CHECKING:
+    from emviewer.engine.jobs.align_particles import ParticleFile
 
 NUMBERS = ("cc_before", "cc_after", "cc_other_hand", "sigma_angle_deg", "sigma_shift_A", "seconds")
 
@@ -50,13 +53,14 @@ class _Run:
         self.params, self.folder, self.check = params, folder, check
         self.group = point_group(params.sym).rotations
         self.reference, self.members = _open(params, folder, check)
-        self.particles: list[ParticleFile] = open_particles(
-            params.particles, len(self.members), params.pixel_size, folder
-        )
+        self.particles: list[ParticleFile] = []
+        if params.particles:
+            from emviewer.engine.jobs.align_particles import open_particles
+
+            self.particles = open_particles(params.particles, len(self.members), params.pixel_size, folder)
         self.writer = Writer(params, folder, self.reference, check)
         self.prepared: dict[float, AlignMap] = {}
         self.alignments: list[Alignment] = []
-        self.wrote_particles = False
 
     def one(self, index: int) -> Iterator[Batch]:
         """Align one map, move what belongs to it, write it."""
@@ -69,9 +73,7 @@ class _Run:
         yield message(f"moving {member.name}", index, total, map=index, **_pose(alignment.pose))
         result = self.writer.add(member, alignment, time.perf_counter() - start)
         self.alignments.append(alignment)
-        move_particles(self.particles, index, alignment.motion)
-        if index == total - 1:
-            self._write_particles()
+        self._move_particles(alignment, index, index == total - 1)
         self._report(result, index)
         self._doubts(result)
         yield self._batch(result, index)
@@ -83,10 +85,12 @@ class _Run:
         if finest not in self.prepared:
             own = self._data(self.reference.mask)
             self.prepared[finest] = prepare_map(reference, own, finest, automatic=automatic, check=self.check)
+            self.reference.found_mask = self.prepared[finest].found_mask
         moving = prepare_map(
             volume, self._data(member.mask if member.mask_given else None), finest, automatic=automatic,
             check=self.check,
         )  # fmt: skip
+        member.found_mask = moving.found_mask
         box_A = max(v.box * v.pixel_size_A for v in (volume, reference))
         shift = min(self.params.max_shift or SHIFT_SHARE * box_A, box_A / 2)
         start = start_of(self.params, index)
@@ -114,10 +118,14 @@ class _Run:
             return None
         return np.asarray(mask.data, np.float32)
 
-    def _write_particles(self) -> None:
-        if not self.wrote_particles and self.particles:
+    def _move_particles(self, alignment: Alignment, index: int, last: bool) -> None:
+        if not self.particles:
+            return
+        from emviewer.engine.jobs.align_particles import move_particles, write_particles
+
+        move_particles(self.particles, index, alignment.motion)
+        if last:
             self.folder.summary |= write_particles(self.particles, self.folder)
-            self.wrote_particles = True
 
     def _report(self, result: Result, index: int) -> None:
         if self.params.report == "none":

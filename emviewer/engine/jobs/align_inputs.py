@@ -44,6 +44,8 @@ class Member:
         Name in the result and file of each map that moves with it.
     halves : tuple of Path or None
         Its half maps, for noise and the ceiling of the FSC.
+    found_mask : (ndarray of float32, float) or None
+        The automatic mask on its coarse grid, and the pixel size there.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Member:
     mask_given: bool = False
     siblings: list[tuple[str, Path]] = field(default_factory=list)
     halves: tuple[Path, Path] | None = None
+    found_mask: tuple[F32, float] | None = None
 
 
 class Opener:

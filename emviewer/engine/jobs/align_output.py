@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from emviewer.engine import conventions, files_bytes, mrc
-from emviewer.engine.align3d_mask import automatic_mask, coarse_mask
+from emviewer.engine.align3d_mask import automatic_mask
 from emviewer.engine.align3d_move import Grid3D, move_map, move_mask, overlay_origin_A
 from emviewer.engine.align3d_pair import Alignment
 from emviewer.engine.difference import Difference, subtract
-from emviewer.engine.difference_blobs import blobs
+from emviewer.engine.difference_blobs import find_blobs
 from emviewer.engine.fsc import Curve, ceiling, correlate
 from emviewer.engine.jobs.align_inputs import Member, read_data
 from emviewer.engine.jobs.align_params import AlignParams
+from emviewer.engine.jobs.align_table import write_table
 from emviewer.engine.jobs.folder import ResultFolder, plain
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64, RigidTransform
@@ -68,7 +68,6 @@ class Writer:
         self.grid = Grid3D.of(reference.volume)
         self.rows: list[dict[str, Any]] = []
         self.script: list[str] = ["open reference.mrc"]
-        self._masks: dict[str, tuple[F32, float] | None] = {}
         for name in ("aligned", "masks", "fsc", *(("difference",) if params.difference else ())):
             (folder / name).mkdir()
         self._copy_reference()
@@ -144,9 +143,7 @@ class Writer:
         """Return the mask given for a map, or the automatic one on its coarse grid, with its pixel size."""
         if member.mask is not None and member.mask_given:
             return np.asarray(member.mask.data), member.mask.pixel_size_A
-        if member.name not in self._masks:
-            self._masks[member.name] = coarse_mask(member.volume)
-        return self._masks[member.name]
+        return member.found_mask
 
     def _ceiling(self, member: Member, curve: Curve) -> F64 | None:
         if self.reference.halves is None or member.halves is None:
@@ -169,8 +166,7 @@ class Writer:
             "fsc_corrected": curve.corrected,
             "half_bit": curve.half_bit,
         } | ({} if limit is None else {"fsc_ceiling": limit})
-        frame = pd.DataFrame(table, index=range(len(curve.fsc)))
-        frame.to_csv(self.folder / "fsc" / f"{member.name}.csv", index=False, float_format="%.6g")
+        write_table(self.folder / "fsc" / f"{member.name}.csv", table)
 
     def _write_search(self, member: Member, alignment: Alignment) -> None:
         """Write the score of every rotation tried, by its angle from the one found, for both hands."""
@@ -178,10 +174,10 @@ class Writer:
         turns = np.einsum("ij,rij->r", alignment.pose.rotation, found.rotations)
         angle = np.degrees(np.arccos(np.clip((turns - 1) / 2, -1, 1)))
         count, hands = found.scores.shape
-        table = pd.DataFrame({"angle_deg": np.repeat(angle, hands), "score": found.scores.ravel()})
+        table = {"angle_deg": np.repeat(angle, hands), "score": found.scores.ravel()}
         table["flipped"] = np.tile(np.arange(hands), count)
         (self.folder / "search").mkdir(exist_ok=True)
-        table.to_csv(self.folder / "search" / f"{member.name}.csv", index=False, float_format="%.5g")
+        write_table(self.folder / "search" / f"{member.name}.csv", table, 5)
 
     def _difference(
         self, member: Member, reference: F32, moved: F32, mask: F32 | None, motion: RigidTransform, size: float
@@ -197,8 +193,8 @@ class Writer:
         place = self.folder / "difference"
         mrc.write_map(place / f"{member.name}.mrc", found.data, pixel, origin)
         mrc.write_map(place / f"{member.name}_z.mrc", found.z, pixel, origin)
-        table = blobs(found.data, found.z, found.reference, pixel, found.resolution_A, origin)
-        table.to_csv(place / f"{member.name}_blobs.csv", index=False, float_format="%.6g")
+        table = find_blobs(found.data, found.z, found.reference, pixel, found.resolution_A, origin)
+        write_table(place / f"{member.name}_blobs.csv", table)
         if found.is_misregistered:
             self.folder.warn(
                 f"the difference of {member.name} is dominated by residual misregistration (correlation "

@@ -10,9 +10,10 @@ from emviewer.engine import mrc
 from emviewer.engine.align3d_mask import automatic_mask
 from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.difference import Difference, subtract
-from emviewer.engine.difference_blobs import blobs
+from emviewer.engine.difference_blobs import find_blobs
 from emviewer.engine.errors import DataError
 from emviewer.engine.jobs.align_inputs import Opener, open_mask, read_data
+from emviewer.engine.jobs.align_table import write_table
 from emviewer.engine.jobs.difference_params import HELP, TITLE, DifferenceParams
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -47,17 +48,17 @@ def subtract_maps(
     folder.stage("write")
     for name, data in (("difference", found.data), ("difference_z", found.z)):
         mrc.write_map(folder / f"{name}.mrc", data, grid.pixel_size_A, reference.origin_A)
-    table = blobs(
+    table = find_blobs(
         found.data, found.z, found.reference, grid.pixel_size_A, found.resolution_A, reference.origin_A,
         params.threshold,
     )  # fmt: skip
-    table.to_csv(folder / "blobs.csv", index=False, float_format="%.6g")
-    _summarise(folder, found, mask, len(table))
-    columns = {str(name): table[name].to_numpy(float) for name in table}
-    yield Batch(np.arange(len(table)), columns, len(table), len(table), "found blobs")
+    write_table(folder / "blobs.csv", table)
+    count = len(table["sign"])
+    _summarise(folder, found, mask, count)
+    yield Batch(np.arange(count), table, count, count, "found blobs")
     if params.report != "none":
         folder.stage("report")
-        yield message("drawing the report", len(table), len(table))
+        yield message("drawing the report", count, count)
         _report(params, folder, grid, found)
 
 

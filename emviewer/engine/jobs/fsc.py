@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from emviewer.engine import fsc
 from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs.align_inputs import Opener, open_mask, read_data, size_text
+from emviewer.engine.jobs.align_table import write_table
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.fsc_params import HELP, TITLE, FscParams
 from emviewer.engine.jobs.run import JobSpec
@@ -40,7 +40,7 @@ def correlate_maps(
     )  # fmt: skip
     limit = _ceiling(params, first, mask, check)
     table = _table(curve, limit)
-    table.to_csv(folder / "fsc.csv", index=False, float_format="%.6g")
+    write_table(folder / "fsc.csv", table)
     half_bit = curve.half_bit
     folder.summary |= {
         "fsc_0.143_A": curve.resolution_A(0.143),
@@ -52,12 +52,11 @@ def correlate_maps(
     if params.threshold is not None:
         folder.summary["threshold"] = params.threshold
         folder.summary["fsc_threshold_A"] = curve.resolution_A(params.threshold)
-    rows = np.arange(len(table))
-    columns = {str(name): table[name].to_numpy(float) for name in table}
-    yield Batch(rows, columns, len(table), len(table), "correlated")
+    count = len(curve.fsc)
+    yield Batch(np.arange(count), table, count, count, "correlated")
     if params.report != "none":
         folder.stage("report")
-        yield message("drawing the report", len(table), len(table))
+        yield message("drawing the report", count, count)
         _report(params, folder, first, curve, limit)
 
 
@@ -99,18 +98,16 @@ def _ceiling(params: FscParams, volume: Map3D, mask: Map3D | None, check: Check)
     return fsc.ceiling(curves[0], curves[1])
 
 
-def _table(curve: fsc.Curve, limit: F64 | None) -> pd.DataFrame:
-    columns = {
+def _table(curve: fsc.Curve, limit: F64 | None) -> dict[str, F64]:
+    unknown = np.full(len(curve.fsc), np.nan)
+    table = {
         "frequency_inv_A": curve.frequency_inv_A,
         "fsc": curve.fsc,
-        "fsc_masked": curve.masked,
-        "fsc_corrected": curve.corrected,
+        "fsc_masked": unknown if curve.masked is None else curve.masked,
+        "fsc_corrected": unknown if curve.corrected is None else curve.corrected,
         "half_bit": curve.half_bit,
     }
-    table = pd.DataFrame(columns, index=range(len(curve.fsc)))
-    if limit is not None:
-        table["fsc_ceiling"] = limit
-    return table.astype(float)
+    return table if limit is None else table | {"fsc_ceiling": limit}
 
 
 def _report(params: FscParams, folder: ResultFolder, volume: Map3D, curve: fsc.Curve, limit: F64 | None) -> None:
