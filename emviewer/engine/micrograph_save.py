@@ -1,4 +1,4 @@
-"""Places of the particles of one micrograph as the files that picking programs read."""
+"""Places of particles, a file a micrograph, as picking programs read them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emviewer.engine.errors import ParameterError
-from emviewer.engine.micrograph_picks import box_corner
+from emviewer.engine.files_bytes import suffixes
+from emviewer.engine.micrograph_picks import Picks, box_corner
 from emviewer.engine.star import write_star
+from emviewer.engine.task import Check, never
 from emviewer.engine.types import F64
 
 FORMATS = {
@@ -20,6 +22,59 @@ FORMATS = {
     ".coord": "plain text: x y",
 }
 """What can be written, by suffix."""
+
+
+def write_all_places(
+    folder: str | Path,
+    suffix: str,
+    picks: Picks,
+    box_px: int,
+    *,
+    after: bool = True,
+    left_out: NDArray[np.bool_] | None = None,
+    check: Check = never,
+) -> int:
+    """Write the places of every micrograph into a folder, a file each, named like the micrograph.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    suffix : str
+        See :data:`FORMATS`.
+    picks : Picks
+        The particles.
+    box_px : int
+        Edge of the boxes, for ``.box``.
+    after : bool
+        Write where the particles stand rather than where they were picked, if that is known.
+    left_out : ndarray of bool, shape (n,), optional
+        Particles that are not written.
+    check : callable
+        Called now and then; may raise.
+
+    Returns
+    -------
+    int
+        Files written; micrographs without particles have none.
+    """
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    places = picks.after_px if after and picks.after_px is not None else picks.before_px
+    taken: dict[str, int] = {}
+    for i, name in enumerate(picks.names):
+        if i % 50 == 0:
+            check()
+        rows = picks.on(i)
+        rows = rows if left_out is None else rows[~left_out[rows]]
+        if not len(rows):
+            continue
+        stem = suffixes(name)[1]
+        taken[stem] = taken.get(stem, 0) + 1
+        file = f"{stem}{suffix}" if taken[stem] == 1 else f"{stem}_{taken[stem]}{suffix}"
+        number = None if picks.class_number is None else picks.class_number[rows]
+        write_places(home / file, places[rows], box_px, number)
+    return sum(taken.values())
 
 
 def write_places(

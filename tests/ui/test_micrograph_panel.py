@@ -566,6 +566,30 @@ def test_coordinates_of_the_micrograph_are_saved(qtbot, panel, project):
     np.testing.assert_array_equal(np.loadtxt(project / "out.box"), [[180, 40, 40, 40], [40, 200, 40, 40]])
 
 
+def test_coordinates_of_all_micrographs_are_saved_without_hidden_classes(qtbot, panel, project):
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    panel.save_all_coordinates(project / "all", ".coord")
+    qtbot.waitUntil(lambda: panel.picture_notice.label.text() == "2 files were written into all.")
+    places = PLACES - ORIGIN_A / PIXEL
+    np.testing.assert_allclose(np.loadtxt(project / "all/a_dw.coord"), places[:6])
+    np.testing.assert_allclose(np.loadtxt(project / "all/b_dw.coord"), places[6:])
+    panel.hide_class_of(0)
+    panel.save_all_coordinates(project / "some", ".box")
+    qtbot.waitUntil(lambda: "hidden classes were left out" in panel.picture_notice.label.text())
+    assert len(np.loadtxt(project / "some/a_dw.box")) == 3
+
+
+def test_a_table_that_was_read_again_is_shown_anew(qtbot, panel, project):
+    document = show(qtbot, panel, project / "Class2D/run_data.star")
+    panel.canvas.zoom(2.0)
+    scale = panel.canvas.scale
+    write_table(project / "Class2D/run_data.star", rlnCoordinateX=[str(v + 5) for v in PLACES[:, 0]])
+    document.table = read_document(document.path).table
+    panel.workspace.touch(document)
+    qtbot.waitUntil(lambda: panel.painter.boxes.before[0, 0] == 65)
+    assert panel.canvas.scale == scale
+
+
 def test_places_that_cannot_be_saved_are_one_sentence(qtbot, panel, project):
     show(qtbot, panel, project / "Class2D/run_data.star")
     panel.save_coordinates(project / "nowhere/out.star", True)

@@ -64,6 +64,8 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         self._reading = Latest(runner, (id(self), "source"), slow=True)
         self._backwards = False
         self._passthrough: Path | None = None
+        self._table: Any = None
+        self._stack: Any = None
         self._blinking = QTimer(self)
         self._blinking.setInterval(BLINK_MS)
         self._blinking.timeout.connect(lambda: self.set_blink(not self._blink))
@@ -173,6 +175,7 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         document = self.document
         if document is None:
             return
+        self._table, self._stack = document.table, document.stack
         centering = centering_session.of(document)
         if centering is None:
             chosen, passthrough = micrograph_folders.folder_of(document.path), self._passthrough
@@ -239,7 +242,11 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         self.pages.setCurrentIndex(1)
         self.colour_by(self.bar.colour.currentData())
         if same and self.index >= 0:
-            self._show_boxes()
+            assert before is not None
+            if np.array_equal(before.picks.pixel_A, picks.pixel_A):
+                self._show_boxes()
+            else:
+                self._ask_picture()
             return
         self._take_state()
         position = self.current_position()

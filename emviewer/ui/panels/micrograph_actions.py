@@ -12,6 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from emviewer.engine.files_bytes import suffixes
+from emviewer.engine.micrograph_save import FORMATS, write_all_places, write_places
 from emviewer.ui import columns
 from emviewer.ui.micrograph_canvas import Tool
 from emviewer.ui.micrograph_colours import CLASS, PLAIN, WAY, Colouring, by_values
@@ -177,6 +178,9 @@ class MicrographActions(ContrastActions):
         self.picks_action = menu.addAction(
             "Picked coordinates of this micrograph…", lambda: self.ask_coordinates(after=False)
         )
+        everything = menu.addMenu("Coordinates of all micrographs")
+        for suffix, words in FORMATS.items():
+            everything.addAction(f"{words} ({suffix})…", lambda suffix=suffix: self.ask_all_coordinates(suffix))
         menu.aboutToShow.connect(self._ready_save_menu)
 
     def _ready_save_menu(self: Any) -> None:
@@ -198,8 +202,6 @@ class MicrographActions(ContrastActions):
 
     def save_coordinates(self: Any, path: Path, after: bool) -> None:
         """Save the places of this micrograph's particles, selected ones if any are, in a lane; say so."""
-        from emviewer.engine.micrograph_save import write_places
-
         assert self.source is not None
         boxes, rows = self.painter.boxes, self._rows_to_save()
         places = boxes.places(after)[rows].copy()
@@ -214,6 +216,32 @@ class MicrographActions(ContrastActions):
             (id(self), "save", path),
             lambda check: write_places(path, places, edge, classes),
             lambda _: self.picture_notice.say(said, "good"),
+            fail=lambda error: self.picture_notice.say(f"The places could not be saved: {error}", "error"),
+            slow=True,
+        )
+
+    def ask_all_coordinates(self: Any, suffix: str) -> None:
+        """Ask for a folder and save the places on every micrograph into it."""
+        home = self._home()
+        begin = home if home is not None and home.is_dir() else (home or Path.home()).parent
+        name = QFileDialog.getExistingDirectory(self, "Folder for the coordinates", str(begin))
+        if name:
+            self.save_all_coordinates(Path(name), suffix)
+
+    def save_all_coordinates(self: Any, folder: Path, suffix: str) -> None:
+        """Save the places on every micrograph in a lane, hidden classes left out; say so."""
+        source, shown = self.source, self.class_list.shown()
+        if source is None:
+            return
+        left_out = ~shown[source.classes.rank] if len(shown) and not shown.all() else None
+        edge = round(self.boxes_form.edge_px())
+        said = "; hidden classes were left out" if left_out is not None else ""
+        self.runner.view(
+            (id(self), "save", folder),
+            lambda check: write_all_places(folder, suffix, source.picks, edge, left_out=left_out, check=check),
+            lambda n: self.picture_notice.say(
+                f"{columns.grouped(n)} files were written into {folder.name}{said}.", "good"
+            ),
             fail=lambda error: self.picture_notice.say(f"The places could not be saved: {error}", "error"),
             slow=True,
         )

@@ -59,8 +59,8 @@ class MicrographLinks:
         if centering is not None:
             if self.source is None:
                 self._read()
-        elif self.source is not None and document.table is not None and len(document.table) != len(self.source.picks):
-            self.show_document(document)
+        elif document.table is not self._table or document.stack is not self._stack:  # read again from disk
+            self._read()
 
     def _particle_changed(self: Any, document: Document) -> None:
         if document is self.document and not self._own:
