@@ -22,8 +22,8 @@ MOST = 14
 """Places followed up, as many as D7 has, the smallest rotations first."""
 ENOUGH = 3
 """As many places as good as the best settle it: the smallest rotation is known, and that it is not the only one."""
-APART_DEG = 8.0
-APART_A = 8.0
+APART_DEG = 12.0
+APART_A = 10.0
 """Places that are nearer are one place, known so well."""
 
 
