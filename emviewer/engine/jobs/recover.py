@@ -127,4 +127,4 @@ def estimate(params: RecoverParams) -> str:
     )
 
 
-SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate)
+SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate, curves=("loss", "explained"))

@@ -13,6 +13,7 @@ from emviewer.engine import orientations_lines as lines_of
 from emviewer.engine.conventions import matrix_to_quaternion, quaternion_to_matrix
 from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs.recover_inputs import Inputs
+from emviewer.engine.jobs.recover_learned import by_learned
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.orientations_align import distances
 from emviewer.engine.orientations_distances import Recovered, pairs_from_matrix, steps
@@ -46,6 +47,9 @@ def by_distances(
     keep: Callable[[F64], None],
 ) -> Iterator[Solution]:  # fmt: skip
     """Yield views from pairwise distances, then in the camera frame that the images support; ``keep`` the matrix."""
+    if params.distance == "learned":
+        yield from by_learned(images, inputs, params, plan, check, rng, keep)
+        return
     no_symmetry(inputs, "distances")
     ready, centre, near = prepared(images, plan)
     n, d, _ = ready.shape
@@ -92,8 +96,6 @@ def _matrix(
         *_, last = by_lines(images, inputs, plan, check)
         q = matrix_to_quaternion(last.rotations)
         return np.stack([distances(np.broadcast_to(row, q.shape), q) for row in q]), 0.0
-    if word == "learned":
-        raise ParameterError("trained distances cannot be used yet", "--distance learned", "take --method auto")
     return _from_file(word, inputs), 0.0
 
 

@@ -1,0 +1,159 @@
+"""Recovery with a trained distance: hooked into the job, doubted where it does not belong, refused in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import learned
+from emviewer.engine.conventions import matrix_to_euler
+from emviewer.engine.errors import EmviewerError
+from emviewer.engine.jobs import recover, recover_learned
+from emviewer.engine.jobs.recover_params import RecoverParams
+from emviewer.engine.jobs.run import run_job
+from emviewer.engine.learned import Embedding, LearnedDistance
+from emviewer.engine.learned_calibrate import Calibration
+from emviewer.engine.learned_cells import Cells
+from emviewer.engine.learned_network import Shape, initial
+from emviewer.engine.learned_ratio import ratio_of
+from emviewer.engine.learned_rings import Rings
+from emviewer.engine.mrc_write import StackWriter
+from emviewer.engine.orientations_solution import Solution
+from emviewer.engine.params import validated
+from emviewer.engine.simulate_phantom import phantom_blobs
+from emviewer.engine.star_write import write_particles
+from emviewer.engine.symmetry import point_group
+
+BOX, PIXEL, N = 40, 4.0, 60
+BADGE = {
+    "map": "thing", "map_sha256": "0" * 16, "symmetry": "C1", "pixel_size_A": PIXEL, "box_A": BOX * PIXEL,
+    "particle_radius_A": 50.0, "snr": [0.5, 50.0], "snr_region": "box", "ctf": None,
+    "certainty": {"snr": [0.5, 50.0], "median": [0.8, 0.9]},
+}  # fmt: skip
+
+
+def a_model(group="C1"):
+    cells = Cells(30.0, 16, point_group(group))
+    network = initial(Shape(8, 6, 16, 8, 1, 4, cells.directions), np.random.default_rng(0))
+    knots = np.linspace(0, np.pi, 5)[None]
+    straight = Calibration(np.array([0.5]), knots, knots, np.full((1, 5), 0.1))
+    return LearnedDistance(network, Rings(55.0, 8, 6), cells, straight, BADGE | {"symmetry": group})
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    views = Rotation.random(N, random_state=3).as_matrix()
+    images = phantom_blobs("C1", BOX).project(views, BOX)
+    images = images + np.random.default_rng(1).normal(size=images.shape) * images.std() / 3
+    with StackWriter(folder / "images.mrcs", (BOX, BOX), PIXEL) as stack:
+        stack.append(images.astype(np.float32))
+    angles = matrix_to_euler(views)
+    table = pd.DataFrame({"rlnImageName": [f"{i + 1:06d}@images.mrcs" for i in range(N)]})
+    for i, name in enumerate(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")):
+        table[name] = angles[:, i]
+    write_particles(folder / "truth.star", table)
+    a_model().save(folder / "model.npz")
+    return folder, views
+
+
+def run(folder, out, **values):
+    given = {
+        "images": str(folder / "images.mrcs"), "truth": str(folder / "truth.star"), "method": "distances",
+        "distance": "learned", "model": str(folder / "model.npz"), "max_shift": 0.0, "reconstruct": False,
+        "report": "none",
+    } | values  # fmt: skip
+    job = run_job(recover.SPEC, validated(RecoverParams, given), out)
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return end.value
+
+
+def knowing(monkeypatch, views, off_rad, certainty):
+    """Let a network say the true views, each off by an angle, in a frame of its own."""
+    axes = np.random.default_rng(5).normal(size=(N, 3))
+    axes *= off_rad / np.linalg.norm(axes, axis=1, keepdims=True)
+    said = Rotation.from_rotvec(axes).as_matrix() @ views @ Rotation.random(random_state=9).as_matrix()
+    monkeypatch.setattr(
+        LearnedDistance, "embed", lambda *args: Embedding(said, np.full(N, certainty))
+    )  # fmt: skip
+
+
+def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkeypatch):
+    folder, views = planted
+    knowing(monkeypatch, views, 0.15, 0.9)
+    outcome = run(folder, tmp_path / "out")
+    assert outcome.summary["error_median_deg"] < 3.0  # 8.6 before
+    assert outcome.summary["confidence_median"] > 0.7
+    assert not [w for w in outcome.warnings if "structure" in w]
+    curve = pd.read_csv(tmp_path / "out" / "progress.csv")
+    assert {"loss"} <= set(curve.curve)
+    kept = np.load(tmp_path / "out" / "distances.npy")
+    assert kept.shape == (N, N)
+
+
+def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path):
+    folder, _ = planted
+    outcome = run(folder, tmp_path / "out")
+    assert any(learned.OTHER in w for w in outcome.warnings)
+    assert outcome.summary["confidence_median"] < 0.2
+
+
+def test_a_model_of_another_symmetry_is_refused(planted, tmp_path):
+    folder, _ = planted
+    a_model("C4").save(tmp_path / "c4.npz")
+    with pytest.raises(EmviewerError, match=r"trained with C4, not C1.*--sym"):
+        run(folder, tmp_path / "out", model=str(tmp_path / "c4.npz"))
+
+
+def test_a_model_for_larger_particles_is_refused(planted, tmp_path):
+    folder, _ = planted
+    large = a_model()
+    large = replace(large, rings=replace(large.rings, radius_A=300.0))
+    large.save(tmp_path / "large.npz")
+    with pytest.raises(EmviewerError, match="smaller than the particle"):
+        run(folder, tmp_path / "out", model=str(tmp_path / "large.npz"))
+
+
+def test_the_network_is_believed_only_where_lines_support_it():
+    views = Rotation.random(5, random_state=0).as_matrix()
+    seen = Embedding(views, np.full(5, 0.9))
+    turn = Rotation.random(random_state=1).as_matrix()
+    moved = views.copy()
+    moved[4] = moved[4] @ Rotation.from_rotvec([0, 1.0, 0]).as_matrix()
+    doubt = f"only 19 % of the common lines of the images {recover_learned.LINES_ONLY} beyond chance"
+    found = Solution(moved @ turn, np.zeros((5, 2)), np.full(5, 0.2), "done", warnings=(doubt, "other"))
+    group = np.eye(3)[None]
+    some = recover_learned._believed(replace(found, support=np.full(5, 0.2)), seen, group)
+    np.testing.assert_allclose(some.confidence, [0.9, 0.9, 0.9, 0.9, 0.2])
+    assert some.warnings == ("other",)
+    none = recover_learned._believed(replace(found, support=np.full(5, 0.02)), seen, group)
+    assert none.confidence.max() == 0.2 and none.warnings == (doubt, "other")
+
+
+def test_the_words_of_the_doubt_about_lines_are_those_of_the_judge():
+    from emviewer.engine import orientations_judge
+
+    with open(orientations_judge.__file__, encoding="utf-8") as source:
+        assert recover_learned.LINES_ONLY in source.read()
+
+
+@pytest.mark.parametrize("snr", [0.1, 1.0])
+def test_the_ratio_of_images_is_estimated_at_the_box_of_the_map(snr):
+    rng = np.random.default_rng(0)
+    y, x = np.ogrid[:64, :64]
+    blob = np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 72) * 10
+    sd = np.sqrt(blob.var() / snr)
+    images = (blob + rng.normal(0, sd, (60, 64, 64))).astype(np.float32)
+    badge = {"particle_radius_A": 60.0, "pixel_size_A": 3.0, "box_A": 192.0, "snr_region": "box"}
+    assert abs(ratio_of(images, 3.0, badge) / snr - 1) < 0.25
+    cut = ratio_of(images[:, 8:-8, 8:-8], 3.0, badge)  # a smaller box holds the same particle and noise
+    assert abs(cut / snr - 1) < 0.35
+    assert ratio_of(np.where(np.hypot(y - 32, x - 32) < 20, images, 0), 3.0, badge) is None
+    assert ratio_of(images, 3.0, {}) is None
