@@ -169,11 +169,12 @@ class Comparison:
         return {WINNER: pd.Categorical.from_codes(winner, self.maps), **every}
 
     # images ---------------------------------------------------------------------------------------------------------
-    def stack(self, kind: str, title: str = "") -> ImageStack | None:
-        """Return the images of the map shown; ``fitted`` is gray scale · reprojection + offset."""
-        if self.shown not in self.places or self.shape is None:
+    def stack(self, kind: str, title: str = "", name: str = "") -> ImageStack | None:
+        """Return the images of a map (the one shown); ``fitted`` is gray scale · reprojection + offset."""
+        name = name or self.shown
+        if name not in self.places or self.shape is None:
             return None
-        name, table, replaced = self.shown, self.table_of(self.shown), self.replaced
+        table, replaced = self.table_of(name), self.replaced
         on_disk = "reprojections" if kind == "fitted" else kind
         growing, final = (place / f"{on_disk}.mrcs" for place in self.places[name])
         scale, offset = (table[c].to_numpy(float) for c in ("gray_scale", "gray_offset"))

@@ -20,6 +20,8 @@ FEW = 3_000
 """Up to this many directions the dots are painted twice as fine and shrunk, so that they are round."""
 DENSE = 20_000
 """From this many directions on their density, or the mean of their values, is drawn instead of dots."""
+ROOMY = 90.0
+"""Radius of a sphere in widget units below which its dots shrink with it."""
 CELL = 4
 """Pixels a cell of such a picture."""
 FAINTEST = 0.3
@@ -108,15 +110,16 @@ def _stamped(scene: Scene, spots: np.ndarray, visible: np.ndarray) -> tuple[QIma
         level = (scene.values[finite] - span[0]) / max(1e-12, span[1] - span[0]) * 255
         colour[finite] = colormaps.table("viridis")[np.clip(level, 0, 255).astype(np.uint8)]
     ratio = scene.ratio
-    radius = float(np.clip(60.0 / np.sqrt(max(1, len(spots))), 1.2, 4.0)) * ratio
+    small = min(1.0, scene.radius / ROOMY)
+    radius = max(1.2, float(np.clip(60.0 / np.sqrt(max(1, len(spots))), 1.2, 4.0)) * small) * ratio
     stamp(words, spots[visible], colour[visible], radius)
     show = np.zeros(len(spots), bool)
     show[scene.selected] = True
     show &= visible
     if show.any():
-        stamp(words, spots[show], np.full(int(show.sum()), scene.ink, np.uint32), radius + 2.2 * ratio)
+        stamp(words, spots[show], np.full(int(show.sum()), scene.ink, np.uint32), radius + 2.2 * small * ratio)
         gold = np.full(int(show.sum()), SELECTED.rgb() | 0xFF000000, np.uint32)
-        stamp(words, spots[show], gold, radius + 1.2 * ratio)
+        stamp(words, spots[show], gold, radius + 1.2 * small * ratio)
     return _as_image(words), span
 
 

@@ -260,6 +260,27 @@ def test_the_wipe_line_parts_image_and_reprojection_where_it_is_dragged(panel, q
     assert panel.pictures.mode == "side"
 
 
+def test_all_maps_stand_side_by_side_with_the_best_one_marked(panel, workspace, document, qtbot):
+    compared, foreign = comparison.of(document), FOREIGN[0]
+    panel.pictures.set_mode("maps")
+    for row, best in ((2, "true"), (foreign, "other")):
+        workspace.set_row(document, row)
+        qtbot.waitUntil(lambda row=row: panel.shown is not None and panel.shown.row == row, timeout=5000)
+        qtbot.waitUntil(lambda best=best: [v.name for v in panel.pictures.maps.views if v.best] == [best], timeout=5000)
+        image, *others = panel.pictures.maps.canvases
+        np.testing.assert_array_equal(image.image, panel.shown.triplet.image)
+        for canvas, name in zip(others, compared.maps, strict=True):
+            np.testing.assert_allclose(canvas.image, compared.stack("fitted", name=name)[row])
+            assert canvas.label.startswith("● ") == (name == best)
+            assert canvas.label.endswith(f"{compared.tables[name].cc[row]:.3f}  {name}")
+            assert canvas.contrast == image.contrast
+    assert compared.shown == "true"
+    qtbot.mouseClick(others[1], Qt.MouseButton.LeftButton, pos=others[1].rect().center())
+    assert compared.shown == "other"
+    workspace.set_row(document, EMPTY)
+    assert panel.pictures.maps.canvases == []
+
+
 def test_overlay_is_grey_where_image_and_reprojection_agree(panel):
     n = 16
     image, fitted = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)

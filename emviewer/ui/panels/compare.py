@@ -18,7 +18,8 @@ from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.latest import Latest
 from emviewer.ui.panels.compare_hand import Hand
 from emviewer.ui.panels.compare_looks import CompareLooks
-from emviewer.ui.panels.compare_read import Shown, read_row
+from emviewer.ui.panels.compare_maps import MapView
+from emviewer.ui.panels.compare_read import Shown, read_maps, read_row
 from emviewer.ui.panels.sphere import group_of
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_feed import SphereFeed
@@ -37,6 +38,7 @@ class ComparePanel(CompareLooks):
         self.hand.row = lambda: self._row
         self.shown: Shown | None = None
         self._reading = Latest(runner, (id(self), "row"))
+        self._reading_maps = Latest(runner, (id(self), "maps"))
         self._row: int | None = None
         self._version: object = None
         self._unreadable = False
@@ -46,6 +48,7 @@ class ComparePanel(CompareLooks):
 
     def _connect(self) -> None:
         self.pictures.turned.connect(self.hand.turn)
+        self.pictures.mode_changed.connect(lambda _: self._read_maps())
         self.pictures.moved.connect(self.hand.move)
         self.pictures.rolled.connect(self.hand.roll)
         self.polar.rolled.connect(self.hand.roll)
@@ -87,6 +90,9 @@ class ComparePanel(CompareLooks):
         self.options.show_low_pass(compared.low_pass_A)
         self.hand.low_pass_A = compared.low_pass_A
         self.pictures.set_pixel_size(compared.pixel_size_A)
+        self.header.show_maps(len(compared.maps) > 1)
+        if len(compared.maps) < 2 and self.pictures.mode == "maps":
+            self.pictures.set_mode("side")
         self.polar.pixel_size_A = compared.pixel_size_A
         self.pictures.set_names("Class" if compared.of_classes else "Image")
         self.polar.names = self.pictures.names[:2]
@@ -203,6 +209,20 @@ class ComparePanel(CompareLooks):
         self.shown = shown
         if not self.hand.active and shown.row == self._row:
             self._paint()
+            self._read_maps()
+
+    def _read_maps(self) -> None:
+        """Read what all maps show of the row, while that is looked at."""
+        compared, shown = self.compared, self.shown
+        if compared is None or shown is None or self.pictures.mode != "maps":
+            return
+        row, low_pass_A = shown.row, compared.low_pass_A
+
+        def show(views: list[MapView]) -> None:
+            if self.shown is not None and self.shown.row == row:
+                self.pictures.show_maps(views)
+
+        self._reading_maps.ask(lambda check: read_maps(row, compared, low_pass_A), show, self.say_error)
 
     def _paint(self) -> None:
         """Bring pictures, contrast and curve up to date: those of the hand if there are any, else those read."""

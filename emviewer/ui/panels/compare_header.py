@@ -62,6 +62,7 @@ class CompareHeader(QWidget):
             across.addWidget(button)
         self.modes.buttonClicked.connect(lambda button: self.mode_wanted.emit(button.property("mode")))
         row.addWidget(holder)
+        self.show_maps(False)
         self.recolour()
 
     def _button(self, icon: str, tip: str, by: int) -> QToolButton:
@@ -72,6 +73,10 @@ class CompareHeader(QWidget):
         button.setMinimumSize(26, 26)
         button.clicked.connect(lambda: self.walk_wanted.emit(by))
         return button
+
+    def show_maps(self, several: bool) -> None:
+        """Offer to show all maps, if there are several."""
+        self.modes.buttons()[-1].setVisible(several)
 
     def show_mode(self, mode: str) -> None:
         """Press the button of a mode."""

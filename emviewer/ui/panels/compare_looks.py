@@ -49,6 +49,7 @@ class CompareLooks(ContrastActions, CompareRows):
         for part in (self.pictures, self.curve, self.polar):
             part.pointed_at.connect(self.status)
         self.verdict.map_wanted.connect(self.show_map)
+        self.pictures.maps.map_wanted.connect(self.show_map)
         self.levels.contrast_changed.connect(self._levels_changed)
 
     def _paint(self) -> None:

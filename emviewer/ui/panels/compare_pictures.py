@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from emviewer.engine.filters_polar import unrolled
 from emviewer.engine.types import F32, Contrast
 from emviewer.ui import scale_bar, theme
 from emviewer.ui.canvas import ImageCanvas, to_qimage
+from emviewer.ui.panels.compare_maps import MapsRow, MapView
 
 MODES = (
     ("side", "Side", "Image, reprojection and residual side by side"),
@@ -23,6 +24,7 @@ MODES = (
     ("wipe", "Wipe", "Image left, reprojection right of a line that can be dragged  (W)"),
     ("overlay", "Overlay", "Image in cyan and reprojection in red: grey where they agree"),
     ("difference", "Difference", "The residual, large"),
+    ("maps", "Maps", "The reprojections of all maps side by side, ● at the best"),
 )
 NAMES = ("Image", "Reprojection", "Residual")
 LINE = QColor(240, 190, 40)
@@ -102,6 +104,8 @@ class ComparePictures(QWidget):
         self.pages = QStackedLayout(self)
         self.pages.addWidget(row)
         self.pages.addWidget(self.single)
+        self.maps = MapsRow()
+        self.pages.addWidget(self.maps)
         for canvas in (*self.canvases, self.single):
             canvas.wheel_zooms = True
             canvas.hovered.connect(lambda pixel, c=canvas: self._hover(c, pixel))
@@ -117,6 +121,7 @@ class ComparePictures(QWidget):
         """Give the scale bars their unit."""
         for canvas in (*self.canvases, self.single):
             canvas.pixel_size_A = pixel_size_A
+        self.maps.pixel_size_A = pixel_size_A
 
     def set_names(self, image: str) -> None:
         """Call the image by what it is: a class, a particle."""
@@ -130,6 +135,7 @@ class ComparePictures(QWidget):
         if triplet is None:
             for canvas in (*self.canvases, self.single):
                 canvas.set_message("")
+            self.maps.show_views(None, (), self.contrast, "")
             (self.single if self.pages.currentIndex() else self.canvases[1]).set_message(message)
             return
         self._paint()
@@ -138,7 +144,13 @@ class ComparePictures(QWidget):
         """Show image and reprojection with this contrast; the residual takes its half range, about zero."""
         self.contrast = contrast
         self._second = None
+        self.maps.set_contrast(contrast)
         self._paint()
+
+    def show_maps(self, views: Sequence[MapView]) -> None:
+        """Show what all maps show of the image."""
+        image = None if self.triplet is None else self.triplet.image
+        self.maps.show_views(image, views, self.contrast, self.names[0])
 
     def set_gain(self, gain: float) -> None:
         """Show the residual so many times stronger than the images."""
@@ -148,7 +160,7 @@ class ComparePictures(QWidget):
     def set_mode(self, mode: str) -> None:
         """Show the pictures in one of :data:`MODES`."""
         self.mode = mode
-        self.pages.setCurrentIndex(0 if mode == "side" else 1)
+        self.pages.setCurrentIndex({"side": 0, "maps": 2}.get(mode, 1))
         self.single.setCursor(Qt.CursorShape.SplitHCursor if mode == "wipe" else Qt.CursorShape.ArrowCursor)
         self._second = None
         self._paint()

@@ -10,6 +10,8 @@ from emviewer.engine import match_grid
 from emviewer.engine.filters_tiles import low_passed
 from emviewer.engine.types import F32, F64, ImageStack
 from emviewer.ui.compare_stage import frc
+from emviewer.ui.comparison import Comparison
+from emviewer.ui.panels.compare_maps import MapView
 from emviewer.ui.panels.compare_pictures import Triplet
 
 
@@ -39,6 +41,20 @@ def read_row(
     # the fitted reprojection has the contrast of the image already: no sign to take out
     curve = frc(image, fitted, mask, 1)
     return Shown(row, triplet_of(image, fitted, residual, low_pass_A, pixel_size_A), curve, low_pass_A)
+
+
+def read_maps(row: int, compared: Comparison, low_pass_A: float) -> list[MapView]:
+    """Read the reprojections of all maps for a row; for a lane."""
+    known = {name: float(table["cc"].iat[row]) for name, table in compared.tables.items() if row < len(table)}
+    best = max((cc for cc in known.values() if np.isfinite(cc)), default=np.nan)
+    out = []
+    for name in compared.maps:
+        cc, stack = known.get(name, np.nan), compared.stack("fitted", name=name)
+        fitted = None if stack is None or not np.isfinite(cc) else stack[np.array([row])][0]
+        if fitted is not None and low_pass_A > 0:
+            fitted = low_passed(fitted[None], low_pass_A / compared.pixel_size_A)[0]
+        out.append(MapView(name, cc, fitted, cc == best))
+    return out
 
 
 def triplet_of(image: F32, fitted: F32, residual: F32, low_pass_A: float, pixel_size_A: float) -> Triplet:

@@ -91,7 +91,7 @@ class PlotPanel(Panel):
             box.setMaximumWidth(self.fontMetrics().averageCharWidth() * 26)
             strip.addWidget(box, 4)
             if word == "up":
-                strip.addWidget(QLabel("over"))
+                strip.addWidget(QLabel("\u2009over\u2009"))
         self.lasso.setText("Lasso")
         self.lasso.setCheckable(True)
         self.lasso.setMinimumHeight(24)
