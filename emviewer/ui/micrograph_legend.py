@@ -17,16 +17,17 @@ CLEAR = 4.0
 
 
 class NamePlate:
-    """The name of the micrograph, in the upper left corner; an overlay of a canvas."""
+    """The name of the micrograph, and of one that is being opened, in the upper left corner; an overlay of a canvas."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.text = self.late = ""
 
     def __call__(self, painter: QPainter, canvas: Any) -> None:
-        if not self.text:
+        words = "   ".join(w for w in (self.text, self.late) if w)
+        if not words:
             return
         metrics = painter.fontMetrics()
-        text = metrics.elidedText(self.text, Qt.TextElideMode.ElideMiddle, max(40, canvas.width() // 2))
+        text = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, max(40, canvas.width() // 2))
         box = QRectF(8, 8, metrics.horizontalAdvance(text) + 16, metrics.height() + 8)
         plate(painter, box)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

@@ -387,6 +387,26 @@ def test_a_damaged_micrograph_is_said_and_the_next_is_shown(qtbot, panel, projec
     assert panel.picture_notice.isHidden()
 
 
+def test_a_micrograph_that_takes_its_time_is_named_while_the_one_before_is_shown(qtbot, panel, project, monkeypatch):
+    import threading
+
+    from emviewer.ui import micrograph_picture
+
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    qtbot.waitUntil(lambda: len(panel.pictures.kept.shown) == 2)
+    go, real = threading.Event(), micrograph_picture.filtered
+    monkeypatch.setattr(micrograph_picture, "filtered", lambda *a: go.wait(10) and real(*a))
+    panel._late.setInterval(1)
+    panel.picture_form.low_pass.setValue(40)  # what was kept is of no use then
+    panel.do_next()
+    qtbot.waitUntil(lambda: panel.plate.late == "opening b_dw.mrc…")
+    assert panel.plate.text == "a_dw.mrc"
+    assert len(panel.painter.boxes) == 6
+    go.set()
+    qtbot.waitUntil(lambda: panel.plate.text == "b_dw.mrc")
+    assert panel.plate.late == ""
+
+
 def test_looking_closer_brings_a_sharper_piece_in_the_greys_of_the_overview(qtbot, panel, tmp_path, monkeypatch):
     monkeypatch.setattr("emviewer.engine.micrograph_view.overview_factor", lambda shape: 5)
     write_micrographs(tmp_path / "Micrographs")

@@ -40,6 +40,8 @@ EMPTY = (
     "or a micrograph."
 )
 BLINK_MS = 450
+LATE_MS = 300
+"""After so long it is said that a micrograph is being opened."""
 BOX_PX = 200.0
 """Edge of a box where nobody knows one."""
 
@@ -98,24 +100,28 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         middle.addWidget(self.message)
         middle.addWidget(self.ask_passthrough, 0, Qt.AlignmentFlag.AlignHCenter)
         middle.addStretch(1)
-        right = QWidget()
-        column = QVBoxLayout(right)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.addWidget(self.list)
+        self.split.addWidget(self.canvas)
+        self.split.setStretchFactor(1, 1)
+        self.split.setCollapsible(1, False)
+        em = self.fontMetrics().height()
+        self.split.setSizes([em * 15, em * 60])
+        content = QWidget()
+        column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for widget in (self.bar, self.picture_notice, self.hint_notice):
             column.addWidget(widget)
-        column.addWidget(self.canvas, 1)
-        self.split = QSplitter(Qt.Orientation.Horizontal)
-        self.split.addWidget(self.list)
-        self.split.addWidget(right)
-        self.split.setStretchFactor(1, 1)
-        self.split.setCollapsible(1, False)
-        em = self.fontMetrics().height()
-        self.split.setSizes([em * 17, em * 60])
+        column.addWidget(self.split, 1)
         self.pages = QStackedLayout(self)
         self.pages.addWidget(waiting)
-        self.pages.addWidget(self.split)
+        self.pages.addWidget(content)
         self.setFocusProxy(self.canvas)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(LATE_MS)
+        self._late.timeout.connect(self._say_late)
         self._asking = Throttle(self._ask_piece, 30, self)
         self._fill_save_menu()
 
@@ -155,6 +161,7 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         self._reading.cancel()
         self.source, self.index, self.shown = None, -1, None
         self._forget_selection()
+        self._in_time()
         self._by_hand = self._passthrough = None
         self.canvas.set_piece(None)
         self.boxes_form.form.setRowVisible(0, centering_session.of(document) is not None)
@@ -272,7 +279,14 @@ class MicrographPanel(MicrographView, MicrographMarks, MicrographLinks, Microgra
         self.bar.place.setText(self.list.position_text())
         if self.shown is None and not self.canvas.blank:
             self.canvas.set_message(f"Opening {Path(picks.names[index]).name}…")
+        self._late.start()
         self._ask_picture()
+
+    def _say_late(self) -> None:
+        """Say that the next micrograph takes its time; until it comes the one before is shown."""
+        if self.source is not None and self.index >= 0:
+            self.plate.late = f"opening {Path(self.source.picks.names[self.index]).name}…"
+            self.canvas.update()
 
     # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:

@@ -38,9 +38,14 @@ class MicrographView:
         picks = self.source.picks
         return str(picks.names[index]), picks.paths[index] if index < len(picks.paths) else None
 
+    def _in_time(self: Any) -> None:
+        self._late.stop()
+        self.plate.late = ""
+
     def _got_picture(self: Any, index: int, shown: Shown) -> None:
         if index != self.index or self.source is None:
             return
+        self._in_time()
         self.shown = shown
         h, w = shown.micrograph.shape
         self.canvas.set_piece(None)
@@ -58,6 +63,7 @@ class MicrographView:
     def _no_picture(self: Any, index: int, error: Exception) -> None:
         if index != self.index or self.source is None:
             return
+        self._in_time()
         self.shown = None
         self.levels.set_distribution(None)
         w, h, known = self.source.picks.canvas_px(index)
