@@ -17,8 +17,9 @@ from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.types import F64
 
-HALF_SURE, SURE_WIDTH = 0.22, 0.035
-"""Mean support at which all views are as likely to be right as wrong, and how fast that changes."""
+HALF_SURE, HALF_SURE_SYMMETRIC, SURE_WIDTH = 0.22, 0.35, 0.035
+"""Mean support at which all views are as likely to be right as wrong, without and with symmetry (of several lines one
+is easily found), and how fast that changes."""
 HALF_RIGHT, RIGHT_WIDTH = 0.45, 0.09
 """Support of an image, over that of most, at which its view is as likely to be right as wrong."""
 FREE_PAIRS = 3.0
@@ -56,7 +57,8 @@ def judged(
     borne = orientations_quick.support(lines.lines, found.rotations[anchors], np.asarray(group.rotations))
     borne = (borne - free) / (1 - free)
     whole = float(borne.mean())
-    sure = float(_step((whole - HALF_SURE) / SURE_WIDTH))
+    half = HALF_SURE if group.order == 1 else HALF_SURE_SYMMETRIC
+    sure = float(_step((whole - half) / SURE_WIDTH))
     right = np.empty(n)
     right[anchors] = _step((borne / max(float(np.median(borne)), 1e-3) - HALF_RIGHT) / RIGHT_WIDTH)
     others = np.setdiff1d(np.arange(n), anchors)
@@ -68,7 +70,7 @@ def judged(
             f"only {100 * max(0.0, whole):.0f} % of the common lines of the images bear these views out beyond chance: "
             "the orientations are not reliable"
         )
-    factor = 0.1 if doubts else 1.0
+    factor = (0.1 if doubts else 1.0) * (1.0 if found.agreement is None else found.agreement)
     if group.order > 1 and (lines.support - free) / (1 - free) > whole + LEAST_SYMMETRY:
         warnings.append(f"the images agree much better without the symmetry {group.name}")
         factor *= 0.1

@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as sfft
-from scipy.sparse.linalg import eigsh
+from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from emviewer.engine import kernels_orient as ko
 from emviewer.engine.task import Check, never
@@ -156,7 +157,10 @@ def synchronise(lines: Lines, weight: F64 | None = None) -> F64:
         blocks = blocks * (weight / np.maximum(weight.mean(axis=1, keepdims=True), 1e-12))[:, :, None, None]
     S = blocks.transpose(0, 2, 1, 3).reshape(2 * n, 2 * n)
     S = (S + S.T) / 2
-    _, vectors = eigsh(S, k=3, which="LA", v0=np.ones(2 * n))
+    try:
+        _, vectors = eigsh(S, k=3, which="LA", v0=np.ones(2 * n))
+    except ArpackNoConvergence:  # equal images: many equal eigenvalues
+        vectors = eigh(S, subset_by_index=(2 * n - 3, 2 * n - 1))[1]
     v = vectors.reshape(n, 2, 3)
     rows, right = [], []
     for a, b, value in ((0, 0, 1.0), (1, 1, 1.0), (0, 1, 0.0)):

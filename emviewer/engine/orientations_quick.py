@@ -22,8 +22,9 @@ from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
 
 RAYS = 120
-AGREE_DEG = 15.0
-"""A line and two views agree when the line's two places in the object differ by less."""
+AGREE_DEG, LEAST_AGREE_DEG = 15.0, 6.0
+"""A line and two views agree when the line's two places in the object differ by less: so much without symmetry, and
+less the more lines two images share, but not finer than lines are seen."""
 MOST_SHIFT_PX = 2.0
 """Displacements along lines that are tried after images have been centred."""
 LEAST_SPREAD = 0.03
@@ -121,9 +122,10 @@ def support(lines: Lines, views: F64, elements: F64 | None = None) -> F64:
 
 
 def agreeing(lines: Lines, views: F64, elements: F64 | None, mates: NDArray[np.int64]) -> F64:
-    """Return the part (n,) of each image's lines that agree with the views within 15°; mates as in ``residuals``."""
+    """Return the part (n,) of each image's lines that agree with the views; mates as in ``residuals``."""
     n = len(views)
-    near = 2 * np.sin(np.radians(AGREE_DEG) / 2)
+    order = 1 if elements is None else len(elements)
+    near = 2 * np.sin(np.radians(max(LEAST_AGREE_DEG, AGREE_DEG * order**-0.25)) / 2)
     best = lines_of.residuals(lines, views, mates=mates)
     for g in () if elements is None else elements[1:]:
         np.minimum(best, lines_of.residuals(lines, views, views @ g, mates), out=best)

@@ -54,8 +54,8 @@ class Solution:
         What was done last.
     explained : float
         Share of the images' power in the coarse band that the map explains.
-    agreement : float
-        Share of the images on which the two best starts agree.
+    agreement : float or None
+        Share of the images on which the best starts agree, where there were several.
     warnings : tuple of str
         Doubts.
     support : ndarray of float64, shape (n,), or None
@@ -73,7 +73,7 @@ class Solution:
     confidence: F64
     stage: str
     explained: float = 0.0
-    agreement: float = 0.0
+    agreement: float | None = None
     warnings: tuple[str, ...] = field(default=())
     support: F64 | None = None
     fit: F64 | None = None

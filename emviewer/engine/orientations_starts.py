@@ -69,7 +69,7 @@ def annealed(
         if last.explained > best.explained:
             best = _partial(last, anchors, n, name)
     ends.sort(key=lambda e: -e.explained)
-    agreement = float(_agreement(ends, elements).mean())
+    agreement = float(_agreement(ends, elements).mean()) if len(ends) > 1 else None
     fine = _fine(ready, ends[0], anchors, group, plan, top, check)
     yield _partial(fine, np.arange(n), n, "finer grid")
     last_found = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refining", ends[0].explained, agreement)
@@ -140,16 +140,13 @@ def _tries(max_shift_px: float, spacing: float) -> F64:
 
 def _agreement(ends: list[State], elements: F64) -> F64:
     """Return for each image the share of the other starts as good as the best that give it the same view."""
-    n = len(ends[0].rotations)
-    if len(ends) < 2:
-        return np.full(n, 0.5)
     agree = [
         np.degrees(align_views(ends[0].rotations, other.rotations, elements)[2]) < SAME_DEG
         for other in ends[1:]
         if 1 - other.explained < 1.25 * (1 - ends[0].explained)
     ]
     # starts that stopped at a much worse answer say nothing against the best
-    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(n, 0.7)
+    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(len(ends[0].rotations), 0.7)
 
 
 def _partial(state: State, rows: NDArray[np.int64], n: int, stage: str) -> Solution:

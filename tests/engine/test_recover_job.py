@@ -6,6 +6,7 @@ import json
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
@@ -32,8 +33,6 @@ def phantom() -> GaussianPhantom:
 
 
 def write(folder, images, views, pixel=4.0):
-    import pandas as pd
-
     with StackWriter(folder / "images.mrcs", (BOX, BOX), pixel) as stack:
         stack.append(images.astype(np.float32))
     angles = matrix_to_euler(views)
@@ -74,6 +73,8 @@ def test_views_are_found_with_their_errors_and_a_map(planted, tmp_path):
     assert summary["error_median_deg"] < 7 and summary["error_p95_deg"] < 20
     assert summary["error_median_o4_rad"] < np.radians(7)
     assert summary["hand"] == "undetermined" and summary["n_images"] == 90
+    curve = pd.read_csv(tmp_path / "out" / "fsc.csv")
+    assert curve["fsc_truth"][:4].min() > 0.9 and curve["fsc_truth"].iloc[-1] < 0.5
     assert summary["support_of_lines"] > 0.35 and summary["confidence_median"] > 0.8
     assert {"orientations.star", "map.mrc", "half1.mrc", "half2.mrc", "fsc.csv", "report.png"} <= {
         p.name for p in (tmp_path / "out").iterdir()
@@ -112,6 +113,7 @@ def test_distances_and_the_frame_of_the_images(planted, tmp_path, distance):
         tmp_path / "out", images, truth=truth, method="distances", distance=distance, max_shift=8.0, reconstruct=False
     )
     assert summary["error_median_o4_rad"] < 0.06
+    assert np.load(tmp_path / "out" / "distances.npy").shape == (90, 90)
     assert summary["error_median_deg"] < 4
 
 
@@ -149,7 +151,7 @@ def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path, quick):
         found(tmp_path / "none", images)
 
 
-@pytest.mark.parametrize("kind", ["identical", "plane", "noise"])
+@pytest.mark.parametrize("kind", ["identical", "equal", "plane", "noise"])
 def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind, quick):
     rng = np.random.default_rng(3)
     angle = rng.uniform(0, 360, 40)
@@ -162,6 +164,8 @@ def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind, quick)
         views = Rotation.from_euler("y", angle[:, None], degrees=True).as_matrix()
     data = phantom().project(views, BOX)
     data = rng.normal(size=data.shape) if kind == "noise" else data + rng.normal(size=data.shape) * data.std() / 4
+    if kind == "equal":
+        data[:] = data[0]
     images, _ = write(tmp_path, data, views)
     summary, job = found(tmp_path / "out", images, reconstruct=False, starts=1, max_shift=0.0)
     assert summary["confidence_median"] < 0.35

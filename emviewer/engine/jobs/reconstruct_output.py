@@ -98,28 +98,32 @@ def reconstruct_halves(
     return Maps(whole, maps[0], maps[1], fsc.correlate(maps[0], maps[1], pixel_size_A, check=check))
 
 
-def write_maps(folder: ResultFolder, maps: Maps, pixel_size_A: float) -> None:
-    """Write map.mrc, half1.mrc, half2.mrc and fsc.csv, and the resolution into the summary."""
+def write_maps(folder: ResultFolder, maps: Maps, pixel_size_A: float, truth: F64 | None = None) -> None:
+    """Write map.mrc, half1.mrc, half2.mrc and fsc.csv, and the resolution into the summary; ``truth`` as a column."""
     for name, data in (("map", maps.whole), ("half1", maps.half1), ("half2", maps.half2)):
         write_map(folder / f"{name}.mrc", data, pixel_size_A)
-    write_curve(folder, maps.curve)
+    write_curve(folder, maps.curve, truth=truth)
     folder.summary |= {
         "fsc_0.143_A": maps.curve.resolution_A(0.143),
         "fsc_0.5_A": maps.curve.resolution_A(0.5),
     }
 
 
-def write_curve(folder: ResultFolder, curve: fsc.Curve, name: str = "fsc.csv") -> None:
-    """Write a curve as ``frequency_inv_A, fsc, fsc_masked, fsc_corrected``; the last two are empty without a mask."""
+def write_curve(folder: ResultFolder, curve: fsc.Curve, name: str = "fsc.csv", truth: F64 | None = None) -> None:
+    """Write a curve as ``frequency_inv_A, fsc, fsc_masked, fsc_corrected``; the last two are empty without a mask.
+
+    ``fsc_truth`` follows where the truth is known.
+    """
     nothing = np.full(len(curve.fsc), np.nan)
-    pd.DataFrame(
-        {
-            "frequency_inv_A": curve.frequency_inv_A,
-            "fsc": curve.fsc,
-            "fsc_masked": nothing if curve.masked is None else curve.masked,
-            "fsc_corrected": nothing if curve.corrected is None else curve.corrected,
-        }
-    ).to_csv(folder / name, index=False, float_format="%.6f")
+    columns = {
+        "frequency_inv_A": curve.frequency_inv_A,
+        "fsc": curve.fsc,
+        "fsc_masked": nothing if curve.masked is None else curve.masked,
+        "fsc_corrected": nothing if curve.corrected is None else curve.corrected,
+    }
+    pd.DataFrame(columns if truth is None else columns | {"fsc_truth": truth}).to_csv(
+        folder / name, index=False, float_format="%.6f"
+    )
 
 
 def random_halves(n: int, seed: int) -> Ids:

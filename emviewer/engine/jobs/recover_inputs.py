@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,8 @@ class Inputs:
         On the small grid.
     truth : ndarray of float64, shape (n, 3, 3), or None
         True views.
+    truth_shifts_A : ndarray of float64, shape (n, 2), or None
+        True shifts, in RELION's sense.
     """
 
     images: ImageSet
@@ -64,11 +67,18 @@ class Inputs:
     group: PointGroup
     max_shift_px: float
     truth: F64 | None
+    truth_shifts_A: F64 | None
 
     @property
     def small(self) -> F32:
         """The usable images on the small grid."""
         return self.grid.images(self.data[self.usable])
+
+    @property
+    def flipped(self) -> Callable[[NDArray[np.int64]], F32] | None:
+        """What is left of the transfer functions once phases are flipped, or nothing if they were not."""
+        ctf, box, pixel = self.transfer, self.data.shape[1], self.pixel_size_A
+        return None if ctf is None else (lambda ids: np.abs(ctf_transfer(ctf.take(ids), box, pixel)))
 
 
 def open_inputs(params: RecoverParams, folder: ResultFolder) -> Inputs:
@@ -113,7 +123,7 @@ def open_inputs(params: RecoverParams, folder: ResultFolder) -> Inputs:
     most = 0.45 * grid.n
     return Inputs(
         images, data, usable, reason, transfer, pixel, grid, group, min(shift_A / grid.pixel_size_A, most),
-        _truth(params, len(data)),
+        *_truth(params, len(data)),
     )  # fmt: skip
 
 
@@ -146,13 +156,13 @@ def _flip(images: ImageSet, data: F32, pixel: float, params: RecoverParams, fold
     return ctf
 
 
-def _truth(params: RecoverParams, n: int) -> F64 | None:
+def _truth(params: RecoverParams, n: int) -> tuple[F64, F64] | tuple[None, None]:
     if params.truth is None:
-        return None
+        return None, None
     known = files.read_images(params.truth, project_dir=params.project_dir)
     if known.poses is None or known.in_plane_only:
         raise DataError("the table of the truth has no orientations", params.truth, "give rlnAngleRot, Tilt and Psi")
     if len(known) != n:
         raise DataError(f"the truth has {len(known)} rows for {n} images", params.truth, "give one row an image")
     p = known.poses
-    return without_mirror(p.rotations, p.shifts_A, p.mirror)[0]
+    return without_mirror(p.rotations, p.shifts_A, p.mirror)

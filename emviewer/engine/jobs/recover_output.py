@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine.conventions import matrix_to_euler, matrix_to_quaternion
-from emviewer.engine.ctf import transfer as ctf_transfer
 from emviewer.engine.jobs import reconstruct_output as maps_of
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
+from emviewer.engine.jobs.recover_truth import truth_curve
 from emviewer.engine.mrc_write import StackWriter
 from emviewer.engine.orientations_align import align_o4, align_views, other_hand
 from emviewer.engine.orientations_solution import Solution
@@ -122,12 +122,11 @@ def write_maps(
     if 2 * trusted.sum() > len(used):
         used = used[trusted]
     half[used] = maps_of.random_halves(len(used), params.seed)
-    ctf = inputs.transfer
-    flipped = None if ctf is None else (lambda ids: np.abs(ctf_transfer(ctf.take(ids), box, pixel)))
     maps = maps_of.reconstruct_halves(
         lambda ids: inputs.data[ids], views, shifts, half, box, pixel, group=np.asarray(inputs.group.rotations),
-        transfer=flipped, check=check,
+        transfer=inputs.flipped, check=check,
     )  # fmt: skip
-    maps_of.write_maps(folder, maps, pixel)
+    against = None if inputs.truth is None else truth_curve(inputs, found, half, check)
+    maps_of.write_maps(folder, maps, pixel, against)
     folder.summary["n_images_in_map"] = len(used)
     return maps
