@@ -14,6 +14,7 @@ A spec is a JSON object that holds paths and view parameters, never pixels, so a
     {"kind": "fsc", "curves": "out/fsc/mov.csv", "thresholds": [0.143, 0.5]}
     {"kind": "search", "table": "out/search/mov.csv"}
     {"kind": "align_report", "result": "out"}
+    {"kind": "orientations", "result": "found", "page": "errors"}
     {"kind": "micrograph", "picture": "m.mrc", "size": [4096, 4096], "before": [[812, 330]], "box_px": 200}
 
 All kinds take ``width_mm`` (85, 120, 180 …), ``dpi``, ``title``, ``subtitle``, ``letter``, ``scale_bar``,
@@ -40,6 +41,7 @@ from emviewer.engine.figure_spec import (
     CurvesSpec,
     GallerySpec,
     ImageSpec,
+    LabSpec,
     MicrographSpec,
     ReportSpec,
     SearchSpec,
@@ -139,6 +141,10 @@ def _draw(figure: AnyFigure, check: Check) -> Page | Sheets:
         from emviewer.engine import figure_curves
 
         return figure_curves.draw(figure)
+    if isinstance(figure, LabSpec):
+        from emviewer.engine import figure_lab
+
+        return figure_lab.draw(figure)
     if isinstance(figure, SurfaceSpec):
         from emviewer.engine import figure_surface
 

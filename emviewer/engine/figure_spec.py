@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.figure_spec_base import ContrastSpec, FigureSpec, Triple
+from emviewer.engine.figure_spec_lab import LabSpec
 from emviewer.engine.figure_spec_maps import (
     AlignmentSpec,
     CurvesSpec,
@@ -20,7 +21,7 @@ from emviewer.engine.figure_spec_maps import (
 
 __all__ = [
     "KINDS", "AlignmentSpec", "AnyFigure", "CentringSpec", "ContrastSpec", "CurvesSpec", "DifferenceSpec", "FigureSpec",
-    "GallerySpec", "ImageSpec", "MicrographSpec", "ReportSpec", "SearchSpec", "SlicesSpec", "SurfaceSpec",
+    "GallerySpec", "ImageSpec", "LabSpec", "MicrographSpec", "ReportSpec", "SearchSpec", "SlicesSpec", "SurfaceSpec",
     "TripletsSpec", "parse",
 ]  # fmt: skip
 
@@ -246,7 +247,7 @@ class MicrographSpec(FigureSpec):
 
 AnyFigure = (
     GallerySpec | SlicesSpec | ImageSpec | TripletsSpec | AlignmentSpec | DifferenceSpec | SurfaceSpec | CurvesSpec
-    | SearchSpec | ReportSpec | CentringSpec | MicrographSpec
+    | SearchSpec | ReportSpec | CentringSpec | MicrographSpec | LabSpec
 )  # fmt: skip
 KINDS = tuple(str(get_args(cls.model_fields["kind"].annotation)[0]) for cls in get_args(AnyFigure))
 _ADAPTER: TypeAdapter[AnyFigure] = TypeAdapter(Annotated[AnyFigure, Field(discriminator="kind")])

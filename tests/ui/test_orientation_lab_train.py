@@ -117,3 +117,18 @@ def test_the_loss_shows_while_training_goes_on(lab, qtbot, tmp_path, runner):
     assert page.scatter.dots is None and not page.use.isVisible()
     assert of(document).curves["loss"][-1].value == 7.0
     stream._pause.stop()
+
+
+def test_the_page_is_exported_from_its_folder(lab, trained):
+    assert lab.figure_spec() is None
+    lab.show_document(lab.workspace.add(read_document(trained)))
+    spec = lab.figure_spec()
+    assert (spec["kind"], spec["page"], spec["result"]) == ("orientations", "training", str(trained))
+    assert "mean error 4.6°" in spec["subtitle"]
+
+
+def test_curves_that_were_kept_show_again(tmp_path):
+    (tmp_path / "job.json").write_text(json.dumps({"job": "recover", "status": "complete", "inputs": []}))
+    (tmp_path / "progress.csv").write_text("curve,step,value,stage\nloss,0,3.5,start 1\nloss,1,2.5,start 2\n")
+    curve = of(read_document(tmp_path)).curves["loss"]
+    assert [(p.step, p.value, p.stage) for p in curve] == [(0.0, 3.5, "start 1"), (1.0, 2.5, "start 2")]

@@ -41,6 +41,11 @@ from emviewer.ui.workspace import Document, Workspace
 
 GROWING_MS = 250
 """A result that grows is shown anew at most this often."""
+FIGURES = {
+    "simulate": "views", "distances": "distances", "train": "training", "recover": "views", "report": "errors",
+    "reconstruct": "map",
+}  # fmt: skip
+"""The figure that each step is exported as."""
 FIRST = {"map": "phantom:C1", "n": 200, "snr": 1.0}
 """What the first form offers while nothing is open: a set that is simulated in a second."""
 
@@ -410,6 +415,18 @@ class OrientationLabPanel(Panel):
         for form in self.forms.values():
             form.recolour()
         self._show_states()
+
+    def figure_spec(self) -> dict[str, Any] | None:
+        """Return the spec of what the chosen step shows, made of the folder of its result; None while there is none."""
+        shown = self.chain.shown(self.list.current)
+        orient = of(shown)
+        if shown is None or orient is None or orient.folder is None:
+            return None
+        title = {"train": "Training of "}.get(self.list.current, "")
+        return {
+            "kind": "orientations", "result": str(orient.folder), "page": FIGURES[self.list.current],
+            "title": f"{title}{shown.title}", "subtitle": summary_words(shown),
+        }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         return {"step": self.list.current}
