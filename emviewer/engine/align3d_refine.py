@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,12 @@ class Pose3D:
         return float(angle_deg(self.rotation, np.eye(3)))
 
 
+@lru_cache(maxsize=2)
 def half_ball(box_A: float, top: float) -> tuple[F64, F64]:
-    """Return the frequencies (m, 3) of a box's transform within ``top`` (1/Å), one of each Friedel pair, by radius."""
+    """Return the frequencies (m, 3) of a box's transform within ``top`` (1/Å), one of each Friedel pair, by radius.
+
+    The arrays are kept for the next map, and cannot be written to.
+    """
     n = int(np.floor(top * box_A))
     x = np.arange(0, n + 1)
     y = np.arange(-n, n + 1)
@@ -54,7 +59,10 @@ def half_ball(box_A: float, top: float) -> tuple[F64, F64]:
     r = np.sqrt(r2[use])
     order = np.argsort(r, kind="stable")
     points = np.stack([x3[use], y3[use], z3[use]], axis=1)[order] / box_A
-    return np.ascontiguousarray(points), r[order] / box_A
+    found = np.ascontiguousarray(points), r[order] / box_A
+    for each in found:
+        each.flags.writeable = False
+    return found
 
 
 class Problem:
