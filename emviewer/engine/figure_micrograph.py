@@ -21,6 +21,8 @@ FOOT_MM, LEGEND_MM = 6.5, 4.4
 BLUE, ORANGE, RED, EDGE = "#56b4e9", "#e69f00", "#e0402f", "#101010"
 MAP, DARKEST = "viridis", 75
 """Colours of a scale, as the window has them: from this one of the 256 on, as darker ones are not seen."""
+Entry = tuple[str, str, str]
+"""Kind, colour and words of a part of the legend."""
 EMPTY = 0.25
 """Grey, from black to white, of a micrograph whose picture is missing."""
 
@@ -37,7 +39,9 @@ def draw(spec: MicrographSpec, check: Check = never) -> Page:
     width = spec.width_mm - 2 * MARGIN
     mm = width / crop[2]
     legend = _legend(spec)
-    foot = (FOOT_MM if spec.scale_bar else 0.0) + LEGEND_MM * bool(legend) + (LEGEND_MM * 1.6 if spec.scale else 0.0)
+    legend += [("fill", str(colour), words) for colour, words in spec.key]
+    lines = _in_lines(legend, width)
+    foot = (FOOT_MM if spec.scale_bar else 0.0) + LEGEND_MM * len(lines) + (LEGEND_MM * 1.6 if spec.scale else 0.0)
     page = Page(spec, crop[3] * mm + foot + (1.0 if foot else 0.0))
     pixels, corner, size = _picture(spec, crop, width, check)
     x, y = MARGIN + (corner[0] - crop[0]) * mm, page.top + (corner[1] - crop[1]) * mm
@@ -49,8 +53,8 @@ def draw(spec: MicrographSpec, check: Check = never) -> Page:
     if spec.scale_bar:
         page.scale_bar(MARGIN, at + 4.4, width, round(crop[2]), spec.pixel_size_A)
         at += FOOT_MM
-    if legend:
-        _write_legend(page, legend, at + 3.2)
+    for line in lines:
+        _write_legend(page, line, at + 3.2)
         at += LEGEND_MM
     if spec.scale:
         _write_scale(page, spec, at + 2.0)
@@ -139,9 +143,10 @@ def _arrows(start: F64, way: F64, head_mm: float = 1.3) -> list[F64]:
     return [*np.stack([start, tip], axis=1), *heads]
 
 
-def _legend(spec: MicrographSpec) -> list[tuple[str, str, str]]:
+def _legend(spec: MicrographSpec) -> list[Entry]:
     """Return (kind, colour, words) of each thing that is drawn."""
-    plain, out = not spec.colours, []
+    plain = not spec.colours
+    out: list[Entry] = []
     if spec.before:
         out.append(("thin" if spec.after else "box", BLUE if plain else GREY_INK, spec.words[0]))
     if spec.after:
@@ -153,7 +158,24 @@ def _legend(spec: MicrographSpec) -> list[tuple[str, str, str]]:
     return out
 
 
-def _write_legend(page: Page, legend: list[tuple[str, str, str]], y: float) -> None:
+def _wide(words: str) -> float:
+    return 3.6 + text_width_mm(words, 7) + 5.0
+
+
+def _in_lines(legend: list[Entry], width: float) -> list[list[Entry]]:
+    """Return the legend in lines that fit the width."""
+    lines: list[list[Entry]] = []
+    room = 0.0
+    for entry in legend:
+        if not lines or room < _wide(entry[2]) - 5.0:
+            lines.append([])
+            room = width
+        lines[-1].append(entry)
+        room -= _wide(entry[2])
+    return lines
+
+
+def _write_legend(page: Page, legend: list[Entry], y: float) -> None:
     x = MARGIN
     for kind, colour, words in legend:
         points = 0.6 if kind == "thin" else 1.0
@@ -161,6 +183,8 @@ def _write_legend(page: Page, legend: list[tuple[str, str, str]], y: float) -> N
             for line in _arrows(np.array([[x, y - 0.9]]), np.array([[5.0, 0.0]])):
                 page.axes.plot(*np.asarray(line).T, color=colour, linewidth=points)
             x += 2.8
+        elif kind == "fill":
+            page.image(np.array([[[int(colour[i : i + 2], 16) for i in (1, 3, 5)]]], np.uint8), x, y - 2.1, 2.4, 2.4)
         elif kind == "cross":
             for s in (1, -1):
                 page.line((x, x + 2.4), (y - 0.9 - s * 1.2, y - 0.9 + s * 1.2), points, colour)
@@ -168,7 +192,7 @@ def _write_legend(page: Page, legend: list[tuple[str, str, str]], y: float) -> N
             page.axes.plot([x, x + 2.4, x + 2.4, x, x], [y - 2.1, y - 2.1, y + 0.3, y + 0.3, y - 2.1], color=colour,
                            linewidth=points)  # fmt: skip
         page.text(x + 3.6, y, words, 7)
-        x += 3.6 + text_width_mm(words, 7) + 5.0
+        x += _wide(words)
 
 
 def _write_scale(page: Page, spec: MicrographSpec, y: float) -> None:

@@ -214,6 +214,8 @@ class MicrographSpec(FigureSpec):
         What the boxes before and after are called.
     scale : tuple or None
         Title, lowest and highest value of what the colours stand for.
+    key : list of two texts
+        Or a colour and its meaning each.
     """
 
     kind: Literal["micrograph"] = "micrograph"
@@ -232,6 +234,7 @@ class MicrographSpec(FigureSpec):
     outside: list[int] = Field([])
     words: tuple[str, str] = ("picked", "centred")
     scale: tuple[str, float, float] | None = None
+    key: list[tuple[Colour, str]] = Field([])
 
     @model_validator(mode="after")
     def _fits(self) -> MicrographSpec:

@@ -73,9 +73,11 @@ def accepts(document: Document) -> bool:
     if centering_session.of(document) is not None:
         return True
     table, stack = document.table, document.stack
+    if table is not None and has_places(table):  # a result, too: outliers of a comparison may have a place in common
+        return True
     if document.kind != "images":
         return False
-    if table is not None and (has_places(table) or "rlnMicrographName" in table.columns or "uid" in table.columns):
+    if table is not None and ("rlnMicrographName" in table.columns or "uid" in table.columns):
         return True
     return stack is not None and stack.n == 1 and max(stack.shape) >= LARGE_PX
 

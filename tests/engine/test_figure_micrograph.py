@@ -103,6 +103,15 @@ def test_words_stay_words_in_svg(folder):
     assert text.count("stroke: #112233") == 2
 
 
+def test_a_key_names_colours_in_as_many_lines_as_it_takes(folder):
+    few = drawn(folder, before=[[60, 60]], colours=["#123456"], key=[["#123456", "class 7 (1)"]])
+    many = drawn(folder, before=[[60, 60]], colours=["#123456"], key=[["#aa0000", f"class {i} (1)"] for i in range(12)])
+    assert (np.abs(few[-120:] - (0x12, 0x34, 0x56)).sum(axis=2) < 10).sum() > 300
+    assert len(many) >= len(few) + 2 * 44
+    right = np.flatnonzero((np.abs(many - (0xAA, 0, 0)).sum(axis=2) < 10).any(axis=0)).max()
+    assert right < many.shape[1] - 30
+
+
 def test_boxes_without_a_picture_stand_on_grey(folder):
     pixels = drawn(folder, picture=None, before=[[200, 60]])
     x, y = dot(280, 150)

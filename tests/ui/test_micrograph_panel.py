@@ -12,6 +12,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
 from emviewer.engine import cryosparc, mrc, star
+from emviewer.engine.figure import render
+from emviewer.engine.figure_spec import parse
 from emviewer.ui import micrograph_folders
 from emviewer.ui.micrograph_boxes import AFTER, BEFORE, Boxes, BoxStyle, arrow_growth, nearest_box
 from emviewer.ui.micrograph_colours import CLASS, UNKNOWN, WAY, Classes, by_values
@@ -298,6 +300,16 @@ def test_classes_are_ranked_by_their_members():
     assert found.words()[2] == UNKNOWN
 
 
+def test_the_legend_names_the_classes_that_are_seen(qtbot, panel, project):
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    panel.colour_by(CLASS)
+    named = [text for _, kind, text in panel.legend.lines if kind == "fill"]
+    assert named == ["class 3 (3)", "class 1 (2)", "class 2 (1)"]
+    panel.hide_class_of(0)
+    assert [text for _, kind, text in panel.legend.lines if kind == "fill"] == ["class 1 (2)", "class 2 (1)"]
+    assert panel.figure_spec()["key"][0] == [f"#{panel.painter.boxes.colours[1] & 0xFFFFFF:06x}", "class 1 (2)"]
+
+
 # going from one to the next -----------------------------------------------------------------------------------------
 def test_the_next_micrograph_comes_with_its_particles(qtbot, panel, project):
     show(qtbot, panel, project / "Class2D/run_data.star")
@@ -499,6 +511,18 @@ def test_a_row_chosen_elsewhere_is_shown_on_its_micrograph(qtbot, panel, project
     assert panel.bar.count.text().endswith("1 selected, 2 in all")
 
 
+def test_n_and_p_go_through_the_particles_most_displaced_first(qtbot, panel, project):
+    document = show(qtbot, panel, project / "Class2D/run_data.star")
+    order = np.argsort(-np.hypot(*ORIGIN_A[:6].T), kind="stable")
+    panel.canvas.zoom(6.0)
+    for wanted in order[:3]:
+        panel.do("next_worst")
+        assert panel.workspace.row(document) == wanted
+        assert panel.canvas.visible().contains(QPointF(*panel.painter.boxes.after[wanted]))
+    panel.do("previous_worst")
+    assert panel.workspace.row(document) == order[1]
+
+
 def test_what_is_drawn_around_is_selected(qtbot, panel, project):
     document = show(qtbot, panel, project / "Class2D/run_data.star")
 
@@ -562,6 +586,31 @@ def test_nearest_box_prefers_the_nearest_middle():
     assert nearest_box(boxes, style, QPointF(120, 50), 0) == -1
     assert nearest_box(boxes, style, QPointF(120, 50), 70) == 1
     assert nearest_box(Boxes(), style, QPointF(0, 0), 9) == -1
+
+
+def test_the_figure_is_of_what_is_shown(qtbot, panel, project):
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    spec = panel.figure_spec()
+    parsed = parse(json.loads(json.dumps(spec)))
+    assert parsed.size == (WIDTH, HEIGHT)
+    assert parsed.crop is None
+    assert parsed.box_px == 40
+    np.testing.assert_allclose(parsed.before, PLACES[:6])
+    np.testing.assert_allclose(parsed.after, (PLACES - ORIGIN_A / PIXEL)[:6], atol=0.01)
+    assert parsed.arrows >= 1
+    panel.hide_class_of(0)
+    panel.bar.before.setChecked(False)
+    panel.colour_by(WAY)
+    panel.canvas.zoom(2.0)
+    spec = panel.figure_spec()
+    parsed = parse(json.loads(json.dumps(spec)))
+    assert parsed.before == []
+    assert len(parsed.after) == len(parsed.colours) == 3
+    assert parsed.arrows == 0
+    assert parsed.scale[0] == "shift (px)"
+    assert parsed.crop == pytest.approx(panel.canvas.visible().getRect())
+    render(spec | {"dpi": 60}, project / "f.png")
+    assert (project / "f.png").stat().st_size > 2000
 
 
 # saving -------------------------------------------------------------------------------------------------------------

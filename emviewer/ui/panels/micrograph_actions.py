@@ -53,6 +53,26 @@ class MicrographActions(ContrastActions):
     def do_last(self) -> None:
         self.step(1_000_000_000)
 
+    def do_next_worst(self: Any) -> None:
+        """Go to the particle on this micrograph that is displaced next most."""
+        self._step_by_shift(1)
+
+    def do_previous_worst(self: Any) -> None:
+        """Go back to the one displaced more."""
+        self._step_by_shift(-1)
+
+    def _step_by_shift(self: Any, by: int) -> None:
+        boxes = self.painter.boxes
+        rows = np.flatnonzero(~boxes.hidden)
+        if self.source is None or not len(rows):
+            return
+        order = rows[np.argsort(-self.source.picks.length_px[boxes.positions[rows]], kind="stable")]
+        found = np.flatnonzero(order == boxes.current)
+        place = found[0] + by if len(found) else 0 if by > 0 else len(order) - 1
+        if 0 <= place < len(order):
+            self.set_particle(int(boxes.positions[order[place]]))
+            self._bring_into_view()
+
     # looking --------------------------------------------------------------------------------------------------------
     def do_zoom_in(self: Any) -> None:
         self.canvas.zoom(1.25)

@@ -93,6 +93,10 @@ class MicrographLinks:
             return
         self._show_class()
         self._show_boxes()
+        self._bring_into_view()
+
+    def _bring_into_view(self: Any) -> None:
+        """Pan to the current particle if it is not in view."""
         place = self.painter.boxes.places(True)[self.painter.boxes.current] if self.painter.boxes.current >= 0 else None
         if place is not None and np.isfinite(place).all() and not self.canvas.visible().contains(QPointF(*place)):
             self.canvas.centre_on(float(place[0]), float(place[1]))

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from PySide6.QtGui import QColor
 
 from emviewer.engine.micrograph_picks import CommonWay, Picks, common_way
 from emviewer.ui.micrograph_boxes import AFTER, BEFORE, OUTSIDE, WAY, Boxes, arrow_growth
+from emviewer.ui.micrograph_colours import CLASS
+
+KEY_ROWS = 8
+"""Classes that the legend names."""
+OTHERS = 0x5A6068
 
 
 class MicrographMarks:
@@ -76,8 +82,21 @@ class MicrographMarks:
                 lines.append((WAY, "arrow", "shift" if growth == 1 else f"shift, {growth} times"))
             if boxes.outside.any():
                 lines.append((OUTSIDE, "cross", "outside the micrograph"))
+        if len(boxes) and self.colouring.choice == CLASS:
+            lines += [(QColor(colour), "fill", words) for colour, words in self.class_key()]
         self.legend.lines = lines
         self.legend.colouring = self.colouring
+
+    def class_key(self: Any) -> list[tuple[str, str]]:
+        """Return ``#rrggbb`` and name of the classes that have most particles here, at most :data:`KEY_ROWS`."""
+        classes, boxes = self.source.classes, self.painter.boxes
+        counts = np.bincount(classes.rank[boxes.positions[~boxes.hidden]], minlength=len(classes.numbers))
+        order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
+        words = classes.words()
+        out = [(f"#{int(words[i]) & 0xFFFFFF:06x}", f"{classes.text(int(i))} ({counts[i]})") for i in order[:KEY_ROWS]]
+        if len(order) > KEY_ROWS:
+            out.append((f"#{OTHERS:06x}", f"and {len(order) - KEY_ROWS} more classes"))
+        return out
 
     def set_blink(self: Any, on: bool) -> None:
         """Show the picked boxes alone (True) or what the buttons say."""

@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QPointF
 
 from emviewer.ui.micrograph_boxes import arrow_growth
+from emviewer.ui.micrograph_colours import CLASS
 from emviewer.ui.panels.micrograph_controls import look_from
 
 
@@ -70,6 +71,8 @@ class MicrographState:
             spec["colours"] = [f"#{int(word) & 0xFFFFFF:06x}" for word in boxes.colours[rows]]
         if self.colouring.is_scale and len(rows):
             spec["scale"] = [self.colouring.title, self.colouring.low, self.colouring.high]
+        if self.colouring.choice == CLASS and len(rows):
+            spec["key"] = [list(entry) for entry in self.class_key()]
         if not self.canvas.fitted:
             seen = self.canvas.visible()
             spec["crop"] = [seen.x(), seen.y(), seen.width(), seen.height()]
