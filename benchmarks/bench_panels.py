@@ -1,8 +1,8 @@
-"""Rates of the slices panel (512³ memory-mapped) and of the explorer (128³, 256³), and a million scores.
+"""Rates of the slices panel (512³ memory-mapped), the explorer (128³, 256³), a view by hand; and a million scores.
 
     python benchmarks/bench_panels.py [FOLDER] [--scores]
 
-``--scores`` runs the last part alone.
+``--scores`` runs what belongs to comparisons alone.
 
 Each frame is asked for only when the one before was painted, so the rate is the whole round: GUI thread, view lane,
 mailbox, paint. FOLDER (default: the system's temporary one) takes a map of 512 MB, removed at the end.
@@ -216,6 +216,48 @@ def million(n: int = 1_000_000) -> None:
     beat.stop()
 
 
+def by_hand(box: int) -> None:
+    """Turn a view by hand: from the mouse to pictures and scores on the screen."""
+    from emviewer.engine import mrc_write
+    from emviewer.engine.jobs.compare import SPEC
+    from emviewer.engine.jobs.compare_params import CompareParams
+    from emviewer.engine.jobs.run import run_job
+    from emviewer.engine.params import validated
+    from emviewer.engine.project import Projector
+    from emviewer.engine.rotations import super_fibonacci
+    from emviewer.ui.opening import read_document
+    from emviewer.ui.panels.compare import ComparePanel
+
+    with tempfile.TemporaryDirectory() as place:
+        folder, pixel = Path(place), 3.0
+        volume = phantom("C1", box=box, pixel_size_A=pixel)
+        mrc_write.write_map(folder / "map.mrc", volume)
+        with mrc_write.StackWriter(folder / "images.mrcs", (box, box), pixel) as writer:
+            writer.append(Projector(volume).project(super_fibonacci(24)))
+        told = {"images": folder / "images.mrcs", "maps": [folder / "map.mrc"], "report": "none", "step": 10.0}
+        for _ in run_job(SPEC, validated(CompareParams, told), folder / "result"):
+            pass
+        document = workspace.add(read_document(folder / "result"))
+        panel = ComparePanel(workspace, runner)
+        panel.resize(900, 500)
+        panel.show()
+        panel.show_document(document)
+        quiet()
+        panel.hand.roll(0.0)
+        until(lambda: panel.hand.view is not None)
+        times = []
+        for _ in range(150):
+            begin, before = now(), panel.hand.view
+            panel.hand.turn(0.004, 0.002)
+            until(lambda before=before: panel.hand.view is not before)
+            panel.repaint()
+            times.append(now() - begin)
+        report(f"{box}² turning a compared view by hand", times)
+        panel.close()
+        panel.deleteLater()
+        workspace.remove(document)
+
+
 def scores_document(n: int) -> Document:
     """Return a comparison of ``n`` images with two maps, its pictures all alike."""
     import pandas as pd
@@ -287,6 +329,8 @@ def recolour(panel, column):
 
 def main() -> None:
     if "--scores" in sys.argv[1:]:
+        for box in (64, 128):
+            by_hand(box)
         million()
         awake.stop()
         runner.close()
@@ -296,6 +340,8 @@ def main() -> None:
     for box in (128, 256):
         explorer(box)
     sphere()
+    for box in (64, 128):
+        by_hand(box)
     million()
     awake.stop()
     runner.close()

@@ -99,7 +99,8 @@ class RowIds:
         """Return the positions of row ids, leaving out ids that are not there."""
         ids = np.asarray(ids, np.int64)
         if self.plain:
-            return ids[(ids >= 0) & (ids < len(self.ids))]
+            inside = len(ids) == 0 or (ids.min() >= 0 and ids.max() < len(self.ids))
+            return ids if inside else ids[(ids >= 0) & (ids < len(self.ids))]
         if self._by_id is None:
             sorter = np.argsort(self.ids, kind="stable")
             self._by_id = self.ids[sorter], sorter

@@ -152,12 +152,12 @@ class RowPicker(QObject):
         """Select the shown rows among the positions where ``mask`` is true; a million need no sorting this way."""
         if self.rows.mask is not None:
             mask = mask & self.rows.mask
-        self._select(self.rows.ids[mask])
+        if self.document is not None:
+            self.workspace.select(self.document, self.rows.ids[mask])
 
     def _select(self, ids: NDArray[np.int64]) -> None:
         if self.document is not None:
-            rising = len(ids) < 2 or bool((np.diff(ids) > 0).all())
-            self.workspace.select(self.document, ids if rising else np.sort(ids))  # it need not search for doubles then
+            self.workspace.select(self.document, np.sort(ids))  # sorted ones it need not search for doubles
 
     def _on_selection(self, document_id: object) -> None:
         if self.document is not None and document_id == self.document.id:
