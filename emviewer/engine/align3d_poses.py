@@ -7,6 +7,7 @@ drop z; a subtomogram does not, hence cannot be flipped by its metadata.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _ORIGINS = {
     "rlnOrigin{}Prior": False,
 }
 """Names of the shifts, and whether they are in Å (else in pixels)."""
+_CLASS_GROUP = re.compile(r"alignments_class_(\d+)")
 
 
 def moved_rotations(rotations: F64, motion: RigidTransform) -> F64:
@@ -182,7 +184,8 @@ class CryosparcPoses:
     Parameters
     ----------
     rows : structured ndarray
-        With ``alignments3D/pose`` and ``shift``, or ``alignments3D_multi/pose`` and ``shift``.
+        With ``pose`` and ``shift`` under ``alignments3D``, ``alignments3D_multi`` (a column a class), or, before
+        version 4.5, ``alignments_class_0``, ``alignments_class_1`` ….
     source : path
         For sentences.
     pixel_size_A : float, optional
@@ -197,8 +200,10 @@ class CryosparcPoses:
     def __init__(self, rows: Rows, source: Path, pixel_size_A: float | None = None) -> None:
         self.rows, self.source = rows.copy(), source
         names = set(rows.dtype.names or ())
-        self.groups = [g for g in ("alignments3D", "alignments3D_multi") if {f"{g}/pose", f"{g}/shift"} <= names]
-        if not self.groups:
+        posed = {n.split("/")[0] for n in names if n.endswith("/pose") and f"{n.split('/')[0]}/shift" in names}
+        self.groups = [g for g in ("alignments3D", "alignments3D_multi") if g in posed]
+        self.per_class = {int(m[1]): g for g in sorted(posed) if (m := _CLASS_GROUP.fullmatch(g))}
+        if not self.groups and not self.per_class:
             raise DataError("the particles have no alignments3D/pose and shift", source, "give those of a 3D job")
         self.edges = self._edges(names, pixel_size_A)
 
@@ -206,10 +211,13 @@ class CryosparcPoses:
         return len(self.rows)
 
     def _edges(self, names: set[str], given: float | None) -> F64:
-        told = [n for n in ("alignments3D/psize_A", "alignments3D_multi/psize_A", "blob/psize_A") if n in names]
+        known = ("alignments3D/psize_A", "alignments3D_multi/psize_A")
+        old = tuple(f"{group}/psize_A" for group in self.per_class.values())
+        told = [n for n in (*known, *old, "blob/psize_A") if n in names]
         for name in told:
             if all(plausible_pixel(float(v)) for v in np.unique(self.rows[name])):
-                return np.asarray(self.rows[name], np.float64) if "multi" in name else shift_pixel(self.rows)
+                plain = name in ("alignments3D/psize_A", "blob/psize_A")
+                return shift_pixel(self.rows) if plain else np.asarray(self.rows[name], np.float64)
         if given is not None:
             return np.full(len(self.rows), given)
         raise DataError(
@@ -219,13 +227,22 @@ class CryosparcPoses:
 
     @property
     def classes(self) -> NDArray[np.int64] | None:
-        """Class of each row (``alignments3D/class``), or None if untold."""
-        if "alignments3D/class" not in (self.rows.dtype.names or ()):
-            return None
-        return np.asarray(self.rows["alignments3D/class"], np.int64)
+        """Class of each row: ``alignments3D/class``, else the most probable one; None if untold."""
+        names = self.rows.dtype.names or ()
+        if "alignments3D/class" in names:
+            return np.asarray(self.rows["alignments3D/class"], np.int64)
+        if "alignments3D_multi/class_posterior" in names:
+            return np.asarray(np.argmax(self.rows["alignments3D_multi/class_posterior"], axis=1), np.int64)
+        old = {k: f"{group}/class_posterior" for k, group in self.per_class.items()}
+        if old and all(name in names for name in old.values()):
+            best = np.argmax(np.stack([self.rows[name] for name in old.values()], axis=1), axis=1)
+            return np.asarray(np.array(list(old), np.int64)[best])
+        return None
 
     def move(self, rows: Rowset, motion: RigidTransform) -> None:
-        """Move ``alignments3D`` of some rows, and all columns of ``alignments3D_multi`` there, in place."""
+        """Move ``alignments3D`` of some rows, and the poses for all classes there, in place."""
+        for group in self.per_class.values():
+            self._move(f"{group}/pose", f"{group}/shift", (rows,), motion)
         for group in self.groups:
             if group == "alignments3D":
                 self._move(f"{group}/pose", f"{group}/shift", (rows,), motion)
@@ -234,7 +251,10 @@ class CryosparcPoses:
                     self._move(f"{group}/pose", f"{group}/shift", (rows, k), motion)
 
     def move_slice(self, k: int, motion: RigidTransform) -> None:
-        """Move column ``k`` of ``alignments3D_multi`` of all rows by the motion of class ``k``."""
+        """Move the poses that all rows have in class ``k`` by the motion of that class."""
+        if k in self.per_class:
+            own = self.per_class[k]
+            self._move(f"{own}/pose", f"{own}/shift", (np.arange(len(self.rows)),), motion)
         group = "alignments3D_multi"
         if group in self.groups and k < self.rows[f"{group}/pose"].shape[1]:
             self._move(f"{group}/pose", f"{group}/shift", (np.arange(len(self.rows)), k), motion)

@@ -226,3 +226,27 @@ def test_poses_without_a_pixel_size_are_refused():
         CryosparcPoses(rows, Path("p.cs"))
     with pytest.raises(DataError, match="no rlnAngleTilt"):
         RelionPoses({"": table.drop(columns="rlnAngleTilt")}, Path("p.star"), 2.0)
+
+
+@pytest.mark.parametrize("posterior", [False, True])
+def test_poses_of_every_class_of_older_cryosparc_move_with_their_class(posterior):
+    kinds = [("uid", "u8"), ("blob/psize_A", "f4")]
+    for k in range(2):
+        kinds += [(f"alignments_class_{k}/pose", "f4", (3,)), (f"alignments_class_{k}/shift", "f4", (2,))]
+        kinds += [(f"alignments_class_{k}/class_posterior", "f4")] if posterior else []
+    rows = np.zeros(3, kinds)
+    rows["blob/psize_A"] = 2.0
+    if posterior:
+        rows["alignments_class_0/class_posterior"] = [0.9, 0.2, 0.6]
+        rows["alignments_class_1/class_posterior"] = [0.1, 0.8, 0.4]
+    poses = CryosparcPoses(rows, Path("p.cs"))
+    assert poses.classes is None if not posterior else poses.classes.tolist() == [0, 1, 0]
+    m = motion(9, True)
+    poses.move_slice(1, m)
+    wanted = moved_rotations(conventions.cryosparc_to_matrix(np.zeros((1, 3))), m)
+    pose, shift = poses.rows["alignments_class_1/pose"], poses.rows["alignments_class_1/shift"]
+    assert np.allclose(pose, conventions.matrix_to_cryosparc(wanted)[0], atol=1e-5)
+    assert np.allclose(shift, (wanted[0] @ m.translation_A)[:2] / 2.0, atol=1e-5)
+    assert not poses.rows["alignments_class_0/pose"].any()
+    poses.move(np.array([2]), motion(10, False))
+    assert poses.rows["alignments_class_0/pose"].any(axis=1).tolist() == [False, False, True]
