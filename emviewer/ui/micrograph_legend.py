@@ -16,6 +16,10 @@ CLEAR = 4.0
 """Pixels from which on the arrow of the common displacement has its full length."""
 
 
+LEAST = 0.12
+"""Part of it below which none is drawn: there is nothing to point at."""
+
+
 class NamePlate:
     """The name of the micrograph, and of one that is being opened, in the upper left corner; an overlay of a canvas."""
 
@@ -122,7 +126,8 @@ class MeanArrow:
         lines = self.text.split("\n")
         wide = max(metrics.horizontalAdvance(t) for t in lines)
         length = float(np.hypot(self.x, self.y))
-        side = self.LENGTH + 14 if length >= 0.05 else 0.0
+        part = min(1.0, length / CLEAR)
+        side = self.LENGTH + 14 if part >= LEAST else 0.0
         high = max(side, metrics.height() * len(lines) + 10.0)
         box = QRectF(canvas.width() - wide - side - 26, 8, wide + side + 18, high)
         plate(painter, box)
@@ -131,10 +136,6 @@ class MeanArrow:
             x = box.right() - 9 - metrics.horizontalAdvance(text)
             painter.drawText(QPointF(x, top + metrics.ascent() + k * metrics.height()), text)
         if not side:
-            return
-        part = min(1.0, length / CLEAR)
-        if part < 0.12:  # nothing to point at
-            painter.drawText(QPointF(box.left() + 8 + self.LENGTH / 2, box.center().y() + 4), "·")
             return
         middle = np.array([box.left() + 8 + self.LENGTH / 2, box.center().y()])
         way = np.array([self.x, self.y]) / length * self.LENGTH * part

@@ -14,7 +14,7 @@ from emviewer.ui import columns
 _ROOT = QModelIndex()
 NAME, COUNT, WAY, OUTSIDE = range(4)
 MARKS = "_-. "
-SHORT = 20
+SHORT = 14
 """Letters up to which names are shown whole."""
 _TITLES = ("Micrograph", "n", "shift (px)", "out")
 _TIPS = (

@@ -21,7 +21,7 @@ from emviewer.ui.micrograph_list import short_names
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.micrograph import MicrographPanel
 from emviewer.ui.runner import Runner
-from emviewer.ui.workspace import Workspace
+from emviewer.ui.workspace import Document, Workspace
 
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 PLAIN, SHIFT, ALT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
@@ -698,6 +698,19 @@ def test_cryosparc_particles_find_their_passthrough_or_ask_for_it(qtbot, panel, 
     np.testing.assert_allclose(panel.painter.boxes.before, PLACES[:6], atol=1e-3)
     assert panel.hint_notice.label.text() == "Places come from passthrough.cs"
     assert panel.source.classes.numbers.tolist()[0] == 3
+
+
+def test_a_result_with_places_is_shown_too(qtbot, panel, project):
+    images = read_document(project / "Class2D/run_data.star")
+    table = images.table.assign(outlier_score=np.arange(8.0))
+    document = panel.workspace.add(
+        Document("result", "compared", project / "out", table=table, info={"job": "compare"})
+    )
+    assert MicrographPanel.accepts(document)
+    panel.show_document(document)
+    qtbot.waitUntil(lambda: panel.shown is not None)
+    panel.colour_by("outlier_score")
+    assert len(set(panel.painter.boxes.colours.tolist())) == 6
 
 
 def test_a_table_of_micrographs_shows_them_without_boxes(qtbot, panel, project):
