@@ -8,13 +8,16 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from emviewer.engine import figure, figure_align, mrc
+from emviewer.engine import figure, figure_align, figure_align_report, mrc
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.errors import DataError, EmviewerError, FileError, ParameterError
 from emviewer.engine.figure_curves import best_crossings
+from emviewer.engine.figure_page import Sheets
+from emviewer.engine.figure_spec import parse
 from emviewer.engine.figure_two import contour_lines, significance, two_colours
 from emviewer.engine.types import Map3D, RigidTransform
 
@@ -135,15 +138,17 @@ def test_scores_of_a_search_are_drawn_for_both_hands(folder, tmp_path):
     assert "same hand" in text and "flipped" in text
 
 
-def test_a_report_has_a_page_for_each_map_behind_a_table(folder, tmp_path):
-    figure.render({"kind": "align_report", "result": ".", "dpi": 60}, tmp_path / "r.pdf", base=folder)
-    assert len(re.findall(rb"/Type /Page\b", (tmp_path / "r.pdf").read_bytes())) == 3
-    one = {"kind": "align_report", "result": ".", "map_name": "two", "dpi": 60}
-    figure.render(one, tmp_path / "r.svg", base=folder)
-    text = (tmp_path / "r.svg").read_text()
-    assert "two on ref.map" in text and "angle 90.000°" in text and "FSC 0.143: never, 0.5: 8.00 Å" in text
+def test_a_report_has_a_page_for_each_map_behind_a_table(folder, tmp_path, monkeypatch):
+    pages = figure_align_report.draw(parse({"kind": "align_report", "result": "."}, folder)).pages
+    titles = [page.texts[0].get_text() for page in pages]
+    assert titles == ["2 maps on ref.map", "one on ref.map", "two on ref.map"]
+    texts = [text.get_text() for text in pages[2].texts]
+    assert "angle 90.000°" in texts and "FSC 0.143: never, 0.5: 8.00 Å" in texts
     with pytest.raises(ParameterError, match="the report has 3 pages"):
         figure.render({"kind": "align_report", "result": "."}, tmp_path / "r.png", base=folder)
+    monkeypatch.setattr(figure_align_report, "draw", lambda spec, check: Sheets([Figure(), Figure()]))
+    figure.render({"kind": "align_report", "result": "."}, tmp_path / "r.pdf", base=folder)
+    assert len(re.findall(rb"/Type /Page\b", (tmp_path / "r.pdf").read_bytes())) == 2
 
 
 def test_a_difference_and_curves_have_reports_of_a_page(folder, tmp_path):

@@ -64,7 +64,7 @@ class PairingTable(QWidget):
         self.tree.setHeaderHidden(True)
         self.tree.setIndentation(12)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
         self.tree.header().setStretchLastSection(True)
         self.tree.itemActivated.connect(lambda item, _: self._menu_at(item))
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -122,6 +122,7 @@ class PairingTable(QWidget):
             if current is row:
                 self.tree.setCurrentItem(self.tree.topLevelItem(place))
         quiet.unblock()
+        self._fit_column()
         lines = sum(1 + self.tree.topLevelItem(i).childCount() for i in range(self.tree.topLevelItemCount()))
         height = self.tree.fontMetrics().height() + 8
         self.tree.setMinimumHeight(min(lines, 12) * height + 8)
@@ -129,6 +130,17 @@ class PairingTable(QWidget):
         for row in rows:
             if row.path and not is_built_in(row.path):
                 self._look_beside(row)
+
+    def _fit_column(self) -> None:
+        """Make room for the longest word (Qt's own measure leaves out ticks that a style sheet draws)."""
+        metrics, indent, widest = self.tree.fontMetrics(), self.tree.indentation(), 0
+        for i in range(self.tree.topLevelItemCount()):
+            top = self.tree.topLevelItem(i)
+            widest = max(widest, indent + round(1.15 * metrics.horizontalAdvance(top.text(0))))
+            for child in (top.child(k) for k in range(top.childCount())):
+                tick = 24 if child.data(0, Qt.ItemDataRole.CheckStateRole) is not None else 0
+                widest = max(widest, 2 * indent + tick + metrics.horizontalAdvance(child.text(0)))
+        self.tree.setColumnWidth(0, widest + 16)
 
     def _write(self, row: PairRow, word: str, is_reference: bool) -> None:
         top = QTreeWidgetItem([word, row.name or "choose…"])
