@@ -77,6 +77,8 @@ class Workspace(QObject):
     selection_changed, row_changed : int, the document's id
     selection_edited : Document, rows before, rows after; the undo stack listens
     order_changed : int, the document's id; a table of scores was sorted, N and P follow
+    direction_tried : int, ndarray; the document's id and a direction from which a person wants to look at its row
+    direction_shown : int, ndarray or None; the direction of a view set by hand, None when it was taken back
     edited : str, callable, callable; what a person did in words, how to do it again and how to undo it
     """
 
@@ -88,6 +90,8 @@ class Workspace(QObject):
     row_changed = Signal(object)
     selection_edited = Signal(object, object, object)
     order_changed = Signal(object)
+    direction_tried = Signal(object, object)
+    direction_shown = Signal(object, object)
     edited = Signal(str, object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:

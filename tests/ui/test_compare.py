@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from scipy.spatial.transform import Rotation
 
 from emviewer.engine import figure, mrc_write, star
@@ -335,6 +335,25 @@ def test_a_direction_chosen_while_the_map_is_prepared_is_not_lost(panel, workspa
     qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
     np.testing.assert_allclose(panel.hand.rotation[2], wanted, atol=1e-9)
     np.testing.assert_allclose(panel.sphere.current, wanted, atol=1e-9)
+
+
+def test_a_direction_dragged_on_the_flat_map_turns_the_pictures(panel, workspace, runner, document, qtbot):
+    directions = show(DirectionsPanel, workspace, runner, qtbot, document)
+    workspace.set_row(document, 2)
+    before = directions.view.current.copy()
+    at, _ = directions.view.projection.flat(before[None])
+    start = QPoint(*(round(v) for v in directions.view.to_widget(at)[0]))
+    end = start + QPoint(0, 14 if start.y() < directions.view.height() / 2 else -14)
+    left = Qt.MouseButton.LeftButton
+    qtbot.mousePress(directions.view, left, pos=start)
+    qtbot.mouseMove(directions.view, end)
+    qtbot.mouseRelease(directions.view, left, pos=end)
+    qtbot.waitUntil(lambda: panel.hand.view is not None, timeout=20_000)
+    wanted = directions.view.direction_at(QPointF(end))[0]
+    np.testing.assert_allclose(panel.hand.rotation[2], wanted, atol=1e-9)
+    np.testing.assert_allclose(directions.view.current, wanted, atol=1e-9)
+    panel.hand.leave()
+    np.testing.assert_allclose(directions.view.current, before)
 
 
 def test_the_polar_strip_turns_the_reprojection(panel, workspace, document, qtbot):

@@ -259,3 +259,32 @@ def test_ranks_of_text_are_those_of_comparing_the_strings(seed):
     found = sortable(pd.Series([f"w{word}w" for word in words]))
     oracle = np.unique([f"w{word}w".strip() for word in words], return_inverse=True)[1]
     np.testing.assert_array_equal(np.unique(found, return_inverse=True)[1], oracle)
+
+
+# filter strip -------------------------------------------------------------------------------------------------------
+def test_histograms_of_a_long_table_come_from_the_lane_and_stay_until_the_new_ones_are_there(runner, qtbot):
+    from PySide6.QtWidgets import QTableView
+
+    from emviewer.ui.panels.scores_filter import FilterStrip
+
+    view = QTableView()
+    qtbot.addWidget(view)
+    strip = FilterStrip(view)
+    qtbot.addWidget(strip)
+    strip.use_lane(runner, "strip")
+    n = 60_000
+    table = pd.DataFrame({"cc": np.linspace(0, 1, n), "b": np.ones(n)})
+    strip.set_table(table, ["cc", "b"])
+    assert strip.histogram("cc") is None
+    qtbot.waitUntil(lambda: strip.histogram("cc") is not None, timeout=5000)
+    first = strip.histogram("cc")
+    assert first.counts.sum() == n and (first.low, first.high) == (0.0, 1.0)
+    tagged = table.assign(tag="x")  # the same numbers: nothing is counted again
+    strip.set_table(tagged, ["cc", "b", "tag"])
+    assert strip.histogram("cc") is first and not strip._lane.busy
+    grown = pd.concat([table, table + 1], ignore_index=True)
+    strip.set_table(grown, ["cc", "b"])
+    assert strip.histogram("cc") is first and strip._lane.busy
+    qtbot.waitUntil(lambda: strip.histogram("cc").high == 2.0, timeout=5000)
+    assert strip.histogram("cc").counts.sum() == 2 * n
+    assert strip.histogram("b") is None or strip.histogram("b").high == 2.0

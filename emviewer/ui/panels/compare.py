@@ -61,6 +61,7 @@ class ComparePanel(CompareLooks):
         self.hand_strip.apply_wanted.connect(self.apply_hand)
         self.hand_strip.back_wanted.connect(self.hand.leave)
         w = self.workspace
+        w.direction_tried.connect(lambda number, d: self.hand.look_along(d) if self._is_shown(number) else None)
         w.changed.connect(lambda d: self._reload() if d is self.document else None)
         w.row_changed.connect(lambda number: self._show_row() if self._is_shown(number) else None)
         w.order_changed.connect(lambda number: self._show_place() if self._is_shown(number) else None)
@@ -261,8 +262,11 @@ class ComparePanel(CompareLooks):
     # by hand --------------------------------------------------------------------------------------------------------
     def _hand_changed(self) -> None:
         view = self.hand.view
-        if self.hand.rotation is not None:
-            self.sphere.set_current(self.hand.rotation[2])
+        direction = None if self.hand.rotation is None else self.hand.rotation[2]
+        if direction is not None:
+            self.sphere.set_current(direction)
+        if self.document is not None:
+            self.workspace.direction_shown.emit(self.document.id, direction)
         if view is None:
             self._version = None
             self._show_row()

@@ -107,7 +107,7 @@ class CompareLooks(ContrastActions, CompareRows):
 
     def do_zoom_fit(self) -> None:
         """Show the whole images."""
-        for canvas in (*self.pictures.canvases, self.pictures.single):
+        for canvas in (*self.pictures.canvases, self.pictures.single, *self.pictures.maps.canvases):
             canvas.fit()
 
     def do_next(self) -> None:

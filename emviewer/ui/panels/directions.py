@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QSignalBlocker
 
 from emviewer.ui import comparison
@@ -25,6 +26,8 @@ class DirectionsPanel(CompareRows, SpherePanel):
         self._coloured = False
         super().__init__(workspace, runner, parent)
         self.flat_button.setChecked(True)
+        self.view.direction_chosen.connect(self._tried)
+        workspace.direction_shown.connect(self._shown_by_hand)
 
     @classmethod
     def accepts(cls, document: Document) -> bool:
@@ -42,3 +45,17 @@ class DirectionsPanel(CompareRows, SpherePanel):
                     self.colour_box.setCurrentIndex(self.colour_box.findData(wanted))
                 self._coloured = wanted == DEFAULT[0]
         super()._show_directions()
+
+    def _tried(self, direction: np.ndarray) -> None:
+        """Ask whoever shows the pictures to look along a direction: the marker was dragged, or the bare map clicked."""
+        if self.document is not None:
+            self.workspace.direction_tried.emit(self.document.id, direction)
+
+    def _shown_by_hand(self, document_id: int, direction: np.ndarray | None) -> None:
+        """Follow a view that is set by hand elsewhere, and return to that of the table."""
+        if self.document is None or document_id != self.document.id:
+            return
+        if direction is None:
+            self.feed.mark(self.workspace.row(self.document))
+        else:
+            self.view.set_current(direction)

@@ -325,6 +325,15 @@ class ScoresPanel(CompareRows, ScoresSave, RowsTablePanel):
     def do_last(self) -> None:
         self.sheet.go(len(self.rows))
 
+    def do_previous_page(self) -> None:
+        self.sheet.go(-self._page())
+
+    def do_next_page(self) -> None:
+        self.sheet.go(self._page())
+
+    def _page(self) -> int:
+        return self.triplets.columns * self.triplets.page if self.dress.triplets else self.view.page
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         CompareRows.keyPressEvent(self, event)
 
