@@ -27,6 +27,8 @@ OVERVIEW_PX = 2_800_000
 """Most pixels of an overview: more than a window shows, turned into greys in 15 ms, and 11 MB."""
 SLAB_BYTES = 1 << 24
 """Bytes of the file taken at a time: small enough to be stopped between, large enough to be read at full speed."""
+SAMPLE_EDGE = 256
+"""Edge in pixels, after binning, of the pieces that greys are learnt from."""
 SOFT_EDGE = 0.5
 """Part of the cut-off that its cosine edge takes, from there down: wide, or noise rings and pieces show seams."""
 
@@ -316,14 +318,16 @@ def spread(values: NDArray[Any]) -> Spread:
     return Spread(middle, (high - low) / 2 or 1.0)
 
 
-def spread_at(rows: NDArray[Any], factor: int, resolution_px: float, check: Check = never) -> Spread:
-    """Return the spread that a micrograph has when binned and low-passed, from sixteen small pieces of it."""
+def sample_pieces(rows: NDArray[Any], factor: int, resolution_px: float, check: Check = never) -> list[Piece]:
+    """Return sixteen small pieces spread over a micrograph, or all of a small one, to learn its greys from."""
     h, w = rows.shape
-    edge = min(256 * factor, max(h, w))
+    edge = SAMPLE_EDGE * factor
+    if h * w <= 16 * edge * edge:
+        return [cut_piece(rows, (0, 0), (w, h), factor, resolution_px, check)]
     places = [((2 * i + 1) / 8, (2 * j + 1) / 8) for i in range(4) for j in range(4)]
     parts = []
     for v, u in places:
         check()
         corner = (int(u * max(0, w - edge)), int(v * max(0, h - edge)))
-        parts.append(cut_piece(rows, corner, (edge, edge), factor, resolution_px).picture.ravel())
-    return spread(np.concatenate(parts))
+        parts.append(cut_piece(rows, corner, (edge, edge), factor, resolution_px))
+    return parts

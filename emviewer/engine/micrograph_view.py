@@ -18,8 +18,8 @@ from emviewer.engine.micrograph import (
     lowpassed,
     open_micrograph,
     overview_factor,
+    sample_pieces,
     spread,
-    spread_at,
 )
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
@@ -140,15 +140,18 @@ def piece_of(shown: Shown, wanted: Wanted, spreads: dict[int, Spread], check: Ch
     """
     corner, size, factor = wanted
     rows = shown.micrograph.rows
-    piece = cut_piece(rows, corner, size, factor, shown.finest_px, check)
+    picture = _even(shown, piece := cut_piece(rows, corner, size, factor, shown.finest_px, check))
     if factor not in spreads:
-        spreads[factor] = spread_at(rows, factor, shown.finest_px, check)
+        pieces = sample_pieces(rows, factor, shown.finest_px, check)
+        spreads[factor] = spread(np.concatenate([_even(shown, each).ravel() for each in pieces]))
     own, whole = spreads[factor], shown.spread
-    picture = piece.picture
-    if shown.ground is not None:
-        picture = picture - _ground_at(shown.ground, shown.factor, piece)
     scale = np.float32(whole.half_width / own.half_width)
     return replace(piece, picture=(picture - np.float32(own.middle)) * scale + np.float32(whole.middle))
+
+
+def _even(shown: Shown, piece: Piece) -> F32:
+    """Return a piece without the background that was taken away from the overview."""
+    return piece.picture if shown.ground is None else piece.picture - _ground_at(shown.ground, shown.factor, piece)
 
 
 def _ground_at(ground: F32, factor: int, piece: Piece) -> F32:

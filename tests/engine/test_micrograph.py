@@ -16,8 +16,8 @@ from emviewer.engine.micrograph import (
     lowpassed,
     open_micrograph,
     overview_factor,
+    sample_pieces,
     spread,
-    spread_at,
 )
 from emviewer.engine.micrograph_find import MicrographFinder
 
@@ -157,10 +157,12 @@ def test_a_piece_ends_where_the_micrograph_does():
 
 
 def test_pieces_tell_how_the_whole_spreads():
-    image = RNG.normal(loc=4.0, scale=3.0, size=(900, 1300)).astype(np.float32)
+    image = RNG.normal(loc=4.0, scale=3.0, size=(1100, 1300)).astype(np.float32)
+    assert len(sample_pieces(image, 1, 0.0)) == 16
+    assert len(sample_pieces(image, 2, 0.0)) == 1  # so small that all of it is taken
     for factor, resolution in ((1, 0.0), (2, 0.0), (1, 8.0)):
         whole = spread(lowpassed(binned(image, factor), resolution / factor))
-        found = spread_at(image, factor, resolution)
+        found = spread(np.concatenate([p.picture.ravel() for p in sample_pieces(image, factor, resolution)]))
         assert found.half_width == pytest.approx(whole.half_width, rel=0.05)
         assert found.middle == pytest.approx(4.0, abs=0.1)
     assert spread(np.full((5, 5), 2.0, np.float32)).half_width == 1.0

@@ -201,10 +201,16 @@ class MicrographActions(ContrastActions):
         everything = menu.addMenu("Coordinates of all micrographs")
         for suffix, words in FORMATS.items():
             everything.addAction(f"{words} ({suffix})…", lambda suffix=suffix: self.ask_all_coordinates(suffix))
+        menu.addSeparator()
+        self.figure_action = menu.addAction("Figure…", self._export_figure)
         menu.aboutToShow.connect(self._ready_save_menu)
 
     def _ready_save_menu(self: Any) -> None:
         self.picks_action.setVisible(self.painter.boxes.after is not None)
+        self.figure_action.setVisible(hasattr(self.window(), "do_export_figure"))
+
+    def _export_figure(self: Any) -> None:
+        self.window().do_export_figure()
 
     def ask_coordinates(self: Any, after: bool) -> None:
         """Ask for a file and save the places of this micrograph's particles."""
