@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QFont, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem
 
 from emviewer.ui import theme
@@ -85,6 +85,11 @@ class DocumentsTree(QTreeWidget):
         workspace.changed.connect(self._write)
         workspace.current_changed.connect(self._current)
         self.recolour()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the room for the names: facts go where there is little of it."""
+        self.setColumnHidden(1, self.width() < 11 * self.fontMetrics().height())
+        super().resizeEvent(event)
 
     def recolour(self) -> None:
         """Follow a new theme."""

@@ -54,6 +54,7 @@ class PanelDock(QDockWidget):
     def __init__(self, panel: Panel, pinned: bool, workspace: Workspace) -> None:
         super().__init__(panel.heading)
         self.panel, self.pinned, self.workspace = panel, pinned, workspace
+        self.arranged = False  # opened beside a document's first panel, not asked for
         self.setWidget(panel)
         self.setAllowedAreas(Qt.DockWidgetArea.AllDockWidgetAreas)
         self.choice = self._tool("", "Choose what this panel shows", "documentButton")
@@ -235,8 +236,17 @@ class PanelArea(QMainWindow):
         usual.sort(key=lambda kind: self.kinds[kind][0].place != "main")
         usual = usual or (["table"] if "table" in fitting else fitting[:1])  # images that were not found are a table
         if usual:
+            self._clear_beside(usual)
             self.open_panel(usual[0], document)
             self._arrange_rest(document, usual[1:])
+
+    def _clear_beside(self, usual: list[str]) -> None:
+        """Close what was arranged beside other documents and does not belong to this one, to give it the room."""
+        for dock in list(self.docks):
+            kind = dock.panel.kind
+            beside = self.kinds[kind][0].place != "main"
+            if dock.arranged and beside and kind not in usual and not dock.pinned and not dock.isFloating():
+                dock.close()
 
     def _arrange_rest(self, document: Document, kinds: list[str]) -> None:
         """Open the panels behind the first one by one, so that the window answers in between."""
@@ -245,7 +255,10 @@ class PanelArea(QMainWindow):
 
         def one() -> None:
             if document.id in self.workspace.documents:
+                opened = len(self.docks)
                 self.open_panel(kinds[0], document, front=False)
+                if len(self.docks) > opened:
+                    self.docks[-1].arranged = True
                 self._arrange_rest(document, kinds[1:])
 
         QTimer.singleShot(0, self, one)

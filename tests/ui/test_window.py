@@ -513,3 +513,27 @@ def test_docks_that_a_small_window_squeezed_are_widened(qtbot, window, map_file,
     least = 20 * later.fontMetrics().height()
     qtbot.waitUntil(lambda: later.docks["inspector"].width() >= least, timeout=3000)
     later.close()
+
+
+def test_what_was_arranged_beside_a_result_gives_way_to_another_document(qtbot, window, map_file, tmp_path):
+    def kinds():
+        return [panel.kind for panel in window.area.panels()]
+
+    (volume,) = open_(qtbot, window, map_file)
+    window.run_job("gallery", {"map": map_file, "step": 60.0, "report": "none"}, tmp_path / "views")
+    qtbot.waitUntil(lambda: "sphere" in kinds(), timeout=20000)
+    qtbot.waitUntil(lambda: not window.runner.active, timeout=20000)
+    window.arrange(volume)
+    assert "sphere" not in kinds()
+    result = next(d for d in window.workspace.documents.values() if d.kind == "result")
+    window.area.open_panel("sphere", result)
+    window.arrange(volume)
+    assert "sphere" in kinds(), "a panel that was asked for stays"
+
+
+def test_names_of_documents_keep_the_room_that_there_is(qtbot, window, map_file):
+    open_(qtbot, window, map_file)
+    em = window.tree.fontMetrics().height()
+    for width, hidden in ((8 * em, True), (16 * em, False)):
+        window.tree.resize(width, 200)
+        assert window.tree.isColumnHidden(1) is hidden
