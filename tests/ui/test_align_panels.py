@@ -251,6 +251,32 @@ def test_the_job_can_be_run_again_from_where_a_hand_put_the_map(opened, folder):
     np.testing.assert_allclose(start_of(form.params(), 0).matrix, moved.matrix, atol=1e-5)
 
 
+def test_what_was_seen_is_seen_again_with_what_a_hand_moved(qtbot, opened, window, folder):
+    _, document, make = opened
+    panel = make("align")
+    moved = turned(MOTION, PLANES[0], 8.0, np.zeros(3))
+    panel._edit("move by hand", moved)
+    panel.set_mode("side")
+    other = make("difference")
+    other.share_box.setValue(7.0)
+    other.dark.setChecked(True)
+    other.scores.setCurrentIndex(1)
+    curves = window.area.open_panel("fsc", document)
+    curves.level.setValue(0.3)
+    states = json.loads(json.dumps([p.state() for p in (panel, other, curves)]))
+    panel._edit("back", None)
+    panel.set_mode("overlay")
+    other.share_box.setValue(2.0)
+    other.dark.setChecked(False)
+    other.scores.setCurrentIndex(0)
+    curves.level.setValue(0.0)
+    for p, kept in zip((panel, other, curves), states, strict=True):
+        p.restore(kept)
+    np.testing.assert_allclose(panel.shown.by_hand.matrix, moved.matrix)
+    assert panel.mode == "side" and other.share_box.value() == 7.0 and other.dark.isChecked() and other.as_z
+    assert curves.level.value() == 0.3
+
+
 def test_blinking_goes_on_only_while_it_is_seen(qtbot, opened):
     window, document, make = opened
     panel = make("align")

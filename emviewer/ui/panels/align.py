@@ -290,11 +290,20 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         return self.pictures_spec(reference, moving, pixel)
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"mode": self.mode}
+        moved = {} if self.alignment is None else {
+            name: {"matrix": each.by_hand.matrix.tolist(), "translation_A": each.by_hand.translation_A.tolist()}
+            for name, each in self.alignment.maps.items() if each.by_hand is not None
+        }  # fmt: skip
+        return super().state() | {"mode": self.mode, "by_hand": moved}
 
     def restore(self, state: dict[str, Any]) -> None:
         if state.get("mode") in self.modes:
             self.set_mode(str(state["mode"]))
+        if self.alignment is not None and self.document is not None:
+            for name, kept in (state.get("by_hand") or {}).items():
+                if name in self.alignment.maps:
+                    self.alignment.maps[name].by_hand = results_align.motion_of(kept)
+            self.workspace.touch(self.document)
         super().restore(state)
 
 

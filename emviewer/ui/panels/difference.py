@@ -286,6 +286,26 @@ class DifferencePanel(AlignCutsPanel):
             "second": plain(second),
         }
 
+    def state(self) -> dict[str, Any]:
+        boxes = {name: box.value() for name, box in self._boxes().items()}
+        toggles = {name: button.isChecked() for name, button in self._toggles().items()}
+        return super().state() | boxes | toggles | {"as_z": self.scores.currentData() == "z"}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, box in self._boxes().items():
+            box.setValue(float(state.get(name, box.value())))
+        for name, button in self._toggles().items():
+            button.setChecked(bool(state.get(name, button.isChecked())))
+        self.scores.setCurrentIndex(int(bool(state.get("as_z", self.scores.currentData() == "z"))))
+        self.recolour()
+        super().restore(state)
+
+    def _boxes(self) -> dict[str, QDoubleSpinBox]:
+        return {"range": self.range_box, "enclosed": self.share_box, "least_z": self.z_box}
+
+    def _toggles(self) -> dict[str, QToolButton]:
+        return {"contours": self.contours, "significant": self.overlay, "dark": self.dark}
+
 
 def significant(z: F32, threshold: float) -> QImage:
     """Return a picture that is clear where ``|z|`` is below a threshold, coloured by sign above it."""

@@ -253,12 +253,15 @@ class FscPanel(Panel):
         return self.plot
 
     def state(self) -> dict[str, Any]:
-        return {"map": "" if self.alignment is None else self.alignment.shown, "threshold": self.level.value()}
+        return {"map": "" if self.alignment is None else self.alignment.shown, "threshold": self.level.value(),
+                "mask": self.mask}  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         self.level.setValue(float(state.get("threshold", self.level.value())))
         if self.alignment is not None and state.get("map") in self.alignment.maps:
             self._choose(str(state["map"]))
+        if state.get("mask"):
+            self.set_mask(str(state["mask"]))
 
 
 def lines_of(table: pd.DataFrame | None) -> tuple[np.ndarray, list[Line]]:
