@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine.errors import FileError
-from emviewer.ui.comparison import KEY, Comparison, open_growing, refresh
+from emviewer.ui.comparison import KEY, SCORES, Comparison, open_growing, refresh
 from emviewer.ui.comparison_grow import STATUS
 from emviewer.ui.comparison_keep import read_tags, read_views
 from emviewer.ui.tags import Tags
@@ -86,7 +86,7 @@ def _scores(folder: Path) -> pd.DataFrame:
     missing = [name for name in NEEDED if name not in scores]
     if missing:
         raise FileError(f"the scores have no column {', '.join(missing)}", path, again)
-    for name in scores.columns.difference(TEXT):
+    for name in scores.columns.intersection([*NEEDED, *SCORES]).difference(TEXT):  # others may hold anything
         if scores[name].dtype.kind not in "iufb":
             wrong = scores[name].notna() & pd.to_numeric(scores[name], errors="coerce").isna()
             line = int(wrong.to_numpy().argmax()) + 2

@@ -227,6 +227,39 @@ def test_pictures_share_one_contrast_and_zero_of_the_residual_is_neutral(panel, 
     assert panel.pictures.canvases[2].contrast.high == pytest.approx(strength / 4)
 
 
+def test_keys_zoom_all_pictures_and_a_right_drag_sets_the_levels_of_both(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    image, fitted, residual = panel.pictures.canvases
+    scale = image.scale
+    panel.do_zoom_in()
+    assert image.scale == fitted.scale == residual.scale == pytest.approx(1.25 * scale)
+    panel.do_zoom_actual()
+    assert fitted.scale * panel.devicePixelRatioF() == pytest.approx(1.0)
+    panel.do_zoom_fit()
+    assert image.scale == pytest.approx(scale)
+    before = image.contrast
+    fitted.levels_dragged.emit(0.2, 0.1)
+    assert image.contrast == fitted.contrast != before
+    assert not panel.options.follow.isChecked()
+    workspace.set_row(document, 3)
+    qtbot.waitUntil(lambda: panel.shown.row == 3)
+    assert image.contrast == panel.levels.contrast == fitted.contrast  # kept from row to row now
+    panel.do_auto_contrast()
+    assert image.contrast == panel.shown.triplet.contrast()
+
+
+def test_the_pixel_under_the_mouse_is_told_in_angstrom_too(panel, workspace, document, qtbot):
+    workspace.set_row(document, 2)
+    qtbot.waitUntil(lambda: panel.shown is not None and panel.shown.row == 2)
+    said = []
+    panel.status.connect(said.append)
+    panel.pictures.canvases[1].hovered.emit((3, 5))
+    t = panel.shown.triplet
+    assert said[-1].startswith(f"x 3  y 5  ({3 * PIXEL:.1f} Å, {5 * PIXEL:.1f} Å)")
+    assert f"residual {float(t.residual[5, 3]):.4g}" in said[-1]
+
+
 def test_an_image_that_failed_says_why_in_place_of_pictures(panel, workspace, document):
     workspace.set_row(document, EMPTY)
     assert "empty" in panel.pictures.canvases[1].message
@@ -624,6 +657,12 @@ def test_scores_that_are_spoilt_say_what_is_wrong(copied, spoil, words):
     path.write_text(spoil(pd.read_csv(path)))
     with pytest.raises(FileError, match=words):
         read_document(copied)
+
+
+def test_columns_of_words_that_somebody_added_are_shown_as_they_are(copied):
+    table = pd.read_csv(copied / "scores.csv")
+    table.assign(remark="seen").to_csv(copied / "scores.csv", index=False)
+    assert (read_document(copied).table["remark"] == "seen").all()
 
 
 def test_a_result_that_ended_amid_its_second_map_opens_with_both(copied):

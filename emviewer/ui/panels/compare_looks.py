@@ -51,6 +51,8 @@ class CompareLooks(ContrastActions, CompareRows):
         self.verdict.map_wanted.connect(self.show_map)
         self.pictures.maps.map_wanted.connect(self.show_map)
         self.levels.contrast_changed.connect(self._levels_changed)
+        for canvas in (*self.pictures.canvases[:2], self.pictures.single):
+            canvas.levels_dragged.connect(self.levels.drag)
 
     def _paint(self) -> None:
         raise NotImplementedError
@@ -104,6 +106,25 @@ class CompareLooks(ContrastActions, CompareRows):
     def do_wipe(self) -> None:
         """Change between side by side and the wipe line."""
         self.pictures.set_mode("side" if self.pictures.mode == "wipe" else "wipe")
+
+    def do_zoom_in(self) -> None:
+        """Show the pictures larger."""
+        self._zoom(1.25)
+
+    def do_zoom_out(self) -> None:
+        """Show the pictures smaller."""
+        self._zoom(0.8)
+
+    def do_zoom_actual(self) -> None:
+        """Show one pixel of the comparison as one pixel of the screen."""
+        canvas = self.pictures.leading()
+        if canvas is not None:
+            self._zoom(1 / (canvas.scale * self.devicePixelRatioF()))
+
+    def _zoom(self, factor: float) -> None:
+        canvas = self.pictures.leading()
+        if canvas is not None:
+            canvas.zoom(factor)
 
     def do_zoom_fit(self) -> None:
         """Show the whole images."""

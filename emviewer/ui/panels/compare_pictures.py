@@ -140,6 +140,11 @@ class ComparePictures(QWidget):
             return
         self._paint()
 
+    def leading(self) -> ImageCanvas | None:
+        """Return the canvas that is shown, the first of several: the others follow its zoom."""
+        beside = self.maps.canvases[0] if self.maps.canvases else None
+        return (self.canvases[0], self.single, beside)[self.pages.currentIndex()]
+
     def set_contrast(self, contrast: Contrast) -> None:
         """Show image and reprojection with this contrast; the residual takes its half range, about zero."""
         self.contrast = contrast
@@ -291,9 +296,9 @@ class ComparePictures(QWidget):
         x, y = pixel
         values = (float(v[y, x]) for v in (t.image, t.fitted, t.residual))
         words = (name.lower() for name in self.names)
-        self.pointed_at.emit(
-            f"x {x}  y {y}   " + "   ".join(f"{w} {v:.4g}" for w, v in zip(words, values, strict=True))
-        )
+        edge = self.single.pixel_size_A
+        where = f"x {x}  y {y}" + (f"  ({x * edge:.1f} Å, {y * edge:.1f} Å)" if edge else "")
+        self.pointed_at.emit("   ".join([where, *(f"{w} {v:.4g}" for w, v in zip(words, values, strict=True))]))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         event.ignore()
