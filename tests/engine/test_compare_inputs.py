@@ -212,6 +212,17 @@ def test_rows_without_images_or_angles_fail_with_a_reason(folder, run):
     assert error_deg(angles)[~failed].max() < 1.5
 
 
+def test_a_radial_filter_makes_up_for_a_sharpened_map(folder, run):
+    data = np.asarray(blobs(1).density(BOX), np.float64)
+    k = np.sqrt(sum(f**2 for f in np.meshgrid(*[np.fft.fftfreq(BOX)] * 3, indexing="ij")))
+    sharp = np.fft.ifftn(np.fft.fftn(data) * np.exp(20 * k**2)).real
+    mrc_write.write_map(folder / "sharp.mrc", Map3D(sharp.astype(np.float32), PIXEL))
+    plain, _, _ = run(folder / "images.mrcs", "sharp.mrc", out="plain")
+    fitted, _, _ = run(folder / "images.mrcs", "sharp.mrc", radial_filter=True)
+    assert np.median(error_deg(fitted)) < 0.7 * np.median(error_deg(plain))
+    assert fitted["fvu"].median() < 0.7 * plain["fvu"].median()
+
+
 def test_a_stack_of_empty_images_ends_with_rows(folder, run):
     scores, summary, _ = run(write_stack(folder / "zero.mrcs", np.zeros((N, BOX, BOX))))
     assert (scores["status"] == "failed").all() and (scores["outlier"] == 1).all()

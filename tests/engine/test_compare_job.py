@@ -85,6 +85,9 @@ def test_truth_is_found_and_exceptions_are_flagged(planted, tmp_path):
     assert summary["n_outliers"] == 4
     assert summary["best_map"] == "true"
     assert summary["best_map_explains"]
+    used = json.loads((tmp_path / "out" / "job.json").read_text())["parameters"]
+    assert used["assignment"] == "search"
+    assert used["max_shift"] == pytest.approx(0.1 * BOX * PIXEL)
 
 
 def test_inverted_contrast_gives_the_same_answer(planted, tmp_path):

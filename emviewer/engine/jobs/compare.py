@@ -42,6 +42,10 @@ def compare(params: CompareParams, folder: ResultFolder, *, check: Check, rng: n
     """
     yield message("opening images and maps")
     inputs = open_inputs(params, folder, check)
+    folder.record["parameters"] |= {
+        "assignment": "use" if inputs.use else "search",
+        "max_shift": round(inputs.max_shift_px * inputs.grid.pixel_size_A, 4),
+    }
     run = _Run(params, inputs, folder)
     folder.summary |= {"n_images": len(run.reader), "n_outliers": 0, "median_cc": None, "best_map": None}
     if not kernels.is_compiled(match_warm.LOOPS):

@@ -129,7 +129,11 @@ def _images(params: CompareParams, folder: ResultFolder) -> ImageSet:
     if len(images) == 0:
         raise DataError("there are no images", params.images, "give a stack or table with at least one")
     if images.stack is None:
-        raise DataError("the table's images were not found", params.images, "give --project-dir, or the stack itself")
+        names = _names(images)
+        raise DataError(
+            f"the table's images were not found, the first is {names[0]}", params.images,
+            "give --project-dir, or the stack itself",
+        )  # fmt: skip
     return images
 
 
@@ -253,6 +257,10 @@ def _mask(params: CompareParams, grid: Grid, radii: dict[str, float]) -> F32:
         stack = open_stack(params.mask)
     except EmviewerError as err:
         raise ParameterError(f"the mask cannot be used, {err.what}", params.mask, err.what_to_do) from err
+    if len(stack) != 1:
+        raise ParameterError(
+            f"the mask holds {len(stack)} images or sections", params.mask, "give one image, as a 2D mask"
+        )
     if stack.shape != (grid.n_input, grid.n_input):
         raise ParameterError(
             f"the mask has {stack.shape[1]}×{stack.shape[0]} px, the images {grid.n_input}×{grid.n_input}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Prepared:
     values : ndarray of complex64, shape (k, m)
         Transforms of ``masked`` at the matcher's points.
     transfer : ndarray of float32, shape (k, m) or None
-        CTF at the points.
+        What transforms of reprojections are multiplied with: CTF, radial filter.
     """
 
     ids: NDArray[np.int64]
@@ -77,6 +77,13 @@ class MapComparison:
         How.
     slices : Slices, optional
         The map's slices, when they are already there (a null map).
+
+    Attributes
+    ----------
+    sign : int
+        Contrast of the images against the map.
+    radial : ndarray of float64, shape (n // 2 + 1,), or None
+        What rings of reprojections are multiplied with before they are fitted.
     """
 
     def __init__(self, volume: Map3D, inputs: Inputs, params: CompareParams, slices: Slices | None = None) -> None:
@@ -102,6 +109,7 @@ class MapComparison:
         self._wide, self._around = wide, rim if rim.sum() > grid.n else wide
         self.scoring = Scoring(inputs.mask, rim)
         self.sign = 1
+        self.radial: F64 | None = None
         self._rivals: Rivals | None = None
 
     def prepare(self, ids: NDArray[np.int64], images: F32, ctf: CTF | None) -> Prepared:
@@ -115,7 +123,16 @@ class MapComparison:
             at_points = np.ascontiguousarray(whole[:, m.columns[:, 1] % n, m.columns[:, 0]])
             if self.params.ctf == "phase-flipped":
                 at_points = np.abs(at_points)
-        return Prepared(ids, images, masked, m.image_values(masked), at_points)
+        return self.filtered(Prepared(ids, images, masked, m.image_values(masked), at_points))
+
+    def filtered(self, batch: Prepared) -> Prepared:
+        """Return a batch whose reprojections will go through the radial filter, if there is one by now."""
+        if self.radial is None:
+            return batch
+        gain = self.radial[self.matcher.rings].astype(np.float32)
+        shape = (len(batch.ids), len(gain))
+        plain = np.ones(shape, np.float32) if batch.transfer is None else batch.transfer
+        return replace(batch, transfer=plain * gain)
 
     def find(self, batch: Prepared, given: tuple[F64, F64] | None, check: Check) -> Matches:
         """Search, or take the given (rotations, displacements), and refine unless told not to.

@@ -84,6 +84,10 @@ class CompareParams(JobParams):
     mask: Annotated[str, BeforeValidator(_mask_word)] = option(
         "auto", "where images are compared", flag="--mask", metavar="FILE|radius:Å|auto", group="Comparison"
     )
+    radial_filter: bool = option(
+        False, "filter reprojections by the radial profile that fits the images best, as for a sharpened map",
+        flag="--radial-filter", group="Comparison",
+    )  # fmt: skip
     magnification: bool = option(
         False, "fit the magnification between images and each map, and say it", flag="--fit-magnification",
         advanced=True, group="Comparison",
@@ -98,6 +102,8 @@ class CompareParams(JobParams):
 
     @model_validator(mode="after")
     def _known(self) -> CompareParams:
+        if self.passthrough is not None and self.images.suffix != ".cs":
+            raise ValueError("--passthrough belongs to images of a cryoSPARC .cs: leave it out")
         if self.assignment == "use" and self.magnification and not self.refine:
             raise ValueError("--fit-magnification refines orientations: leave out --no-refine")
         return self

@@ -77,15 +77,37 @@ def _weigh(comparison: MapComparison, batch: Prepared, start: Matches, check: Ch
     model = m.model_values(found.rotations[best, 0], found.displacement_px[best, 0])
     if batch.transfer is not None:
         model = model * batch.transfer[best]
-    curve, image_power, map_power = (np.zeros(m.n // 2 + 1) for _ in range(3))
+    curve, shared, image_power, map_power = (np.zeros(m.n // 2 + 1) for _ in range(4))
     for a, b in zip(values, model, strict=True):
         pa, pb = m.ring_sums(np.abs(a) ** 2), m.ring_sums(np.abs(b) ** 2)
         norm = np.sqrt(pa * pb)
-        curve += np.divide(m.ring_sums((a * b.conj()).real), norm, out=np.zeros_like(norm), where=norm > 0)
+        both = m.ring_sums((a * b.conj()).real)
+        curve += np.divide(both, norm, out=np.zeros_like(norm), where=norm > 0)
+        shared += both
         image_power += pa
         map_power += pb
     count = np.bincount(m.rings, minlength=len(curve)).astype(np.int64)
+    if comparison.params.radial_filter and comparison.radial is None:
+        comparison.radial = radial_gain(shared, map_power)
+        map_power *= comparison.radial**2
     m.set_weights(ring_weights(curve / len(best), image_power, map_power, count, len(best)))
+
+
+def radial_gain(shared: F64, map_power: F64) -> F64:
+    """Return the factors of rings of the map that fit the images best: least squares, smoothed, at most 1.
+
+    Parameters
+    ----------
+    shared : ndarray of float64, shape (rings,)
+        Sums over a sample of images times the conjugate of their reprojections, real parts.
+    map_power : ndarray of float64, shape (rings,)
+        Sums of the power of the reprojections.
+    """
+    gain = np.divide(shared, map_power, out=np.zeros_like(shared), where=map_power > 0)
+    gain[:2] = gain[2]  # the lowest rings hold background and the mask's edge
+    smooth = np.convolve(np.r_[gain[0], gain, gain[-1]], [0.25, 0.5, 0.25], "valid")
+    smooth = np.maximum(smooth, 0)
+    return np.asarray(smooth / smooth.max() if smooth.max() > 0 else np.ones_like(smooth))
 
 
 def fit_magnification(comparison: MapComparison, reader: Reader, check: Check) -> float:
@@ -157,6 +179,7 @@ def chance(
             batch = replace(batch, masked=-batch.masked, values=-batch.values)
         start = other.candidates(batch, given, check, rough=True)
         _weigh(other, batch, start, check)
+        batch = other.filtered(batch)
         cc.append(other.correlations(batch, other.refined(batch, start, check)))
         rows.append(batch.ids)
         drawn.append(np.full(len(batch.ids), number))
