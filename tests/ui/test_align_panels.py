@@ -21,6 +21,7 @@ from emviewer.ui import colormaps, motion_text, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.align_pair import shifted, turned
+from emviewer.ui.panels.align_volumes import read_volume
 from emviewer.ui.panels.difference import significant
 from emviewer.ui.panels.fsc import crossings
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
@@ -324,6 +325,18 @@ def test_a_turn_keeps_the_point_it_is_about():
         )
 
 
+def test_dark_corners_of_a_turned_map_do_not_wash_it_out(tmp_path):
+    corners = density()
+    corners[:5] = -3.0  # a fifth of the voxels
+    mrc.write_map(tmp_path / "a.mrc", density(), PIXEL)
+    mrc.write_map(tmp_path / "b.mrc", 2 * corners, PIXEL)
+    reference, moving = (read_volume(tmp_path / name) for name in ("a.mrc", "b.mrc"))
+    given = reference.contrast()
+    found = moving.contrast(reference, given)
+    assert found.high == pytest.approx(2 * given.high, rel=0.05)
+    assert found.low == pytest.approx(2 * given.low, abs=0.1)
+
+
 def test_zero_difference_is_exactly_white(qtbot, opened):
     panel = opened[2]("difference")
     c = panel.difference_contrast()
@@ -439,6 +452,7 @@ def test_difference_and_fsc_jobs_open_too(window, qtbot, tmp_path, folder):
     qtbot.waitUntil(lambda: panel.reference is not None, timeout=20000)
     assert len(panel.blobs.model.table) == 1, "pieces are found where the job wrote no table"
     assert "misregistration" in panel.note.text() and panel.note.isVisibleTo(panel)
+    assert [panel.label(row) for row in (0, 1)] == ["Reference", "Map"], "nothing was aligned"
 
 
 def test_dragging_is_shown_at_reduced_resolution_at_once(qtbot, opened):

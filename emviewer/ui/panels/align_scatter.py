@@ -75,7 +75,7 @@ class ScoreScatter(QWidget):
             y = area.bottom() - area.height() * (value - low) / (high - low)
             at = QRectF(0, y - m.height() / 2, area.left() - 5, m.height())
             painter.drawText(at, Qt.AlignmentFlag.AlignRight, f"{value:.2f}")
-        x = area.left()
+        x = 8.0
         for name, angle, score in reversed(self.hands):
             own = name == "same hand"
             colour = QColor(c.accent if own else "#ff9d4d" if theme.is_dark() else "#c05a00")

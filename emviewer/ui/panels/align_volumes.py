@@ -46,13 +46,16 @@ class Volume:
         return float(self.levels[min(len(self.levels) - 1, int(share * len(self.levels)))])
 
     def contrast(self, other: Volume | None = None, of_other: Contrast | None = None) -> Contrast:
-        """Return the robust range, or the range that stands as to this map as another's does to that one."""
+        """Return the robust range, or the range that stands as to this map as another's does to that one.
+
+        Between maps solvent (the median) and bright density are matched: what is darker than solvent may be anything,
+        such as the corners of a map that was turned.
+        """
         if other is None or of_other is None:
             return Contrast(self.distribution.auto_low, self.distribution.auto_high)
-        theirs = other.distribution.auto_high - other.distribution.auto_low
-        scale = (self.distribution.auto_high - self.distribution.auto_low) / (theirs if theirs > 0 else 1.0)
-        low = self.distribution.auto_low + (of_other.low - other.distribution.auto_low) * scale
-        high = self.distribution.auto_low + (of_other.high - other.distribution.auto_low) * scale
+        theirs = other.distribution.auto_high - other.level(0.5)
+        scale = (self.distribution.auto_high - self.level(0.5)) / (theirs if theirs > 0 else 1.0)
+        low, high = (self.level(0.5) + (v - other.level(0.5)) * scale for v in (of_other.low, of_other.high))
         return Contrast(low, high, of_other.colormap, of_other.inverted)
 
 

@@ -193,6 +193,8 @@ class DifferencePanel(AlignCutsPanel):
             canvas.update()
 
     def label(self, row: int) -> str:
+        if row == 1 and self.alignment is not None and self.alignment.job != "align":
+            return "Map"
         return self.rows[row] if row < 2 else ""
 
     def _show_legend(self) -> None:

@@ -51,7 +51,9 @@ class DifferenceLegend(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         c, m = theme.current(), self.fontMetrics()
         painter = QPainter(self)
-        low, high = (text for text in self.ends())
+        low, high = self.ends()
+        if self.width() < m.horizontalAdvance(low + high) + 160:
+            low, high = (text.split(" ")[0] for text in (low, high))
         words = ("map has more", "reference has more")
         wide = self.width() > 2 * sum(m.horizontalAdvance(w) for w in words) + 260
         left = f"{words[0]}  {low}" if wide else low
