@@ -85,6 +85,7 @@ class RingReader:
         self._first = np.stack([np.floor(y), np.floor(x)], axis=1).astype(np.int32) - 1
         self._weight_y, self._weight_x = _keys(y - np.floor(y)), _keys(x - np.floor(x))
         frequency = np.hypot(np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)) / pixel_size_A
+        self._ramp = np.fft.fftfreq(box)[:, None], np.fft.rfftfreq(box)
         # soft fall where rings begin to miss detail
         self._low = np.exp(-0.5 * (frequency * rings.spacing_A / 0.4) ** 4).astype(np.float32)
         self._area = np.sqrt(rings.radii_A / rings.radius_A).astype(np.float32)[:, None]
@@ -97,13 +98,18 @@ class RingReader:
 
         def work(start: int, stop: int) -> None:
             check()
-            out[start:stop] = self._read(images[start:stop])
+            out[start:stop] = self.read_some(images[start:stop])
 
         each_chunk(work, len(images), CHUNK)
         return out
 
-    def _read(self, images: F32) -> C64:
+    def read_some(self, images: F32, displaced_px: F64 | None = None) -> C64:
+        """Return the orders of few images, on this core alone, about where their particles stand (n, 2), x first."""
         half = sfft.rfft2(np.asarray(images, np.float32), workers=1) * self._low
+        if displaced_px is not None:
+            y, x = self._ramp
+            phase = x * displaced_px[:, 0, None, None] + y * displaced_px[:, 1, None, None]
+            half = half * np.exp(2j * np.pi * phase).astype(np.complex64)
         smooth = np.ascontiguousarray(sfft.irfft2(half, s=(self.box, self.box), workers=1), np.float32)
         flat = np.empty((len(images), len(self._first)), np.float32)
         sample_rings(smooth, self._first, self._weight_y, self._weight_x, flat)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import learned
+from emviewer.engine import learned, learned_centre, orientations_starts
 from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import recover, recover_learned
@@ -80,9 +80,10 @@ def knowing(monkeypatch, views, off_rad, certainty):
     axes = np.random.default_rng(5).normal(size=(N, 3))
     axes *= off_rad / np.linalg.norm(axes, axis=1, keepdims=True)
     said = Rotation.from_rotvec(axes).as_matrix() @ views @ Rotation.random(random_state=9).as_matrix()
+    embedding = Embedding(said, np.full(N, certainty))
     monkeypatch.setattr(
-        LearnedDistance, "embed", lambda *args: Embedding(said, np.full(N, certainty))
-    )  # fmt: skip
+        recover_learned, "embed_centred", lambda model, images, pixel, centre, *rest: (embedding, centre)
+    )
 
 
 def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkeypatch):
@@ -98,7 +99,10 @@ def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkey
     assert kept.shape == (N, N)
 
 
-def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path):
+def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path, monkeypatch):
+    monkeypatch.setattr(orientations_starts, "COARSE_VIEWS", 1500)
+    monkeypatch.setattr(orientations_starts, "FINE_VIEWS", 2000)
+    monkeypatch.setattr(orientations_starts, "SEARCH_STEP_DEG", 20.0)
     folder, _ = planted
     outcome = run(folder, tmp_path / "out")
     assert any(learned.OTHER in w for w in outcome.warnings)
@@ -157,3 +161,42 @@ def test_the_ratio_of_images_is_estimated_at_the_box_of_the_map(snr):
     assert abs(cut / snr - 1) < 0.35
     assert ratio_of(np.where(np.hypot(y - 32, x - 32) < 20, images, 0), 3.0, badge) is None
     assert ratio_of(images, 3.0, {}) is None
+
+
+class Centring:
+    """Scores images by how round they are: the particle is in the middle where the first order is weakest."""
+
+    turns = 16
+
+    def score(self, orders):
+        scores = np.zeros((len(orders), 16 * a_model().cells.directions), np.float32)
+        scores[:, 3] = 30 - np.abs(orders[:, 1]).sum(axis=1)
+        return scores
+
+
+def test_particles_are_found_where_the_network_scores_them_highest():
+    rng = np.random.default_rng(0)
+    stands = rng.uniform(-3, 3, (12, 2))
+    y, x = np.mgrid[:BOX, :BOX] - BOX // 2
+    images = np.exp(-((x - stands[:, 0, None, None]) ** 2 + (y - stands[:, 1, None, None]) ** 2) / 50).astype(
+        np.float32
+    )
+    model = replace(a_model(), network=Centring(), badge={"shift_A": 3.0})
+    seen, found = learned_centre.embed_centred(model, images, PIXEL, np.zeros((12, 2)), 4.5)
+    assert np.linalg.norm(found - stands, axis=1).max() < 1.0
+    np.testing.assert_allclose(seen.views, np.repeat(seen.views[:1], 12, axis=0), atol=1e-6)
+    again, kept = learned_centre.embed_centred(model, images, PIXEL, stands, 0.0)
+    np.testing.assert_array_equal(kept, stands)
+    assert again.certainty.min() > 0.1
+
+
+@pytest.mark.parametrize(("reach", "step"), [(0.0, 1.5), (1.0, 1.5), (5.0, 1.5), (40.0, 2.0)])
+def test_places_cover_the_reach_and_begin_in_the_middle(reach, step):
+    found = learned_centre.places(reach, step)
+    np.testing.assert_array_equal(found[0], [0, 0])
+    assert np.hypot(*found.T).max() <= reach * (1 + 1e-9)
+    assert len(found) <= 61
+    probe = np.random.default_rng(0).uniform(-1, 1, (400, 2)) * reach
+    probe = probe[np.hypot(*probe.T) <= reach]
+    near = np.linalg.norm(probe[:, None] - found, axis=2).min(axis=1)
+    assert near.max() <= max(step, reach / 4) * 1.01

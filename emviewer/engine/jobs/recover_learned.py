@@ -16,9 +16,11 @@ from emviewer.engine.conventions import matrix_to_quaternion, quaternion_to_matr
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
+from emviewer.engine.learned_centre import embed_centred
 from emviewer.engine.learned_ratio import ratio_of
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_distances import pairs_from_matrix, steps
+from emviewer.engine.orientations_em import prepare_images
 from emviewer.engine.orientations_images import SEEN, prepared, refined, solve
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.resample import shift_images
@@ -34,6 +36,8 @@ SAME_RAD = 0.35
 """The network is sure of a view that ended nearer to what it said than this."""
 LINES_ONLY = "bear these views out"
 """What the doubt of common lines alone says; it does not hold against a network that was trained on such images."""
+LEFT_PX = 3.0
+"""Particles are sought this far from where the network put them."""
 LEAST_SPREAD_RAD = 0.05
 """Distances are not believed to be better than this, so that no few pairs outweigh all others."""
 
@@ -58,8 +62,12 @@ def by_learned(
         )  # fmt: skip
     ready, centre, near = prepared(images, plan)
     pixel = inputs.grid.pixel_size_A
-    moved = shift_images(images, -centre) if centre.any() else images
-    seen = model.embed(moved, pixel, check)
+    seen, stands = embed_centred(model, images, pixel, centre, near.max_shift_px, check)
+    if not np.array_equal(stands, centre):
+        # the network knows better where particles stand than the round mean of all images does
+        centre = stands
+        ready = prepare_images(shift_images(images, -centre), min(near.radius_px + 2.0, 0.47 * images.shape[1]))
+        near = replace(near, max_shift_px=min(near.max_shift_px, LEFT_PX))
     matrix, spread = model.distances(seen, check)
     keep(matrix)
     ratio = ratio_of(inputs.data[inputs.usable], inputs.pixel_size_A, model.badge)
