@@ -326,12 +326,17 @@ def move_to(document: Document, folder: Path) -> None:
 
 
 def figure_spec(document: Document | None) -> dict[str, Any] | None:
-    """Return the spec of a figure of the worst and best rows as they are sorted; None before there is a result."""
+    """Return the spec of a figure of the worst and best of the rows that are shown; None before there is a result.
+
+    However the rows are sorted on the screen: the figure calls them worst and best.
+    """
     comparison = of(document)
     if document is None or comparison is None or document.path is None or document.streaming:
         return None
     table = comparison.table_of(comparison.shown)
-    order = [int(row) for row in comparison.walk() if np.isfinite(table["cc"].iat[int(row)])]
+    ranked = _worst_first(table)
+    ranked = ranked[np.isfinite(table["cc"].to_numpy(float)[ranked]) & np.isin(ranked, comparison.walk())]
+    order = ranked.tolist()
     k = min(FIGURE_ROWS, max(1, len(order) // 2))
     return {
         "kind": "compare",

@@ -677,12 +677,21 @@ def test_a_result_that_ended_amid_its_second_map_opens_with_both(copied):
     assert len(document.table) == 5
 
 
-def test_the_figure_holds_the_worst_and_the_best_as_they_are_sorted(planted, workspace, runner, qtbot, tmp_path):
+def test_the_figure_holds_the_worst_and_the_best_of_the_rows_shown_however_sorted(
+    planted, workspace, runner, qtbot, tmp_path
+):
     document = workspace.add(read_document(planted / "result"))
     panel = show(ScoresPanel, workspace, runner, qtbot, document)
-    spec = panel.figure_spec()
     order = [r for r in shown_ids(panel) if r != EMPTY]
-    assert spec["worst"] == order[:5] and spec["best"] == order[::-1][:5]
+    for keys in ([("outlier_score", False)], [("cc", False)], [("rot_deg", True)]):
+        panel.sort(keys)
+        spec = panel.figure_spec()
+        assert spec["worst"] == order[:5] and spec["best"] == order[::-1][:5]
+    cc = table_of(document)["cc"]
+    panel.filter.set_range("cc", float(np.nanmedian(cc)), 1.0)
+    spec = panel.figure_spec()
+    kept = [r for r in order if cc[r] >= np.nanmedian(cc)]
+    assert spec["worst"] == kept[: len(kept) // 2][:5] and set(spec["best"]) <= set(kept)
     figure.render(spec, tmp_path / "f.svg")
     assert (tmp_path / "f.svg").stat().st_size > 10_000
 
