@@ -30,7 +30,7 @@ from emviewer.engine.reconstruct import Reconstructor
 from emviewer.engine.simulate import density_from_model
 from emviewer.engine.simulate_phantom import GaussianPhantom
 from emviewer.engine.symmetry import point_group
-from emviewer.engine.types import F32, F64
+from emviewer.engine.types import F32, F64, Map3D
 
 CHAINS = {
     "3j5p": "map_trpv1_C4_real_and_10_particles/3j5p.pdb.gz",
@@ -94,7 +94,7 @@ def phantom_of(case: Case, rng: np.random.Generator) -> GaussianPhantom:
     return GaussianPhantom(centres, sigmas, heights).replicated(np.asarray(point_group(case.group).rotations))
 
 
-def chain_of(case: Case, data: Path) -> F32:
+def chain_of(case: Case, data: Path) -> Map3D:
     """Return the density of the first chain of a real structure, which takes three quarters of the box."""
     whole = read_model(data / CHAINS[case.source], hydrogens=False)
     mine = whole.chains == whole.chains[0]
@@ -104,7 +104,7 @@ def chain_of(case: Case, data: Path) -> F32:
     )  # fmt: skip
     size = float(np.linalg.norm(atoms.positions_A - atoms.positions_A.mean(axis=0), axis=1).max())
     pixel = 2 * size / (0.75 * case.box)
-    return density_from_model(atoms, max(7.0, 2.2 * pixel), pixel, case.box).data
+    return density_from_model(atoms, max(7.0, 2.2 * pixel), pixel, case.box)
 
 
 def make(case: Case, seed: int, data: Path = Path()) -> tuple[F32, F64, F64, F32]:
@@ -116,8 +116,8 @@ def make(case: Case, seed: int, data: Path = Path()) -> tuple[F32, F64, F64, F32
     if phantom is not None:
         images, density = phantom.project(views, case.box, shifts).astype(np.float32), phantom.density(case.box)
     else:
-        density = chain_of(case, data)
-        images = project.Projector(density, box=case.box).project(views, shifts_px=shifts)
+        chain = chain_of(case, data)
+        images, density = project.Projector(chain, box=case.box).project(views, shifts_px=shifts), chain.data
     if case.snr:
         y, x = np.ogrid[: case.box, : case.box]
         inside = np.hypot(y - case.box // 2, x - case.box // 2) <= (0.3 * case.box if case.disc else case.box)

@@ -17,9 +17,9 @@ from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.types import F64
 
-HALF_SURE, HALF_SURE_SYMMETRIC, SURE_WIDTH = 0.22, 0.35, 0.035
+HALF_SURE, HALF_SURE_SYMMETRIC, SURE_WIDTH = 0.20, 0.30, 0.025
 """Mean support at which all views are as likely to be right as wrong, without and with symmetry (of several lines one
-is easily found), and how fast that changes."""
+is easily found), and how fast that changes. Wrong answers of other objects and noise reached 0.20 and 0.24."""
 HALF_RIGHT, RIGHT_WIDTH = 0.45, 0.09
 """Support of an image, over that of most, at which its view is as likely to be right as wrong."""
 FREE_PAIRS = 3.0
@@ -53,7 +53,7 @@ def judged(
         Sentences known already, for which nothing is to be believed.
     """
     n, m = len(found.rotations), len(anchors)
-    free = min(0.9, FREE_PAIRS / m)
+    free = min(0.9, FREE_PAIRS / m) if group.order == 1 else 0.0
     borne = orientations_quick.support(lines.lines, found.rotations[anchors], np.asarray(group.rotations))
     borne = (borne - free) / (1 - free)
     whole = float(borne.mean())
@@ -70,8 +70,8 @@ def judged(
             f"only {100 * max(0.0, whole):.0f} % of the common lines of the images bear these views out beyond chance: "
             "the orientations are not reliable"
         )
-    factor = (0.1 if doubts else 1.0) * (1.0 if found.agreement is None else found.agreement)
-    if group.order > 1 and (lines.support - free) / (1 - free) > whole + LEAST_SYMMETRY:
+    factor = (0.1 if doubts else 1.0) * (1.0 if found.agreement is None else found.agreement**2)
+    if group.order > 1 and lines.support - FREE_PAIRS / m > whole + LEAST_SYMMETRY:
         warnings.append(f"the images agree much better without the symmetry {group.name}")
         factor *= 0.1
     if orientations_quick.one_sided(_everywhere(found.rotations, group)):

@@ -31,12 +31,15 @@ class Maps:
         Of all images, and of the two random halves.
     curve : Curve
         Shell correlation of the halves.
+    truth : ndarray of float64, or None
+        Correlation of each half with the other half at the true views, by shell, where those are known.
     """
 
     whole: F32
     half1: F32
     half2: F32
     curve: fsc.Curve
+    truth: F64 | None = None
 
 
 def reconstruct_halves(
@@ -98,11 +101,11 @@ def reconstruct_halves(
     return Maps(whole, maps[0], maps[1], fsc.correlate(maps[0], maps[1], pixel_size_A, check=check))
 
 
-def write_maps(folder: ResultFolder, maps: Maps, pixel_size_A: float, truth: F64 | None = None) -> None:
-    """Write map.mrc, half1.mrc, half2.mrc and fsc.csv, and the resolution into the summary; ``truth`` as a column."""
+def write_maps(folder: ResultFolder, maps: Maps, pixel_size_A: float) -> None:
+    """Write map.mrc, half1.mrc, half2.mrc and fsc.csv, and the resolution into the summary."""
     for name, data in (("map", maps.whole), ("half1", maps.half1), ("half2", maps.half2)):
         write_map(folder / f"{name}.mrc", data, pixel_size_A)
-    write_curve(folder, maps.curve, truth=truth)
+    write_curve(folder, maps.curve, truth=maps.truth)
     folder.summary |= {
         "fsc_0.143_A": maps.curve.resolution_A(0.143),
         "fsc_0.5_A": maps.curve.resolution_A(0.5),

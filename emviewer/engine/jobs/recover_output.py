@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -126,7 +128,8 @@ def write_maps(
         lambda ids: inputs.data[ids], views, shifts, half, box, pixel, group=np.asarray(inputs.group.rotations),
         transfer=inputs.flipped, check=check,
     )  # fmt: skip
-    against = None if inputs.truth is None else truth_curve(inputs, found, half, check)
-    maps_of.write_maps(folder, maps, pixel, against)
+    if inputs.truth is not None:
+        maps = replace(maps, truth=truth_curve(inputs, found, half, check))
+    maps_of.write_maps(folder, maps, pixel)
     folder.summary["n_images_in_map"] = len(used)
     return maps

@@ -53,5 +53,8 @@ def draw(
     if maps is not None:
         parts.cuts(figure, maps.whole, inputs.pixel_size_A, 0.34, 0.15)
         place = figure.add_axes((0.09, 0.1, 0.84, 0.19))
-        parts.shells(place, maps.curve.frequency_inv_A, [("halves", maps.curve.fsc, parts.BLUE)])
+        curves = [("halves", maps.curve.fsc, parts.BLUE)]
+        if maps.truth is not None:
+            curves.append(("each half with the other at the true views", maps.truth, parts.ORANGE))
+        parts.shells(place, maps.curve.frequency_inv_A, curves)
     parts.save(figure, folder, params.report)
