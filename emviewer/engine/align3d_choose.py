@@ -22,6 +22,8 @@ PARTIAL = 0.6
 """Masks whose volumes have a lower ratio: one map may be a part of the other, and is compared with what it covers."""
 CORE = 0.97
 """The pose is refined on what agrees where that has less than this share of the density."""
+LOOSER = 1.3
+"""A pose refined on what agrees is not taken if that settles the rotation so much worse than all there is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,8 @@ class Chooser:
         return Fit.of(pose, aligner, moving)
 
     def core(self, fit: Fit) -> Fit:
-        """Return a fit polished on what agrees in both maps, if that is not nearly all there is."""
+        """Return a fit polished on what agrees in both maps, if that is not all and settles the pose better."""
+        sigma: float | None = None
         for _ in range(3):
             self.check()
             weight = agreement(self.aligner, self.moving, fit.pose)
@@ -152,6 +155,10 @@ class Chooser:
             if part is None or part.kept > CORE:
                 return fit
             pose = part.aligner.polish(part.moving, fit.pose, rounds=1, fit_size=self.options.fit_size, iterations=12)
+            if sigma is None:
+                sigma = fit.aligner.uncertainty(fit.moving, fit.pose)[0]
+            if not part.aligner.uncertainty(part.moving, pose)[0] < LOOSER * sigma or not self.allowed(pose):
+                return fit
             fit = Fit.of(pose, part.aligner, part.moving)
         return fit
 

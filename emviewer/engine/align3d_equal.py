@@ -10,6 +10,7 @@ from emviewer.engine.align3d import Pose3D, Search
 from emviewer.engine.align3d_choose import FEW_POINTS, Chooser, smallest
 from emviewer.engine.align3d_search import distinct
 from emviewer.engine.align3d_verdict import Fit, margin
+from emviewer.engine.types import F64
 
 SIGMA = 4.0
 SHARE = 0.003
@@ -66,10 +67,10 @@ def equals(chooser: Chooser, best: Fit, fits: list[Fit], found: Search) -> tuple
         if len(alike) == ENOUGH:
             break
         fit = chooser.tested(candidate) if isinstance(candidate, Pose3D) else candidate
-        if fit is None or not _apart(fit.pose, best.pose):
+        if fit is None:
             continue
         fit = _with_pose(fit, smallest(fit.pose, group))
-        if any(not _apart(fit.pose, other.pose) for other in (best, *alike)):
+        if not all(_apart(fit.pose, other.pose, group) for other in (best, *alike)):
             continue
         ahead, sigma = margin(best, fit)
         nearest.append(sigma)
@@ -83,7 +84,7 @@ def equals(chooser: Chooser, best: Fit, fits: list[Fit], found: Search) -> tuple
 
 def _candidates(chooser: Chooser, best: Pose3D, found: Search) -> list[Pose3D]:
     """Return places of the best's hand that are nearly as good in the coarse band, the smallest rotations first."""
-    a, hand = chooser.aligner, best.flipped
+    a, hand, group = chooser.aligner, best.flipped, chooser.options.symmetry
     column = int(hand) if found.scores.shape[1] > 1 else 0
     scores, shifts = found.scores[:, [column]], found.shifts[:, [column]]
     starts = distinct(found.rotations, (hand,), scores, shifts, 72, min(1.3 * a.step_deg, 25.0))
@@ -95,12 +96,12 @@ def _candidates(chooser: Chooser, best: Pose3D, found: Search) -> list[Pose3D]:
         pose = smallest(
             a.refine(chooser.moving, pose, a.coarse, iterations=8, most=FEW_POINTS), chooser.options.symmetry
         )
-        if pose.score > COARSE * reached and chooser.allowed(pose) and _apart(pose, best):
+        if pose.score > COARSE * reached and chooser.allowed(pose) and _apart(pose, best, group):
             places.append(pose)
     places.sort(key=lambda p: p.angle_deg)
     kept: list[Pose3D] = []
     for pose in places:
-        if len(kept) < MOST and all(_apart(pose, other) for other in kept):
+        if len(kept) < MOST and all(_apart(pose, other, group) for other in kept):
             kept.append(pose)
     return kept
 
@@ -117,10 +118,13 @@ def _looks_alike(chooser: Chooser, best: Fit, other: Fit) -> bool:
     return bool(np.sum(count * c[:shells] * own[:shells]) > ALIKE * np.sum(count * c[:shells] ** 2))
 
 
-def _apart(first: Pose3D, second: Pose3D) -> bool:
-    turn = first.matrix @ second.matrix.T
-    angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
-    return bool(angle > APART_DEG or np.linalg.norm(first.translation_A - turn @ second.translation_A) > APART_A)
+def _apart(first: Pose3D, second: Pose3D, group: F64) -> bool:
+    """Whether two places differ, whichever element of the group is applied to the first."""
+    turns = group @ first.matrix @ second.matrix.T
+    angles = np.degrees(np.arccos(np.clip((np.trace(turns, axis1=1, axis2=2) - 1) / 2, -1, 1)))
+    i = int(np.argmin(angles))
+    shift = group[i] @ first.translation_A - turns[i] @ second.translation_A
+    return bool(angles[i] > APART_DEG or np.linalg.norm(shift) > APART_A)
 
 
 def _with_pose(fit: Fit, pose: Pose3D) -> Fit:

@@ -128,3 +128,22 @@ def test_a_mark_on_one_subunit_breaks_the_symmetry():
     found = run(maps[0], maps[1])
     assert angle(found.motion.matrix, matrix) < 0.1
     assert found.same.place == "determined"
+
+
+def test_what_agrees_does_not_lead_away_from_a_real_fit(shared_data):
+    from emviewer.engine import sources
+
+    place = shared_data / "map_trpv1_C4_real_and_10_particles"
+    volume = sources.open_map(place / "trpv1_volume.mrc")
+    model = sources.open_map(place / "3j5p.pdb.gz", resolution_A=12.0)
+    maps = [prepare_map(v, None, 12.2, automatic=True) for v in (volume, model)]
+    steps = align(maps[0], maps[1], Options(True, 80.0, 180.0, 12.2, symmetry=point_group("C4").rotations))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found = end.value
+            break
+    assert found.cc_after > 0.67 > found.cc_other_hand
+    assert np.abs(found.motion.translation_A).max() < 1.0
+    assert found.sigma_angle_deg < 1.0
