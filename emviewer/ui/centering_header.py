@@ -49,13 +49,13 @@ def sentences(centering: Centering) -> list[tuple[str, str]]:
     if figures.get("n_particles"):
         n, far = int(figures["n_particles"]), int(figures["n_moved"])
         share = f"{100 * float(figures['fraction_moved']):.3g} %"
-        out.append(("good", f"{columns.grouped(far)} of {columns.grouped(n)} particles move by 1 px or more ({share})"))
+        out.append(("good", f"{columns.grouped(far)} of {columns.grouped(n)} particles move ≥ 1 px ({share})"))
         mean_px, mean_A = float(figures["mean_displacement_px"]), float(figures["mean_displacement_A"])
         out.append(("info", f"mean {mean_px:.2f} px = {mean_A:.2f} Å"))
     elif choices:
         lengths = np.array([np.hypot(c.x_px, c.y_px) if c.moves else 0.0 for c in choices])
         far = int((lengths >= 1).sum())
-        out.append(("good", f"{far} of {len(choices)} classes move by 1 px or more"))
+        out.append(("good", f"{far} of {len(choices)} classes move ≥ 1 px"))
         mean = float(lengths.mean())
         out.append(("info", f"mean {mean:.2f} px = {mean * centering.pixel_size_A:.2f} Å"))
     rejected = sum(c.verdict == REJECTED for c in choices)

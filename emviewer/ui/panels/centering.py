@@ -344,6 +344,9 @@ class CenteringPanel(CenteringLooks):
         self.arrange_rows()
 
     # the window's questions -----------------------------------------------------------------------------------------
+    def inspector(self) -> list[tuple[str, QWidget]]:
+        return [("Levels", self.levels)]
+
     def figure_spec(self) -> dict[str, Any] | None:
         """Return the classes on the screen as a figure: the selected ones, else all that are shown."""
         centering, document = self.centering, self.document
