@@ -11,7 +11,9 @@ from emviewer.engine import sources
 from emviewer.engine.figure_page import MARGIN, Page
 from emviewer.engine.figure_spec import SurfaceSpec
 from emviewer.engine.filters_display import bin_volume
+from emviewer.engine.kernels_surface import march
 from emviewer.engine.task import Check, never
+from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64, Map3D, RigidTransform
 
 LONGEST = 128
@@ -21,7 +23,7 @@ STEP = 0.7
 MOST_PIXELS = 900
 ROWS = 64
 """Rows of pixels whose rays go together."""
-CYAN, RED = np.array([0.22, 0.62, 0.68]), np.array([0.86, 0.30, 0.24])
+CYAN, RED = np.array([0.33, 0.76, 0.81]), np.array([0.94, 0.42, 0.36])
 VEIL = 0.55
 """Opacity of the moving map: neither surface hides the other where both lie."""
 
@@ -59,26 +61,18 @@ class Body:
         return cls(data, float(np.quantile(data, 1 - share)), matrix, offset)
 
     def sample(self, points: F64) -> F64:
-        """Return densities at voxels (x, y, z), shape (3, …)."""
-        return np.asarray(ndimage.map_coordinates(self.data, points[::-1], order=1, mode="constant", cval=-np.inf))
+        """Return densities at voxels (x, y, z), shape (3, …), inside the box."""
+        return np.asarray(ndimage.map_coordinates(self.data, points[::-1], np.float64, order=1, mode="nearest"))
 
     def hits(self, origin: F64, directions: F64) -> tuple[F64, F64]:
         """Return how far along rays (n, 3) from a point the surface is (inf: nowhere), and its normals (n, 3)."""
         start, along = self.matrix @ origin + self.offset, directions @ self.matrix.T
         near, far = self._span(start, along)
-        step = STEP / np.linalg.norm(along, axis=1)
         found = np.full(len(along), np.inf)
-        active = np.flatnonzero(far > near)
-        t, last = near[active] + 1e-9, np.full(len(active), -np.inf)
-        while len(active):
-            value = self.sample(start[:, None] + along[active].T * t)
-            hit = value >= self.level
-            inside = hit & np.isfinite(last)
-            back = np.divide(value - self.level, value - last, out=np.zeros_like(value), where=inside)
-            found[active[hit]] = (t - back * step[active])[hit]
-            t = t + step[active]
-            go = ~hit & (t < far[active])
-            active, t, last = active[go], t[go], value[go]
+        if min(self.data.shape) > 1:
+            each_chunk(
+                lambda lo, hi: march(self.data, self.level, start, along, near, far, STEP, lo, hi, found), len(along)
+            )
         return found, self._normals(start, along, found)
 
     def _span(self, start: F64, along: F64) -> tuple[F64, F64]:

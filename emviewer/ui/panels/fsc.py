@@ -228,9 +228,10 @@ class FscPanel(Panel):
         table, found = self.curves, self.alignment
         if table is None or found is None:
             return None
+        given = found.parameters.get("reference") or found.parameters.get("first") or found.reference
         spec: dict[str, Any] = {
             "kind": "fsc",
-            "title": f"{found.shown} and {found.reference.stem if found.reference else 'the reference'}",
+            "title": f"{found.shown} and {Path(str(given)).stem}",
             "thresholds": list(self.plot.levels),
         }
         file = results_align.curves_file(found)
