@@ -26,6 +26,7 @@ TABLES = {"simulate": "particles.star", "recover": "orientations.star"}
 ANGLES = ["rot_deg", "tilt_deg", "psi_deg"]
 CONFIDENCE = "confidence"
 MODEL, LOSS, PAIRS, PROGRESS = "model.npz", "loss.csv", "pairs.csv", "progress.csv"
+DISTANCES = "distances.npy"
 ERROR, VIEW_ERROR, IN_PLANE_ERROR = "error_deg", "view_error_deg", "in_plane_error_deg"
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 from emviewer.engine.task import Batch
+from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.opening import read_document
 from emviewer.ui.orientation_read import of
 from emviewer.ui.panels.orientation_lab import OrientationLabPanel
 from emviewer.ui.panels.orientation_lab_train import badge_words
+from emviewer.ui.panels.orientation_lab_truth import compare_pairs
 from emviewer.ui.results_orient import OrientStream
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
@@ -132,3 +134,22 @@ def test_curves_that_were_kept_show_again(tmp_path):
     (tmp_path / "progress.csv").write_text("curve,step,value,stage\nloss,0,3.5,start 1\nloss,1,2.5,start 2\n")
     curve = of(read_document(tmp_path)).curves["loss"]
     assert [(p.step, p.value, p.stage) for p in curve] == [(0.0, 3.5, "start 1"), (1.0, 2.5, "start 2")]
+
+
+def test_estimated_distances_are_held_against_the_truth(tmp_path):
+    rng = np.random.default_rng(0)
+    angles = np.stack(
+        [rng.uniform(0, 360, 40), np.degrees(np.arccos(rng.uniform(-1, 1, 40))), rng.uniform(0, 360, 40)], 1
+    )
+    true = numbers.pairwise_deg(angles)
+    matrix = np.zeros((40, 40), np.float32)
+    matrix[np.triu_indices(40, 1)] = np.radians(true + 5)
+    matrix[0, 1] = np.nan  # an image that was left out
+    np.save(tmp_path / "distances.npy", matrix)
+    found = compare_pairs(angles, angles, tmp_path / "distances.npy")
+    assert found.estimated and abs(found.mae_deg - 5) < 1e-3
+    assert found.found.sum() == 40 * 39 / 2 - 1 - (true + 5 > 180).sum()
+    plain = compare_pairs(angles, angles)
+    assert not plain.estimated and plain.mae_deg < 1e-9
+    np.save(tmp_path / "distances.npy", matrix[:5])
+    assert not compare_pairs(angles, angles, tmp_path / "distances.npy").estimated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from emviewer.ui import orientation_numbers as numbers
-from emviewer.ui.orientation_read import CONFIDENCE, ERROR, IN_PLANE_ERROR, VIEW_ERROR, of
+from emviewer.ui.orientation_read import CONFIDENCE, DISTANCES, ERROR, IN_PLANE_ERROR, VIEW_ERROR, of
 from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_pages import PAIR_EDGES, STRIP, Page
 from emviewer.ui.panels.orientation_lab_strip import ImageStrip
@@ -137,13 +138,14 @@ class ReportPage(Page):
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Pairwise distances in degrees, counted and, of some, side by side."""
+    """Pairwise distances in degrees, counted and, of some, side by side; estimated by the images, or of views found."""
 
     found: np.ndarray
     truth: np.ndarray | None
     dots: tuple[np.ndarray, np.ndarray] | None
     mae_deg: float = 0.0
     rms_deg: float = 0.0
+    estimated: bool = False
 
 
 class DistancesPage(Page):
@@ -174,7 +176,8 @@ class DistancesPage(Page):
             return
         truth = None if orient is None else orient.truth
         angles = angles.copy()
-        self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth), self._got)
+        told = None if orient is None else orient.file(DISTANCES)
+        self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth, told), self._got)
 
     def _got(self, pairs: _Pairs) -> None:
         middle = (PAIR_EDGES[1:] + PAIR_EDGES[:-1]) / 2
@@ -184,28 +187,54 @@ class DistancesPage(Page):
             lines.append(Line(middle, pairs.truth, "truth", "text"))
         self.pairs.show_data(bars=Bars(pairs.found, PAIR_EDGES), lines=lines, note=f"{total:.0f} pairs")
         if pairs.dots is None:
-            self.figures.say([], "Between the orientations that are known. Recover them to compare with the truth.")
+            words = "As estimated from the images." if pairs.estimated else "Between the orientations that are known."
+            self.figures.say([], f"{words} Recover with the truth at hand to compare them with it.")
             return
         self.plot.show()
-        self.plot.set_points(*pairs.dots, ("true distance, °", "recovered distance, °"))
+        name = "estimated" if pairs.estimated else "recovered"
+        self.plot.set_points(*pairs.dots, ("true distance, °", f"{name} distance, °"))
+        what = "distances as they were estimated from the images" if pairs.estimated else (
+            "distances between recovered orientations; they do not depend on frame or hand"
+        )  # fmt: skip
         self.figures.say(
             [("mean absolute error", f"{pairs.mae_deg:.2f}°"), ("root mean square", f"{pairs.rms_deg:.2f}°")],
-            "Of the distances between recovered orientations; they do not depend on frame or hand.",
+            f"Of the {what}.",
         )
 
 
-def compare_pairs(angles: np.ndarray, truth: np.ndarray | None) -> _Pairs:
-    """Count the pairwise distances of views, and hold them against the true ones; for a lane."""
+def compare_pairs(angles: np.ndarray, truth: np.ndarray | None, told: Path | None = None) -> _Pairs:
+    """Count the pairwise distances of views, and hold them against the true ones; for a lane.
+
+    Parameters
+    ----------
+    angles, truth : ndarray of float64, shape (n, 3)
+        Rot, tilt and psi in degrees, as found and true.
+    told : path or None
+        Distances in rad that were estimated (N×N); they take the place of those between the views found.
+    """
     known = angles if truth is None else np.where(np.isfinite(truth), angles, np.nan)
     rows = numbers.paired(known)
-    found = numbers.pairwise_deg(angles[rows])
-    counts = np.histogram(found, PAIR_EDGES)[0]
+    estimate = None if told is None else read_distances(told, rows, len(angles))
+    found = numbers.pairwise_deg(angles[rows]) if estimate is None else estimate
+    there = np.isfinite(found)
+    counts = np.histogram(found[there], PAIR_EDGES)[0]
     if truth is None:
-        return _Pairs(counts, None, None)
-    true = numbers.pairwise_deg(truth[rows])
+        return _Pairs(counts, None, None, estimated=estimate is not None)
+    true, found = numbers.pairwise_deg(truth[rows])[there], found[there]
     some = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(int))
     off = found - true
     return _Pairs(
         counts, np.histogram(true, PAIR_EDGES)[0].astype(float), (true[some], found[some]),
-        float(np.abs(off).mean()), float(np.sqrt((off**2).mean())),
+        float(np.abs(off).mean()), float(np.sqrt((off**2).mean())), estimate is not None,
     )  # fmt: skip
+
+
+def read_distances(path: Path, rows: np.ndarray, n: int) -> np.ndarray | None:
+    """Return the estimated distances in degrees of all pairs of these rows; None if the file does not fit."""
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    if matrix.shape != (n, n):
+        return None
+    return np.degrees(np.asarray(matrix[np.ix_(rows, rows)], float)[np.triu_indices(len(rows), 1)])
