@@ -202,7 +202,8 @@ class SphereCanvas(QWidget):
             flat, visible = self.projection.flat(axis[None])
             if visible[0]:
                 x, y = self.to_widget(flat)[0]
-                painter.drawText(QRectF(x + 4, y - 20, 16, 16), Qt.AlignmentFlag.AlignCenter, name)
+                box = QRectF(min(x + 4, self.width() - 16.0), max(0.0, y - 20), 16, 16)  # never cut at the edge
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, name)
 
     def _rim(self) -> QPainterPath:
         rim, around = QPainterPath(), np.linspace(0, 2 * np.pi, 181)

@@ -116,7 +116,7 @@ def show(cls, workspace, runner, qtbot, document):
 @pytest.fixture
 def panel(workspace, runner, qtbot, document, history):
     one = show(ComparePanel, workspace, runner, qtbot, document)
-    qtbot.waitUntil(lambda: one.pictures.triplet is not None or one.pictures.canvases[1].message != "", timeout=5000)
+    qtbot.waitUntil(lambda: one.pictures.triplet is not None or one.pictures.single.message != "", timeout=5000)
     return one
 
 
@@ -262,7 +262,7 @@ def test_the_pixel_under_the_mouse_is_told_in_angstrom_too(panel, workspace, doc
 
 def test_an_image_that_failed_says_why_in_place_of_pictures(panel, workspace, document):
     workspace.set_row(document, EMPTY)
-    assert "empty" in panel.pictures.canvases[1].message
+    assert "empty" in panel.pictures.single.message
     assert panel.strip.status.text() == "✕ failed"
 
 
@@ -616,7 +616,7 @@ def test_a_folder_that_is_moved_under_the_window_is_a_sentence_and_can_be_relink
     document = workspace.add(read_document(copied))
     panel = show(ComparePanel, workspace, runner, qtbot, document)
     table = show(ScoresPanel, workspace, runner, qtbot, document)
-    qtbot.waitUntil(lambda: panel.pictures.triplet is not None or panel.pictures.canvases[1].message != "")
+    qtbot.waitUntil(lambda: panel.pictures.triplet is not None or panel.pictures.single.message != "")
     moved = copied.rename(copied.parent / "moved")
     workspace.set_row(document, 3)
     qtbot.waitUntil(lambda: "not there any more" in panel.notice.label.text(), timeout=5000)

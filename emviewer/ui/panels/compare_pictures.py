@@ -132,12 +132,15 @@ class ComparePictures(QWidget):
         """Show the pictures of a row, or a sentence."""
         self.triplet = triplet
         self._second = None
-        if triplet is None:
-            for canvas in (*self.canvases, self.single):
+        if triplet is None:  # a sentence has the whole width, in whatever mode
+            for canvas in self.canvases:
                 canvas.set_message("")
             self.maps.show_views(None, (), self.contrast, "")
-            (self.single if self.pages.currentIndex() else self.canvases[1]).set_message(message)
+            self.single.set_label("")
+            self.single.set_message(message)
+            self.pages.setCurrentIndex(1)
             return
+        self._turn_page()
         self._paint()
 
     def leading(self) -> ImageCanvas | None:
@@ -165,11 +168,15 @@ class ComparePictures(QWidget):
     def set_mode(self, mode: str) -> None:
         """Show the pictures in one of :data:`MODES`."""
         self.mode = mode
-        self.pages.setCurrentIndex({"side": 0, "maps": 2}.get(mode, 1))
+        self._turn_page()
         self.single.setCursor(Qt.CursorShape.SplitHCursor if mode == "wipe" else Qt.CursorShape.ArrowCursor)
         self._second = None
         self._paint()
         self.mode_changed.emit(mode)
+
+    def _turn_page(self) -> None:
+        page = {"side": 0, "maps": 2}.get(self.mode, 1)
+        self.pages.setCurrentIndex(1 if self.triplet is None else page)
 
     def set_blinking(self, blinking: bool) -> None:
         """Show the reprojection in place of the image while true."""

@@ -245,7 +245,10 @@ class ScoresPanel(CompareRows, ScoresSave, RowsTablePanel):
             self._move_to(current)
 
     def _show_page(self) -> None:
-        self.pages.setCurrentIndex(0 if self.table is None else TRIPLETS if self.dress.triplets else TABLE)
+        there = self.table is not None
+        self.pages.setCurrentIndex((TRIPLETS if self.dress.triplets else TABLE) if there else 0)
+        self.dress.setVisible(there)
+        self.save_button.setVisible(there)
 
     @property
     def sheet(self) -> Any:

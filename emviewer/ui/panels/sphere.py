@@ -72,6 +72,7 @@ class SpherePanel(Panel):
         self.empty = QLabel("No view directions here:\nopen a gallery, or a table with rot and tilt angles.")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
+        self.empty.setObjectName("dim")
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
