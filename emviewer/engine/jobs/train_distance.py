@@ -126,7 +126,8 @@ def estimate(params: TrainDistanceParams) -> str:
     """Return one line on what training will take."""
     images = params.n * params.passes
     minutes = images * 1.0e-3 * (params.channels / 96) * (0.4 + 0.2 * params.blocks) / 60
-    return f"{images:,} images drawn, about {max(1, round(minutes))} min on two cores".replace(",", " ")
+    drawn = f"{images:,}".replace(",", " ")
+    return f"{drawn} images drawn, about {max(1, round(minutes))} min on two cores"
 
 
 SPEC = JobSpec("train-distance", TITLE, HELP, TrainDistanceParams, train_distance, estimate)
