@@ -20,7 +20,7 @@ from emviewer.engine.learned_network import Network, Shape, arrays_of, from_arra
 from emviewer.engine.learned_rings import C64
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk, set_threads, threads
-from emviewer.engine.types import F32, F64
+from emviewer.engine.types import F32
 
 Tensor = Any
 """A torch tensor; torch may not be there to name it."""
@@ -262,11 +262,3 @@ def _schedule(step: int, steps: int, warm_up: int) -> float:
     """Return the share of the largest rate: up along a line, down along a cosine."""
     rise = min(1.0, step / max(1, min(warm_up, steps // 4)))
     return float(rise * (0.5 + 0.5 * np.cos(np.pi * step / (steps + 1))) + 1e-3)
-
-
-def evaluate(truth: F64, found: F64, group: F64) -> F64:
-    """Return the angles (n,) in rad between true and found views, the least over a point group."""
-    best = np.full(len(truth), -1.0)
-    for g in group:
-        best = np.maximum(best, np.einsum("nij,nij->n", truth, found @ g))
-    return np.asarray(np.arccos(np.clip((best - 1) / 2, -1, 1)))

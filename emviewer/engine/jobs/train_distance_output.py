@@ -56,6 +56,7 @@ def write(folder: ResultFolder, made: Made, curve: Curve) -> None:
         folder / PAIRS, index=False, float_format="%.5f"
     )
     levels = made.levels
+    folder.record["trained_on"] = dict(made.model.badge)
     folder.summary |= {
         "trained_on": dict(made.model.badge),
         "mae_rad": float(np.mean([x.mae_rad for x in levels])),

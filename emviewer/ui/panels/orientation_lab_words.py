@@ -50,6 +50,9 @@ def summary_words(document: Document) -> str:
         words.append(f"{document.n_rows} images")
     if error_words(document):
         words.append(error_words(document))
+    badge = s.get("trained_on")
+    if isinstance(badge, dict) and badge.get("map"):
+        words.append(f"distances learned on {badge['map']}")
     if isinstance(s.get("snr"), (int, float)):
         words.append(f"SNR {s['snr']:g} in the {s.get('snr_region', 'box')}")
     if isinstance(s.get("fsc_0.143_A"), float):
