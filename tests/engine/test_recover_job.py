@@ -204,6 +204,7 @@ def test_a_wrong_symmetry_is_doubted(planted, tmp_path, quick):
         {"distance": "perturbed:x"},
         {"method": "distances", "distance": "true"},
         {"method": "distances", "distance": "learned"},
+        {"distance": "true"},
     ],
 )
 def test_wrong_options_are_refused(wrong):

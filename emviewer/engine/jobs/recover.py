@@ -14,6 +14,7 @@ from emviewer.engine.jobs.recover_distances import by_distances, by_lines
 from emviewer.engine.jobs.recover_inputs import LARGEST, Inputs, open_inputs
 from emviewer.engine.jobs.recover_params import HELP, TITLE, RecoverParams
 from emviewer.engine.jobs.run import JobSpec
+from emviewer.engine.learned import read_badge
 from emviewer.engine.orientations_images import particle_radius_px, solve
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.task import Batch, Check, message
@@ -57,7 +58,7 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     }
     found: Solution | None = None
     try:
-        for number, found in enumerate(ways[params.method]()):
+        for number, found in enumerate(ways[params.way]()):
             yield _batch(inputs, found, number)
     finally:
         if found is not None:
@@ -84,13 +85,15 @@ def _finish(params: RecoverParams, folder: ResultFolder, inputs: Inputs, found: 
     for sentence in found.warnings:
         folder.warn(sentence)
     folder.summary |= {
-        "method": params.method,
+        "method": params.way,
         "stage": found.stage,
         "confidence_median": float(np.median(found.confidence)),
         "support_of_lines": None if found.support is None else float(found.support.mean()),
         "agreement_of_starts": found.agreement,
         "explained": found.explained or None,
     }
+    if params.way == "distances" and params.distance == "learned" and params.model is not None:
+        folder.summary["trained_on"] = folder.record["trained_on"] = read_badge(params.model)
     if inputs.truth is not None:
         folder.summary |= output.errors(inputs, found)[0]
     output.write_stack(folder, inputs)
@@ -120,7 +123,7 @@ def _progress(found: Solution) -> dict[str, float]:
 
 def estimate(params: RecoverParams) -> str:
     """Return one line on what orientation recovery will take."""
-    if params.method == "distances":
+    if params.way == "distances":
         return f"images are cut to {LARGEST} px; some seconds for 500 images"
     return (
         f"images are cut to {LARGEST} px; seconds where common lines are seen, else {params.starts} starts of a minute"

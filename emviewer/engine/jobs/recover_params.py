@@ -43,7 +43,8 @@ class RecoverParams(JobParams):
         None, "for a .cs: the file with further fields", flag="--passthrough", kind="file", group="Input"
     )
     method: Literal["auto", "common-lines", "distances"] = option(
-        "auto", "from the images by annealed starts (auto), by common lines, or from pairwise distances",
+        "auto", "from the images by common lines, with a search where few are seen (auto); by common lines alone; or "
+        "from pairwise distances, which auto takes too if another --distance is asked for",
         flag="--method", group="Orientation",
     )  # fmt: skip
     distance: Annotated[str, BeforeValidator(_distance_word)] = option(
@@ -78,10 +79,15 @@ class RecoverParams(JobParams):
 
     @model_validator(mode="after")
     def _complete(self) -> RecoverParams:
-        if self.method != "distances":
+        if self.way != "distances":
             return self
         if self.truth is None and (self.distance == "true" or self.distance.startswith("perturbed")):
             raise ValueError(f"--distance {self.distance} needs --truth FILE.star")
         if self.distance == "learned" and self.model is None:
             raise ValueError("--distance learned needs --model FILE")
         return self
+
+    @property
+    def way(self) -> Literal["auto", "common-lines", "distances"]:
+        """The method as used: asked for distances of a kind, auto takes them."""
+        return "distances" if self.method == "auto" and self.distance != "common-lines" else self.method
