@@ -126,8 +126,10 @@ def main() -> None:
     parser.add_argument("--poses", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    if args.peer and subprocess.run([args.peer, "-W", "ignore", "-c", "import aspire"], capture_output=True).returncode:
-        raise SystemExit(f"{args.peer} cannot import aspire")
+    with tempfile.TemporaryDirectory() as name:  # aspire writes logs where it is started
+        words = [args.peer, "-W", "ignore", "-c", "import aspire"]
+        if args.peer and subprocess.run(words, capture_output=True, cwd=name).returncode:
+            raise SystemExit(f"{args.peer} cannot import aspire")
     cells = "| {} | {} | {:.3f}° | {:.1f} s, {:.1f} s |"
     print("| 64³ pair | moved by | our largest error | our command, wall and CPU |", end="")
     print(" BOTalign's largest error | its call, wall and CPU | wall, CPU: theirs / ours |" if args.peer else "")
