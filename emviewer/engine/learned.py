@@ -37,8 +37,8 @@ VERSION = 1
 CHUNK = 24
 RETRAIN = "train it again with emviewer train-distance"
 LEAST_SHARE = 0.82
-"""Of the median certainty on held-out views, what images of the same structure reach at least (0.96 where they are badly
-centred); images of another structure reached 0.60 to 0.69."""
+"""Of the median certainty on held-out views, what images of the same structure reach at least (0.96 where badly
+centred); those of another structure reached 0.60 to 0.69."""
 OTHER = "they may not show that structure"
 """End of the doubt that is about the images as a whole."""
 

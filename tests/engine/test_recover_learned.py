@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +98,8 @@ def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkey
     assert {"loss"} <= set(curve.curve)
     kept = np.load(tmp_path / "out" / "distances.npy")
     assert kept.shape == (N, N)
+    assert outcome.summary["trained_on"]["map"] == "thing"
+    assert json.loads((tmp_path / "out" / "job.json").read_text())["trained_on"] == outcome.summary["trained_on"]
 
 
 def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path, monkeypatch):
