@@ -301,6 +301,8 @@ def test_what_is_seen_can_be_drawn_again_as_a_figure_and_as_a_report(qtbot, open
         spec = make(kind).figure_spec()
         figure.render(json.loads(json.dumps(spec)) | {"width_mm": 85.0, "dpi": 60}, tmp_path / f"{kind}.svg")
         assert "<svg" in (tmp_path / f"{kind}.svg").read_text()
+    figure.render(make("align").search_spec(), tmp_path / "search.svg")
+    assert "moving: scores of the search" in (tmp_path / "search.svg").read_text()
     curves = window.area.open_panel("fsc", document).figure_spec()
     figure.render(curves, tmp_path / "fsc.svg")
     assert "after, unmasked" in (tmp_path / "fsc.svg").read_text()

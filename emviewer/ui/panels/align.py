@@ -23,6 +23,7 @@ from emviewer.ui.panels.align_pictures import BLINK_MS, AlignPictures
 from emviewer.ui.panels.align_scatter import ScoreScatter
 from emviewer.ui.panels.align_text import MotionText
 from emviewer.ui.panels.align_volumes import Volume, read_volume
+from emviewer.ui.panels.shell import ask_and_export
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
 from emviewer.ui.results_align import AlignedMap
@@ -89,8 +90,11 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         self.again = menu.addAction("Run the job again from this position…", self.run_from_here)
         self.again.setToolTip("Masks, half maps and particles move too")
         self.report = menu.addAction("Write a report…", self.ask_report)
+        self.scores = menu.addAction("Export the scores of the search…", self._export_scores)
         menu.setToolTipsVisible(True)
-        self.more = _tool("Apply ▾", "Write the moved map, run the job again from here, write a report")
+        self.more = _tool(
+            "Apply ▾", "Write the moved map, run the job again from here, write a report, export the scores"
+        )
         self.more.setMenu(menu)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         for button in (self.hand, self.refine, self.back, self.more):
@@ -219,6 +223,7 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         key = (id(each), repr(each.facts.get("matrix")), repr(each.facts.get("translation_A")), id(each.by_hand))
         self.report.setEnabled(self.alignment is not None and self.alignment.folder is not None)
         self.again.setEnabled(each.motion is not None)
+        self.scores.setEnabled(self.search_spec() is not None)
         if key != self._motion_key:
             self._motion_key = key
             if self.reference is not None:
@@ -277,6 +282,17 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
                 self.set_blinking(False)
         else:
             super().keyReleaseEvent(event)
+
+    def search_spec(self) -> dict[str, Any] | None:
+        """Return the spec of the figure of the search's scores; None where they were not kept."""
+        found, each = self.alignment, self.shown
+        file = None if found is None or found.folder is None else found.folder / "search" / f"{found.shown}.csv"
+        if file is None or each is None or each.search is None:
+            return None
+        return {"kind": "search", "table": str(file), "title": f"{each.name}: scores of the search"}
+
+    def _export_scores(self) -> None:
+        ask_and_export(self, self.search_spec(), f"{self.shown.name}_search" if self.shown else "search")
 
     def nothing_text(self) -> str:
         if self.alignment is not None and self.shown is not None:

@@ -44,6 +44,32 @@ class DifferencePanel(AlignCutsPanel):
         self.readers: list[CutReader | None] = []
         self.cuts: dict[str, Cuts] = {}
         super()._build()
+        self._build_bar()
+        self.blobs = BlobTable()
+        self.blobs.chosen.connect(self._to_blob)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        column = self.content.layout()
+        column.removeWidget(self.area)
+        self.legend = DifferenceLegend()
+        left = QWidget()
+        holder = QVBoxLayout(left)
+        holder.setContentsMargins(0, 0, 0, 0)
+        holder.setSpacing(0)
+        holder.addWidget(self.area, 1)
+        holder.addWidget(self.legend)
+        self.split.addWidget(left)
+        self.split.addWidget(self.blobs)
+        self.split.setStretchFactor(0, 1)
+        self.split.setStretchFactor(1, 0)
+        self.split.setCollapsible(0, False)
+        self.split.setSizes([640, self.blobs.sizeHint().width()])
+        column.insertWidget(1, self.split, 1)
+        for plane in PLANES:
+            for row in (0, 1, 2):
+                canvas = self.area.cells[row, plane.name]
+                canvas.overlays.append(lambda painter, c, p=plane, r=row: self._paint(painter, c, p, r))
+
+    def _build_bar(self) -> None:
         self.range_box = _number(RANGE_SIGMA, 0.5, 100.0, " σ", "Colours reach to this many standard deviations")
         self.range_box.valueChanged.connect(lambda _: self.recolour())
         self.contours = _toggle("Contours", "Lines of one density level: reference solid, aligned map dashed", True)
@@ -72,29 +98,6 @@ class DifferencePanel(AlignCutsPanel):
         self.report.clicked.connect(self.ask_report)
         self.bar.addWidget(self.report)
         self.bar.addWidget(self.note)
-        self.blobs = BlobTable()
-        self.blobs.chosen.connect(self._to_blob)
-        self.split = QSplitter(Qt.Orientation.Horizontal)
-        column = self.content.layout()
-        column.removeWidget(self.area)
-        self.legend = DifferenceLegend()
-        left = QWidget()
-        holder = QVBoxLayout(left)
-        holder.setContentsMargins(0, 0, 0, 0)
-        holder.setSpacing(0)
-        holder.addWidget(self.area, 1)
-        holder.addWidget(self.legend)
-        self.split.addWidget(left)
-        self.split.addWidget(self.blobs)
-        self.split.setStretchFactor(0, 1)
-        self.split.setStretchFactor(1, 0)
-        self.split.setCollapsible(0, False)
-        self.split.setSizes([640, self.blobs.sizeHint().width()])
-        column.insertWidget(1, self.split, 1)
-        for plane in PLANES:
-            for row in (0, 1, 2):
-                canvas = self.area.cells[row, plane.name]
-                canvas.overlays.append(lambda painter, c, p=plane, r=row: self._paint(painter, c, p, r))
 
     @classmethod
     def accepts(cls, document: Document) -> bool:

@@ -66,25 +66,7 @@ class FscPanel(Panel):
         self.mask = AS_FOUND
         self._masked: dict[tuple[str, str], pd.DataFrame] = {}
         self._asked: tuple[str, str] | None = None
-        self.mask_button = _tool("Mask", "Correlate within another mask; the result on disk stays as it is")
-        self.mask_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self)
-        self.mask_actions = {
-            name: menu.addAction(words, lambda n=name: self.set_mask(n))
-            for name, words in ((AS_FOUND, "As the job"), (NONE, "No mask"), (AUTOMATIC, "Around both densities"))
-        }
-        menu.addSeparator()
-        menu.addAction("Choose a file…", self._choose_mask)
-        self.mask_button.setMenu(menu)
-        self.level = QDoubleSpinBox()
-        self.level.setRange(0.0, 1.0)
-        self.level.setDecimals(3)
-        self.level.setSingleStep(0.05)
-        self.level.setSpecialValueText("none")
-        self.level.setKeyboardTracking(False)
-        self.level.setAccessibleName("Further threshold")
-        self.level.setToolTip("A further threshold: drawn as a line, and its crossing said")
-        self.level.valueChanged.connect(lambda _: self.refresh())
+        self._build_choices()
         self.said = QLabel()
         self.said.setProperty("role", "dim")
         self.copy = _tool("Copy table", "Copy the curves as a table")
@@ -118,6 +100,28 @@ class FscPanel(Panel):
         self._stack.addWidget(content)
         workspace.changed.connect(lambda d: self.refresh() if d is self.document else None)
         self.refresh()
+
+    def _build_choices(self) -> None:
+        """Make what chooses the mask and a further threshold."""
+        self.mask_button = _tool("Mask", "Correlate within another mask; the result on disk stays as it is")
+        self.mask_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self)
+        self.mask_actions = {
+            name: menu.addAction(words, lambda n=name: self.set_mask(n))
+            for name, words in ((AS_FOUND, "As the job"), (NONE, "No mask"), (AUTOMATIC, "Around both densities"))
+        }
+        menu.addSeparator()
+        menu.addAction("Choose a file…", self._choose_mask)
+        self.mask_button.setMenu(menu)
+        self.level = QDoubleSpinBox()
+        self.level.setRange(0.0, 1.0)
+        self.level.setDecimals(3)
+        self.level.setSingleStep(0.05)
+        self.level.setSpecialValueText("none")
+        self.level.setKeyboardTracking(False)
+        self.level.setAccessibleName("Further threshold")
+        self.level.setToolTip("A further threshold: drawn as a line, and its crossing said")
+        self.level.valueChanged.connect(lambda _: self.refresh())
 
     @classmethod
     def accepts(cls, document: Document) -> bool:

@@ -23,6 +23,15 @@ def fill_form(widget: QWidget, job: str, values: dict[str, Any]) -> None:
         window.inspector.task().form.set_values(values)
 
 
+def ask_and_export(widget: QWidget, spec: dict[str, Any] | None, name: str) -> None:
+    """Ask how and where, then write a figure."""
+    from emviewer.ui import export
+
+    window = shell_of(widget)
+    if window is not None and spec is not None:
+        export.ask_and_export(window, spec, name)
+
+
 def ask_and_write_report(widget: QWidget, spec: dict[str, Any] | None) -> None:
     """Ask for a file and write a report there; beside the result unless another place is chosen."""
     window = shell_of(widget)
