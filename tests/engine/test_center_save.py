@@ -13,6 +13,7 @@ from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import center_cryosparc, center_relion
 from emviewer.engine.jobs.center import SPEC
 from emviewer.engine.jobs.center_again import ClassCentres, carry, estimate, open_again, read_result
+from emviewer.engine.jobs.center_classes import open_classes
 from emviewer.engine.jobs.center_params import CenterParams
 from emviewer.engine.jobs.center_save import member_images, save
 from emviewer.engine.jobs.run import run_job
@@ -207,3 +208,30 @@ def test_what_cannot_be_saved_is_said(opened, project, tmp_path):
     (project / "particles.star").unlink()
     with pytest.raises(EmviewerError, match="particles"):
         open_again(result, lambda _: None)
+
+
+def numbers_of(path, **more):
+    params = validated(CenterParams, {"classes": path, "report": "none", **more})
+    return open_classes(params, lambda _: None).numbers.tolist()
+
+
+def test_every_program_numbers_its_classes_in_its_own_way(tmp_path):
+    """RELION by the place in the stack, also where a table names only some; cryoSPARC from 0; Xmipp by ref."""
+    with StackWriter(tmp_path / "c.mrcs", (BOX, BOX), PIXEL) as writer:
+        writer.append(blobs([(0, 0), (1, 2), (3, 1)]))
+    names = ["000003@c.mrcs", "000001@c.mrcs"]
+    model = {"rlnReferenceImage": names, "rlnClassDistribution": ["0.5", "0.5"]}
+    for name, block in (("selected.star", ""), ("run_model.star", "model_classes")):
+        star.write_star(tmp_path / name, {block: pd.DataFrame(model)})
+        assert numbers_of(tmp_path / name) == [3, 1]
+    xmd = pd.DataFrame({"ref": ["7", "2"], "image": names, "classCount": ["3", "4"]})
+    xmd.attrs = {"loop": True, "comment": "XMIPP_STAR_1 * "}
+    star.write_star(tmp_path / "classes.xmd", {"classes": xmd})
+    assert numbers_of(tmp_path / "classes.xmd", pixel_size=PIXEL) == [7, 2]
+    rows = np.zeros(
+        2, [("blob/path", "S20"), ("blob/idx", "<u4"), ("blob/shape", "<u4", (2,)), ("blob/psize_A", "<f4")]
+    )
+    rows["blob/path"], rows["blob/idx"], rows["blob/shape"], rows["blob/psize_A"] = b"c.mrcs", [0, 2], BOX, PIXEL
+    cryosparc.write_cs(tmp_path / "class_averages.cs", rows)
+    assert numbers_of(tmp_path / "class_averages.cs") == [0, 1]
+    assert numbers_of(tmp_path / "c.mrcs") == [1, 2, 3]
