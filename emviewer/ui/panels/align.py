@@ -92,9 +92,7 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         self.report = menu.addAction("Write a report…", self.ask_report)
         self.scores = menu.addAction("Export the scores of the search…", self._export_scores)
         menu.setToolTipsVisible(True)
-        self.more = _tool(
-            "Apply ▾", "Write the moved map, run the job again from here, write a report, export the scores"
-        )
+        self.more = _tool("Apply ▾", "Write the moved map, a report or the scores; run the job again from here")
         self.more.setMenu(menu)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         for button in (self.hand, self.refine, self.back, self.more):
