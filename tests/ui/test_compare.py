@@ -20,6 +20,7 @@ from emviewer.engine.types import Map3D
 from emviewer.ui import comparison, comparison_keep
 from emviewer.ui.compare_stage import turn
 from emviewer.ui.opening import read_document
+from emviewer.ui.panels import compare_apply
 from emviewer.ui.panels.compare import ComparePanel
 from emviewer.ui.panels.compare_pictures import Triplet
 from emviewer.ui.panels.directions import DirectionsPanel
@@ -421,6 +422,31 @@ def test_a_view_that_is_applied_can_be_undone(panel, workspace, document, qtbot,
     history.undo()
     assert document.table.loc[row, "cc"] == pytest.approx(old["cc"])
     assert not np.array_equal(comparison.of(document).stack("residuals")[row], image)
+
+
+def test_a_view_is_put_into_a_long_table_by_the_lane_and_undone_there(
+    workspace, runner, document, history, qtbot, monkeypatch
+):
+    monkeypatch.setattr(compare_apply, "SORT_ELSEWHERE", 1)
+    setter = compare_apply.ViewSetter(workspace, runner, lambda error: None)
+    before = table_of(document)
+    pictures = {kind: np.ones((BOX, BOX), np.float32) for kind in comparison_keep.HAND_KINDS}
+    new = before.loc[3].copy()
+    new["cc"] = 0.25
+    setter.apply(document, 3, new, pictures)
+    assert table_of(document) is before  # not yet, and never in place
+    qtbot.waitUntil(lambda: document.table.loc[3, "cc"] == 0.25, timeout=5000)
+    assert before.loc[3, "cc"] != 0.25 and (comparison.of(document).stack("residuals")[3] == 1).all()
+    assert comparison.of(document).found("true", 3)["cc"] == before.loc[3, "cc"]
+    history.undo()
+    history.redo()
+    history.undo()
+    qtbot.waitUntil(lambda: document.table.loc[3, "cc"] == before.loc[3, "cc"], timeout=5000)
+    idle = []
+    runner.view("idle", lambda check: None, idle.append, slow=True)
+    qtbot.waitUntil(lambda: bool(idle), timeout=5000)
+    assert document.table.loc[3, "cc"] == before.loc[3, "cc"]
+    assert not (comparison.of(document).stack("residuals")[3] == 1).all()
 
 
 def test_going_to_another_row_takes_the_hand_away(panel, workspace, document, qtbot):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from PySide6.QtWidgets import QWidget
 from emviewer.engine.conventions import directions_from_angles
 from emviewer.engine.filters_display import distribution
 from emviewer.engine.task import Check
-from emviewer.ui import comparison, comparison_keep
+from emviewer.ui import comparison
 from emviewer.ui.latest import Latest
+from emviewer.ui.panels.compare_apply import ViewSetter
 from emviewer.ui.panels.compare_hand import Hand
 from emviewer.ui.panels.compare_looks import CompareLooks
 from emviewer.ui.panels.compare_maps import MapView
@@ -36,6 +36,7 @@ class ComparePanel(CompareLooks):
         super().__init__(workspace, runner, parent)
         self.hand = Hand(runner, id(self), self)
         self.hand.row = lambda: self._row
+        self.setter = ViewSetter(workspace, runner, self.say_error)
         self.shown: Shown | None = None
         self._reading = Latest(runner, (id(self), "row"))
         self._reading_maps = Latest(runner, (id(self), "maps"))
@@ -284,43 +285,9 @@ class ComparePanel(CompareLooks):
         document, compared, view, row = self.document, self.compared, self.hand.view, self._row
         if document is None or compared is None or view is None or row is None:
             return
-        name, table = compared.shown, compared.table_of(compared.shown)
-        old = table.loc[row].copy()
-        old_images = compared.replaced.get((name, row))
-        new = self.hand.as_row(old)
-        compared.originals.setdefault((name, row), old)
-
-        def put(values: pd.Series, images: dict[str, Any] | None) -> None:
-            current = comparison.of(document)
-            if current is None or name not in current.tables:
-                return
-            changed = current.tables[name].copy()
-            for column in changed.columns:
-                changed.at[row, column] = values[column]
-            current.tables[name] = changed
-            if images is None:
-                current.replaced.pop((name, row), None)
-            else:
-                current.replaced[name, row] = images
-            current.version += 1
-            comparison.refresh(document)
-            self.workspace.touch(document)
-            self._keep_views(document, current)
-
-        images = view.images
+        new = self.hand.as_row(compared.table_of(compared.shown).loc[row])
         self.hand.leave()
-        self.workspace.edited.emit(
-            f"set the view of image {row + 1}", lambda: put(new, images), lambda: put(old, old_images)
-        )
-
-    def _keep_views(self, document: Document, compared: comparison.Comparison) -> None:
-        """Write the views set by hand beside the scores, so that closing loses nothing."""
-        folder = document.path
-        if folder is not None and not document.streaming:
-            rows = comparison_keep.views_of(compared)
-            key = ("views", document.id)
-            work = partial(comparison_keep.write_views, folder, rows)
-            self.runner.view(key, lambda check: work(), lambda _: None, fail=self.say_error, slow=True)
+        self.setter.apply(document, row, new, view.images)
 
     # the window's questions -----------------------------------------------------------------------------------------
     def inspector(self) -> list[tuple[str, QWidget]]:
