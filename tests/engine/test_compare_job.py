@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from emviewer.engine import conventions, mrc, mrc_write
 from emviewer.engine.errors import EmviewerError
+from emviewer.engine.jobs import compare as compare_job
 from emviewer.engine.jobs.compare import SPEC
 from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.jobs.run import Outcome, run_job
@@ -177,6 +178,16 @@ def test_given_angles_are_used_as_they_are_or_refined(planted, tmp_path):
     assert angle_deg(stale, views).min() > 2
     assert (mended["cc"] >= used["cc"] - 1e-3)[good].all()
     assert np.median(angle_deg(mended, views)[good]) < 1.0
+
+
+def test_results_do_not_depend_on_threads_or_speed(planted, tmp_path, monkeypatch):
+    folder, _, _, _ = planted
+    texts = []
+    for threads, seconds in ((1, 0.0), (2, 10.0)):
+        monkeypatch.setattr(compare_job, "BATCH_SECONDS", seconds)
+        compare(tmp_path / f"{threads}", folder / "images.mrcs", [folder / "true.mrc"], threads=threads)
+        texts.append((tmp_path / f"{threads}" / "scores.csv").read_text())
+    assert texts[0] == texts[1]
 
 
 def test_pixel_sizes_and_boxes_that_differ_do_not_matter(planted, tmp_path):

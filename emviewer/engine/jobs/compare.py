@@ -17,7 +17,7 @@ from emviewer.engine.jobs.compare_estimate import estimate
 from emviewer.engine.jobs.compare_inputs import MISMATCH, Inputs, open_inputs
 from emviewer.engine.jobs.compare_map import Compared, MapComparison
 from emviewer.engine.jobs.compare_params import HELP, TITLE, CompareParams
-from emviewer.engine.jobs.compare_process import least_batch, process
+from emviewer.engine.jobs.compare_process import chunk_size, process
 from emviewer.engine.jobs.compare_read import Reader
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -127,7 +127,8 @@ class _Run:
         self.folder.summary.setdefault("magnification", {})[name] = round(factor, 5)
         if abs(factor - 1) > MISMATCH:
             self.folder.warn(
-                f"the images fit {name} best if their pixels are {100 * (factor - 1):+.1f} % larger than said; "
+                f"the images fit {name} best if their pixels are {abs(100 * (factor - 1)):.1f} % "
+                f"{'larger' if factor > 1 else 'smaller'} than said; "
                 "they are compared as if they were"
             )
         setup.calibrate(comparison, self.reader, check)
@@ -136,7 +137,8 @@ class _Run:
         self, comparison: MapComparison, name: str, first: int, total: int, writer: output.MapWriter, check: Check
     ) -> Iterator[Batch]:
         n, done = len(self.reader), 0
-        least = size = least_batch(comparison)
+        chunk = chunk_size(comparison)
+        size = 2 * chunk
         while done < n:
             check()
             began = time.perf_counter()
@@ -146,7 +148,7 @@ class _Run:
             done += len(ids)
             self.compared += len(ids)
             ratio = BATCH_SECONDS / max(1e-6, time.perf_counter() - began)
-            size = int(np.clip(len(ids) * min(4.0, ratio), least, LARGEST_BATCH))
+            size = chunk * int(np.clip(len(ids) * min(4.0, ratio), 2 * chunk, LARGEST_BATCH) // chunk)
             yield _batch(kept, compared, name, first, first + done, total, writer)
 
     def finish(self, seconds: float) -> None:

@@ -11,13 +11,17 @@ from emviewer.engine.task import Check
 from emviewer.engine.threads import each_chunk, one_thread
 
 SEARCH_CHUNK, GIVEN_CHUNK = 4, 16
-"""Images that a thread takes at a time, when it searches and when it takes given views as they are."""
+"""Images of up to 64 px that a thread takes at a time, when it searches and when it takes given views as they are."""
 
 
-def least_batch(comparison: MapComparison) -> int:
-    """Return how many images are worth a batch: a chunk for each of two threads at 64 px, fewer of larger ones."""
+def chunk_size(comparison: MapComparison) -> int:
+    """Return how many images a thread takes at a time.
+
+    Batches are whole multiples of it, so that images meet the same others in every run: sums over a chunk are rounded
+    alike then, however fast the machine is and however many threads it has.
+    """
     chunk = GIVEN_CHUNK if comparison.inputs.use and not comparison.params.refine else SEARCH_CHUNK
-    return max(1, min(2 * chunk, round(2 * chunk * (64 / comparison.inputs.grid.n) ** 2)))
+    return max(1, min(chunk, round(chunk * (64 / comparison.inputs.grid.n) ** 2)))
 
 
 def process(
@@ -32,8 +36,7 @@ def process(
     compared : Compared
         Of those.
     """
-    use = comparison.inputs.use
-    size = GIVEN_CHUNK if use else SEARCH_CHUNK
+    size = chunk_size(comparison)
     starts = range(0, len(ids), size)
     parts: list[tuple[NDArray[np.int64], Compared] | None] = [None] * len(starts)
 
