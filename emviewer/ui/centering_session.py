@@ -283,6 +283,20 @@ def of(document: Document | None) -> Centering | None:
     return None if document is None else document.info.get(KEY)
 
 
+def answer(summary: dict[str, Any]) -> str:
+    """Return what the summary of a centring answers, in a sentence; empty for other jobs."""
+    if "n_classes_left_alone" not in summary:
+        return ""
+    alone = int(summary["n_classes_left_alone"])
+    left = f"; {alone} of {summary['n_classes']} classes are left alone" if alone else ""
+    if not summary.get("n_particles"):
+        return f"{summary['n_classes']} classes were centred{left}."
+    return (
+        f"{summary['n_moved']} of {summary['n_particles']} particles move by 1 px or more, "
+        f"{float(summary['mean_displacement_px']):.2f} px in the mean{left}."
+    )
+
+
 def choices_of(centres: ClassCentres) -> list[Choice]:
     """Return the centres of the engine as choices without a verdict."""
     return [

@@ -48,6 +48,8 @@ def estimate(
             say(f"{job.error}.", "error")
         elif job.state == "complete":
             then(job.outcome)
+        else:
+            say("", "info")
 
     return runner.submit(JobHandle(f"Centre {many} by {method}", make, on_end=ended))
 

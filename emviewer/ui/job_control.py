@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, command_line, validated
 from emviewer.engine.task import Check
-from emviewer.ui import comparison, results_align
+from emviewer.ui import centering_session, comparison, results_align
 from emviewer.ui.centering_stream import CenterStream
 from emviewer.ui.facts import count_text
 from emviewer.ui.notices import Notice
@@ -147,7 +147,7 @@ class JobControl(QObject):
         made = count_text(job.done)
         folder: Path = job.outcome.folder
         if job.state == "complete":
-            found = results_align.answer(job.outcome.summary)
+            found = results_align.answer(job.outcome.summary) or centering_session.answer(job.outcome.summary)
             done = f"{job.title} is done in {took:.1f} s. {found}"
             images = f"{job.title} is done: {made} images in {took:.1f} s.{comparison.answer(job.outcome.summary)}"
             text = done if found else images

@@ -266,6 +266,7 @@ def test_classes_stream_in_and_become_a_result(qtbot, window, tmp_path):
     qtbot.waitUntil(lambda: not job.active, timeout=30000)
     qtbot.waitUntil(lambda: (c := centering_of(window)) is not None and c.inputs is not None, timeout=10000)
     assert (True, 4) in seen
+    assert any("6 of 7 particles move" in notice.text for notice in window.notices.notices())
     panel = window.area.front()
     assert panel.kind == "centering" and not panel.document.streaming
     assert panel.header.save.isEnabled() and panel.centering.moved is not None

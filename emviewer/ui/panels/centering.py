@@ -278,7 +278,10 @@ class CenteringPanel(CenteringLooks):
                 self._choose(f"centre {many} by {method}", rows, found)
                 self.notice.say(f"The centre of {many} was found again by {method}.", "good")
 
-        return work_lane.estimate(self.runner, centering, method, rows, map_path, then, self.notice.say)
+        job = work_lane.estimate(self.runner, centering, method, rows, map_path, then, self.notice.say)
+        if job is not None:
+            self.notice.say(f"{job.title}…", "info", "Cancel", lambda: self.runner.cancel(job))
+        return job
 
     def ask_map(self) -> str | None:
         """Ask for a map: one that is open, or a file."""
