@@ -28,7 +28,7 @@ FILTERS = {
     "all": "all classes",
     "alone": "left alone or rejected",
     "moves": "that move",
-    "changed": "changed by hand",
+    "changed": "that were changed",
 }
 SAVES = {
     "star": "RELION particles, for re-extraction… (.star)",
@@ -66,7 +66,7 @@ def sentences(centering: Centering) -> list[tuple[str, str]]:
         out.append(("info", f"{rejected} rejected"))
     changed = 0 if len(choices) != len(centering.found) else len(centering.changed_rows())
     if changed:
-        out.append(("info", f"{changed} changed by hand"))
+        out.append(("info", f"{changed} changed"))
     outside = int(figures.get("n_out_of_bounds") or 0)
     if outside:
         out.append(("warn", f"{columns.grouped(outside)} outside the micrograph"))

@@ -112,7 +112,7 @@ class MemberStrip(QWidget):
         if centering is None:
             return ""
         if centering.problem:
-            return centering.problem
+            return "The members were not read."
         if centering.result is None:
             return "Members are moved when the job has ended."
         if centering.inputs is None:

@@ -59,7 +59,10 @@ def read_centering(folder: Path, job: dict[str, Any], info: dict[str, Any]) -> D
         else:
             centering.problem = "The class averages have changed since: they are shown as the job left them."
     except (EmviewerError, OSError) as err:
-        centering.problem = f"{err}. They are shown as the job left them."
+        centering.problem = (
+            f"The class averages cannot be read any more: {err}. They are shown as the job left them; nothing can be "
+            "estimated or saved until they are back."
+        )
     document = Document("result", folder.name, folder, info=info | {KEY: centering})
     names = {n: w for n, w in LINES.items() if result.summary.get("n_particles") or n.startswith("n_classes")}
     said = {words: summary_line(name, result.summary.get(name))[1] for name, words in names.items()}

@@ -137,7 +137,7 @@ def test_dragging_sets_the_centre_and_undo_takes_it_back(qtbot, window, result):
     np.testing.assert_allclose((chosen.x_px, chosen.y_px), (9, -6), atol=0.6 / scale + 1e-6)
     assert (chosen.method, chosen.verdict) == ("hand", "accepted")
     qtbot.waitUntil(lambda: abs(centering.moved.moved_px[3, 0] - chosen.x_px * PIXEL / MIC_PIXEL) < 1e-6)
-    assert "1 changed by hand" in panel.summary.text()
+    assert "1 changed" in panel.summary.text()
     # over the other picture the particle itself is dragged, so its centre goes the other way
     _, after = editor.halves()
     scale = after.width() / BOX
@@ -284,6 +284,14 @@ def test_classes_without_members_and_averages_that_are_gone(qtbot, window, tmp_p
     assert "as the job left them" in panel.notice.label.text()
     assert not panel.header.save.isEnabled()
     assert panel.grid.base_px(0) == pytest.approx(CENTRES[0], abs=0.15)
+
+
+def test_picks_that_are_off_as_a_whole_are_said(qtbot, window, result):
+    panel = open_panel(qtbot, window, result)
+    assert panel.notice.isHidden()
+    panel.centering.hints = ["1 of 7 particles have no class", "the picks as a whole stand beside the particles"]
+    panel.links.members_changed.emit(panel.document)
+    assert panel.notice.label.text() == "The picks as a whole stand beside the particles"
 
 
 def test_nothing_to_show(qtbot, window):
