@@ -20,6 +20,8 @@ from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64, Map3D, RigidTransform
 
 C64 = NDArray[np.complex64]
+LEAST = 32
+"""Fewest voxels along an edge, so that a mask keeps its shape however coarse the detail."""
 _STILL = RigidTransform(np.eye(3), np.zeros(3))
 
 
@@ -177,7 +179,7 @@ def _working(volume: Map3D, mask: F32 | None, finest_A: float, check: Check) -> 
         cube = (cube - np.float32(_rim(cube, mask))) * mask
     if not volume.is_cubic:
         cube = resize_box(cube, (n,) * 3, 0.0 if mask is not None else float(np.median(cube)))
-    smaller = fft.fast_size(int(np.ceil(n * volume.pixel_size_A / (finest_A / 2.4))), even=True)
+    smaller = fft.fast_size(max(int(np.ceil(n * volume.pixel_size_A / (finest_A / 2.4))), LEAST), even=True)
     pixel = volume.pixel_size_A
     if smaller < n:
         cube, pixel = fourier_resize(cube, (smaller,) * 3, check), pixel * n / smaller

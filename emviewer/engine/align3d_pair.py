@@ -23,6 +23,8 @@ DETAIL_VOXELS = 2.5
 DETAIL_A = 6.0
 SHIFT_SHARE = 0.35
 """Longest translation looked for, as a share of the box, unless told."""
+LEAST_DETAIL = 4.0
+"""Finest details that a particle must be long."""
 HAND_SIGMA = 4.0
 HAND_MARGIN = 0.003
 """A hand is believed when it is better by this many standard deviations and this share of the correlation."""
@@ -85,13 +87,18 @@ def align(
     Raises
     ------
     DataError
-        Nothing within the limits of angle and shift was found.
+        The detail compared is too coarse, or nothing within the limits of angle and shift was found.
     """
     diameter = min(reference.diameter_A, moving.diameter_A)
     aligner = Aligner(
         reference, diameter, options.max_shift_A, max_angle_deg=options.max_angle_deg, finest_A=options.finest_A,
         box_A=moving.box_A,
     )  # fmt: skip
+    if aligner.finest * diameter < LEAST_DETAIL:
+        raise DataError(
+            f"detail of {1 / aligner.finest:.0f} Å is too coarse to align particles of {diameter:.0f} Å", "",
+            "give a finer --lowpass",
+        )  # fmt: skip
     chooser = Chooser(aligner, moving, options, check)
     still = Pose3D(np.eye(3), np.zeros(3), 0.0)
     cc_before = aligner.correlation(moving, still)

@@ -272,6 +272,7 @@ BAD = {
     "an empty file": (["{d}/ref.mrc", "{d}/empty.mrc"], "empty"),
     "a map of constants": (["{d}/flat.mrc", "{d}/a_map.mrc"], "all voxels of the map are equal"),
     "no pixel size": (["{d}/ref.mrc", "{d}/nopixel.npy"], "--pixel-size"),
+    "too little detail": (["{d}/ref.mrc", "{d}/a_map.mrc", "--lowpass", "60"], "too coarse to align particles of"),
     "no such group": (["{d}/ref.mrc", "{d}/a_map.mrc", "--sym", "Q5"], "Q5"),
     "particles without pixel size": (["{d}/ref.mrc", "{d}/a_map.mrc", "--particles", "{d}/nopx.star"], "pixel size"),
     "particles without classes": (["{d}/ref.mrc", "{d}/a_map.mrc", "{d}/b_map.mrc", "--particles", "{d}/nopose.star"],
