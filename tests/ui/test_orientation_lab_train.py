@@ -13,6 +13,7 @@ from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.opening import read_document
 from emviewer.ui.orientation_read import of
 from emviewer.ui.panels.orientation_lab import OrientationLabPanel
+from emviewer.ui.panels.orientation_lab_chart import Chart, Line
 from emviewer.ui.panels.orientation_lab_train import badge_words
 from emviewer.ui.panels.orientation_lab_truth import compare_pairs
 from emviewer.ui.results_orient import OrientStream
@@ -153,3 +154,14 @@ def test_estimated_distances_are_held_against_the_truth(tmp_path):
     assert not plain.estimated and plain.mae_deg < 1e-9
     np.save(tmp_path / "distances.npy", matrix[:5])
     assert not compare_pairs(angles, angles, tmp_path / "distances.npy").estimated
+
+
+def test_numbers_beside_a_chart_have_room(qtbot):
+    chart = Chart("Loss", "step")
+    qtbot.addWidget(chart)
+    chart.resize(300, 200)
+    plain = chart.area().left()
+    chart.show_data(lines=[Line(np.arange(3.0), np.array([3.1e-7, 3.6e-7, 4.1e-7]))])
+    assert chart.area().left() >= chart.fontMetrics().horizontalAdvance("3.5e-07") + 5 > 0
+    chart.show_data(lines=[Line(np.arange(3.0), np.array([1.0, 2.0, 3.0]))])
+    assert chart.area().left() == plain

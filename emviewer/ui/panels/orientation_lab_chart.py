@@ -110,8 +110,14 @@ class Chart(QWidget):
     def area(self) -> QRectF:
         """Return where the data are drawn."""
         line = self.fontMetrics().height()
-        left = 8.0 if self.bars is not None else line * 2.9
+        left = 8.0 if self.bars is not None else max(line * 2.9, self._widest() + 7)
         return QRectF(self.rect()).adjusted(left, line + 9, -12, -line * (2.3 if self.x_title else 1.25) - 2)
+
+    def _widest(self) -> int:
+        """Return the width of the widest number beside the chart."""
+        ranges = self.ranges()
+        values = [] if ranges is None else ticks(ranges[2], ranges[3], 5)
+        return max((self.fontMetrics().horizontalAdvance(f"{value:.4g}") for value in values), default=0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
