@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from emviewer.engine.align3d import Aligner, Pose3D
 from emviewer.engine.align3d_map import prepare_map
 from emviewer.engine.align3d_pair import Alignment, Options, align
 from emviewer.engine.align3d_refine import FLIP
@@ -147,3 +148,16 @@ def test_what_agrees_does_not_lead_away_from_a_real_fit(shared_data):
     assert found.cc_after > 0.67 > found.cc_other_hand
     assert np.abs(found.motion.translation_A).max() < 1.0
     assert found.sigma_angle_deg < 1.0
+
+
+def test_errors_scatter_as_their_standard_deviations_say():
+    found = []
+    for i in range(10):
+        maps = [prepare_map(density(*chain(), 0.3, 2 * i + k), None, FINEST, automatic=True) for k in (1, 2)]
+        aligner = Aligner(maps[0], 90.0, 40.0, finest_A=FINEST, box_A=maps[1].box_A)
+        pose = aligner.polish(maps[1], Pose3D(np.eye(3), np.zeros(3), 0.0))
+        found.append((pose.angle_deg, np.linalg.norm(pose.translation_A), *aligner.uncertainty(maps[1], pose)))
+    errors, sigmas = np.array(found)[:, :2], np.array(found)[:, 2:]
+    ratio = np.sqrt(np.mean(errors**2, axis=0)) / np.median(sigmas, axis=0)
+    assert (ratio > 0.5).all()
+    assert (ratio < 2.0).all()
