@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ COLUMNS = (
 )  # fmt: skip
 """Of the table of maps: place, heading and key."""
 MOST_ROWS = 60
+LINE = 34
+"""Letters in a line of the column of numbers."""
 CONTOUR_SHARE = 0.98
 """Share of the voxels below the density of the contour lines."""
 GREY = figure_curves.GREY
@@ -107,8 +110,13 @@ def draw(page: Page) -> Figure:
         _correlations(figure, page.curves, (0.07, 0.055, 0.52, 0.175))
     if page.search is not None:
         _search(figure, *page.search)
-    for i, line in enumerate(page.lines):
-        figure.text(0.79, TOP - 0.012 - i * 0.0125, line, fontsize=6, **text)
+    lines = [
+        part
+        for line in page.lines
+        for part in textwrap.wrap(line.replace(" Å", "\u00a0Å"), LINE, subsequent_indent="  ")
+    ]
+    for i, line in enumerate(lines):
+        figure.text(0.785, TOP - 0.012 - i * 0.0115, line, fontsize=5.5, **text)
     return figure
 
 
@@ -174,6 +182,8 @@ def _slices(figure: Figure, row: str, top: float, page: Page) -> None:
             place = (0.06 + 3 * (SIDE + 0.02), top - height, 0.012, height)
             bar = figure.colorbar(shown, cax=figure.add_axes(place))
             bar.ax.tick_params(labelsize=5, width=0.4, length=2)
+            bar.ax.yaxis.get_offset_text().set_fontsize(5)
+            bar.outline.set_linewidth(0.4)
     if row == "overlay":
         figure.text(0.79, top - 0.012, "reference cyan, map red:\ngrey where they agree", fontsize=6, va="top",
                     color=GREY, **text)  # fmt: skip

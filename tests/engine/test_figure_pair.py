@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -142,8 +143,11 @@ def test_a_report_has_a_page_for_each_map_behind_a_table(folder, tmp_path, monke
     pages = figure_align_report.draw(parse({"kind": "align_report", "result": "."}, folder)).pages
     titles = [page.texts[0].get_text() for page in pages]
     assert titles == ["2 maps on ref.map", "one on ref.map", "two on ref.map"]
-    texts = [text.get_text() for text in pages[2].texts]
+    texts = [text.get_text().replace("\u00a0", " ") for text in pages[2].texts]
     assert "angle 90.000°" in texts and "FSC 0.143: never, 0.5: 8.00 Å" in texts
+    figure_width = pages[2].get_size_inches()[0] * pages[2].dpi
+    renderer = FigureCanvasAgg(pages[2]).get_renderer()
+    assert max(text.get_window_extent(renderer).x1 for text in pages[2].texts) < figure_width, "all numbers are on it"
     with pytest.raises(ParameterError, match="the report has 3 pages"):
         figure.render({"kind": "align_report", "result": "."}, tmp_path / "r.png", base=folder)
     monkeypatch.setattr(figure_align_report, "draw", lambda spec, check: Sheets([Figure(), Figure()]))
