@@ -360,7 +360,7 @@ class MainWindow(WindowActions, QMainWindow):
             dock.show()
         self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 18, em * 26],
                          Qt.Orientation.Horizontal)  # fmt: skip
-        self.resizeDocks([self.docks["jobs"]], [em * 8], Qt.Orientation.Vertical)
+        self.resizeDocks([self.docks["jobs"]], [em * 5], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
 
     def _widen_docks(self) -> None:
