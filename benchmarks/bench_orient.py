@@ -204,6 +204,33 @@ def frame(seeds: range) -> None:
     )
 
 
+DOUBTFUL = (
+    (Case(12, 48), "C1"), (Case(30, 48, 1), "C1"), (Case(60, 48, 1 / 2), "C1"), (Case(60, 48, 1 / 4), "C1"),
+    (Case(60, 48, 1 / 10), "C1"), (Case(150, 48, 1 / 4), "C1"), (Case(60, 48, 5), "C2"), (Case(60, 48, 5), "D3"),
+    (Case(60, 48, 1, group="D2"), "D2"), (Case(60, 48, 1, group="C4"), "D2"),
+)  # fmt: skip
+"""Conditions some of which must fail, and the symmetry that is claimed."""
+
+
+def reliability(seeds: range) -> None:
+    """Print which part of the images of each confidence is right within 10°."""
+    said, right = [], []
+    for case, claimed in DOUBTFUL:
+        for seed in seeds:
+            images, views, _, _ = make(case, seed)
+            group = point_group(claimed)
+            *_, found = solve(images, group, Plan(0.0, particle_radius_px(images), starts=2, seed=seed))
+            elements = np.asarray(point_group(case.group).rotations)
+            said.append(found.confidence)
+            right.append(np.degrees(align_views(views, found.rotations, elements)[2]) < 10)
+    confidence, good = np.concatenate(said), np.concatenate(right)
+    for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.01)):
+        here = (confidence >= low) & (confidence < high)
+        if here.any():
+            means = f"{confidence[here].mean():.2f} | {good[here].mean():.2f} right | {here.sum()} images"
+            print(f"| confidence {low}–{min(high, 1):g} | {means} | | | {len(seeds)} |", flush=True)
+
+
 def main() -> None:
     """Print one line a target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -215,7 +242,7 @@ def main() -> None:
     given = parser.parse_args()
     threads.set_threads(given.threads)
     seeds = range(given.first, given.first + given.seeds)
-    wanted = given.only.split(",") if given.only else ["T1", "T2", "T3", *IMAGES]
+    wanted = given.only.split(",") if given.only else ["T1", "T2", "T3", *IMAGES, "reliability"]
     print("| case | median ° (worst) | mean ° (worst) | median rad | CPU s | least confidence | seeds |")
     print("|---|---|---|---|---|---|---|")
     for name in wanted:
@@ -226,6 +253,8 @@ def main() -> None:
                 from_distances(sd, 300, seeds)
         elif name == "T3":
             frame(seeds)
+        elif name == "reliability":
+            reliability(seeds)
         else:
             from_images(name, seeds, given.data)
 

@@ -20,6 +20,9 @@ from emviewer.engine.types import F64
 HALF_SURE, HALF_SURE_SYMMETRIC, SURE_WIDTH = 0.20, 0.30, 0.025
 """Mean support at which all views are as likely to be right as wrong, without and with symmetry (of several lines one
 is easily found), and how fast that changes. Wrong answers of other objects and noise reached 0.20 and 0.24."""
+HALF_EXACT, EXACT_WIDTH = 2.2, 0.5
+"""Support times the root of the number of lines an image has, at which as many views are right within 10° as not:
+few images do not pin views down even where their lines agree."""
 HALF_RIGHT, RIGHT_WIDTH = 0.45, 0.09
 """Support of an image, over that of most, at which its view is as likely to be right as wrong."""
 FREE_PAIRS = 3.0
@@ -57,32 +60,39 @@ def judged(
     borne = orientations_quick.support(lines.lines, found.rotations[anchors], np.asarray(group.rotations))
     borne = (borne - free) / (1 - free)
     whole = float(borne.mean())
-    half = HALF_SURE if group.order == 1 else HALF_SURE_SYMMETRIC
-    sure = float(_step((whole - half) / SURE_WIDTH))
+    sure = float(_step((whole - (HALF_SURE if group.order == 1 else HALF_SURE_SYMMETRIC)) / SURE_WIDTH))
+    exact = float(_step((whole * np.sqrt(m * group.order) - HALF_EXACT) / EXACT_WIDTH))
     right = np.empty(n)
     right[anchors] = _step((borne / max(float(np.median(borne)), 1e-3) - HALF_RIGHT) / RIGHT_WIDTH)
     others = np.setdiff1d(np.arange(n), anchors)
     if len(others):
         right[others] = _by_fit(found.fit, anchors, others) * float(np.median(right[anchors]))
-    confidence, warnings = sure * right, list(doubts)
+    factor = (0.1 if doubts else 1.0) * (1.0 if found.agreement is None else found.agreement**2)
+    warnings = list(doubts)
     if sure < 0.5:
         warnings.append(
             f"only {100 * max(0.0, whole):.0f} % of the common lines of the images bear these views out beyond chance: "
             "the orientations are not reliable"
         )
-    factor = (0.1 if doubts else 1.0) * (1.0 if found.agreement is None else found.agreement**2)
-    if group.order > 1 and lines.support - FREE_PAIRS / m > whole + LEAST_SYMMETRY:
-        warnings.append(f"the images agree much better without the symmetry {group.name}")
-        factor *= 0.1
-    if orientations_quick.one_sided(_everywhere(found.rotations, group)):
-        warnings.append("the views found lie in one plane or direction: images like these do not determine a map")
-        factor *= 0.1
-    if n < FEW:
-        warnings.append(f"{n} images are too few to be sure of any orientation")
-        factor *= 0.3
-    return replace(
-        found, confidence=np.clip(confidence * factor, 0, 1), stage="done", support=borne, warnings=tuple(warnings)
-    )
+    elif exact < 0.5:
+        warnings.append(f"{m} images like these do not tell their orientations within 10°: give more, or cleaner ones")
+    for weight, sentence in _faults(found.rotations, lines.support - FREE_PAIRS / m - whole, group):
+        factor *= weight
+        warnings.append(sentence)
+    confidence = np.clip(sure * exact * right * factor, 0, 1)
+    return replace(found, confidence=confidence, stage="done", support=borne, warnings=tuple(warnings))
+
+
+def _faults(views: F64, freer: float, group: PointGroup) -> list[tuple[float, str]]:
+    """Return factors of confidence and sentences; ``freer`` is how much more support views without symmetry have."""
+    out = []
+    if group.order > 1 and freer > LEAST_SYMMETRY:
+        out.append((0.1, f"the images agree much better without the symmetry {group.name}"))
+    if orientations_quick.one_sided(_everywhere(views, group)):
+        out.append((0.1, "the views found lie in one plane or direction: images like these do not determine a map"))
+    if len(views) < FEW:
+        out.append((0.3, f"{len(views)} images are too few to be sure of any orientation"))
+    return out
 
 
 def _everywhere(views: F64, group: PointGroup) -> F64:
