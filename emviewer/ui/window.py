@@ -358,7 +358,7 @@ class MainWindow(WindowActions, QMainWindow):
         em = self.fontMetrics().height()
         for dock in self.docks.values():
             dock.show()
-        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 18, em * 26],
+        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 23],
                          Qt.Orientation.Horizontal)  # fmt: skip
         self.resizeDocks([self.docks["jobs"]], [em * 5], Qt.Orientation.Vertical)
         self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
