@@ -27,6 +27,8 @@ from emviewer.ui.workspace import Document
 RANGE_SIGMA = 5.0
 WHITE_ZERO, DARK_ZERO = "blue-white-orange", "blue-dark-orange"
 INSPECT_Z = 3.0
+FEW_POINTS = 3000
+"""Contour lines with fewer points are as wide on fine screens as on others."""
 REFERENCE, ALIGNED = QColor(70, 200, 130), QColor(240, 200, 60)
 """Of the contour lines; solid and dashed, so that colour alone says nothing."""
 
@@ -231,7 +233,9 @@ class DifferencePanel(AlignCutsPanel):
                 if row == 2 or row == k:
                     shade = QColor(colour)
                     shade.setAlpha(150 if row == 2 else 255)  # what differs is seen through them
-                    pen = QPen(shade, 1.0, style)  # wider ones take four times as long to paint
+                    # wider than one pixel of the screen, lines take four times as long to paint
+                    fine = canvas.devicePixelRatioF() if lines.elementCount() < FEW_POINTS else 1.0
+                    pen = QPen(shade, fine, style)
                     pen.setCosmetic(True)
                     painter.strokePath(lines, pen)
             painter.restore()
