@@ -215,3 +215,14 @@ def test_the_starfile_package_reads_the_same(shared_data, tmp_path, name):
                 np.testing.assert_allclose(star.numbers(frame, column), other[column])
             else:
                 assert frame[column].tolist() == other[column].tolist()
+
+
+def test_blocks_and_loops_are_found_wherever_a_piece_ends(tmp_path, monkeypatch):
+    text = "\ndata_a\n\nloop_\n_x #1\n_y #2\n1 2\n3 4\n\nloop_\n_z #1\n5\n\ndata_b\n\n_w 7\n"
+    (tmp_path / "t.star").write_text(text)
+    whole = {name: frame.to_numpy().tolist() for name, frame in star.read_star(tmp_path / "t.star").items()}
+    assert whole == {"a": [["1", "2"], ["3", "4"]], "a_2": [["5"]], "b": [["7"]]}
+    for size in range(1, 12):
+        monkeypatch.setattr(star_read, "_CHUNK", size)
+        found = star.read_star(tmp_path / "t.star")
+        assert {name: frame.to_numpy().tolist() for name, frame in found.items()} == whole
