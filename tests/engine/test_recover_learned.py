@@ -45,19 +45,23 @@ def a_model(group="C1"):
     return LearnedDistance(network, Rings(55.0, 8, 6), cells, straight, BADGE | {"symmetry": group})
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("planted")
-    views = Rotation.random(N, random_state=3).as_matrix()
-    images = phantom_blobs("C1", BOX).project(views, BOX)
+def write_set(folder, name, views):
+    images = phantom_blobs(name, BOX).project(views, BOX)
     images = images + np.random.default_rng(1).normal(size=images.shape) * images.std() / 3
     with StackWriter(folder / "images.mrcs", (BOX, BOX), PIXEL) as stack:
         stack.append(images.astype(np.float32))
     angles = matrix_to_euler(views)
     table = pd.DataFrame({"rlnImageName": [f"{i + 1:06d}@images.mrcs" for i in range(N)]})
-    for i, name in enumerate(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")):
-        table[name] = angles[:, i]
+    for i, column in enumerate(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")):
+        table[column] = angles[:, i]
     write_particles(folder / "truth.star", table)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    views = Rotation.random(N, random_state=3).as_matrix()
+    write_set(folder, "C1", views)
     a_model().save(folder / "model.npz")
     return folder, views
 
@@ -76,11 +80,12 @@ def run(folder, out, **values):
             return end.value
 
 
-def knowing(monkeypatch, views, off_rad, certainty):
+def knowing(monkeypatch, views, off_rad, certainty, turn=None):
     """Let a network say the true views, each off by an angle, in a frame of its own."""
+    turn = np.eye(3) if turn is None else turn
     axes = np.random.default_rng(5).normal(size=(N, 3))
     axes *= off_rad / np.linalg.norm(axes, axis=1, keepdims=True)
-    said = Rotation.from_rotvec(axes).as_matrix() @ views @ Rotation.random(random_state=9).as_matrix()
+    said = Rotation.from_rotvec(axes).as_matrix() @ views @ turn
     embedding = Embedding(said, np.full(N, certainty))
     monkeypatch.setattr(
         recover_learned, "embed_centred", lambda model, images, pixel, centre, *rest: (embedding, centre)
@@ -89,7 +94,7 @@ def knowing(monkeypatch, views, off_rad, certainty):
 
 def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkeypatch):
     folder, views = planted
-    knowing(monkeypatch, views, 0.15, 0.9)
+    knowing(monkeypatch, views, 0.15, 0.9, Rotation.random(random_state=9).as_matrix())
     outcome = run(folder, tmp_path / "out")
     assert outcome.summary["error_median_deg"] < 3.0  # 8.6 before
     assert outcome.summary["confidence_median"] > 0.7
@@ -100,6 +105,22 @@ def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkey
     assert kept.shape == (N, N)
     assert outcome.summary["trained_on"]["map"] == "thing"
     assert json.loads((tmp_path / "out" / "job.json").read_text())["trained_on"] == outcome.summary["trained_on"]
+
+
+def test_a_symmetric_particle_begins_at_the_views_of_the_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(orientations_starts, "COARSE_VIEWS", 2000)
+    monkeypatch.setattr(orientations_starts, "FINE_VIEWS", 3000)
+    monkeypatch.setattr(orientations_starts, "SEARCH_STEP_DEG", 15.0)
+    views = Rotation.random(N, random_state=3).as_matrix()
+    write_set(tmp_path, "D2", views)
+    a_model("D2").save(tmp_path / "model.npz")
+    # any of the equivalent views is as good: the network knows no other
+    group = np.asarray(point_group("D2").rotations)
+    said = views @ group[np.arange(N) % 4]
+    knowing(monkeypatch, said, 0.1, 0.9)
+    outcome = run(tmp_path, tmp_path / "out", sym="D2")
+    assert outcome.summary["error_median_deg"] < 5.0
+    assert outcome.summary["confidence_median"] > 0.7
 
 
 def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path, monkeypatch):
