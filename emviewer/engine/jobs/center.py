@@ -20,6 +20,8 @@ from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import F32
 
 BATCH = 32
+SURE = 0.5
+"""Confidence from which the registration to a map counts, however sure another estimator is."""
 FARTHEST = 0.3
 """Largest displacement of a class unless told, in boxes."""
 
@@ -86,8 +88,8 @@ def _centres(
 
 
 def _surer(one: Centres, other: Centres) -> Centres:
-    """Return for each class the centre of higher confidence, the first in doubt."""
-    take = one.confidence >= other.confidence
+    """Return for each class the surer centre; the first wherever it is sure, so that a second run agrees."""
+    take = one.confidence >= np.minimum(other.confidence, SURE)
     return Centres(
         np.where(take[:, None], one.offset_px, other.offset_px),
         np.where(take, one.psi_deg, other.psi_deg),

@@ -51,7 +51,7 @@ class CenterParams(JobParams):
         group="Centre",
     )
     map: Path | None = option(
-        None, "map for reprojection; auto takes it where it is the surest", flag="--map", kind="file", group="Centre"
+        None, "map for reprojection; auto takes it where it is sure", flag="--map", kind="file", group="Centre"
     )
     sym: str = option("C1", "point group of the map", flag="--sym", metavar="GROUP", advanced=True, group="Centre")
     resolution: float | None = option(
