@@ -10,9 +10,9 @@ from emviewer.engine.jobs.compare_params import CompareParams
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.threads import available_cores
 
-START_S = 2.5
+START_S = 1.5
 """Opening, weights and the maps of random phases, of each map; 2 cores, 64 pixels."""
-SEARCH_MS, REFINE_MS, GIVEN_MS = 9.0, 6.0, 1.0
+SEARCH_MS, REFINE_MS, GIVEN_MS = 3.5, 2.5, 1.0
 """Milliseconds of one core an image of 64 pixels: search of 1 000 views, refinement, scores with given angles."""
 
 

@@ -10,7 +10,7 @@ from emviewer.engine.jobs.compare_read import Reader
 from emviewer.engine.task import Check
 from emviewer.engine.threads import each_chunk, one_thread
 
-SEARCH_CHUNK, GIVEN_CHUNK = 4, 16
+SEARCH_CHUNK, GIVEN_CHUNK = 8, 32
 """Images of up to 64 px that a thread takes at a time, when it searches and when it takes given views as they are."""
 
 
