@@ -221,6 +221,21 @@ def test_cancelling_keeps_what_is_finished(planted, tmp_path):
     assert mrc.read_stack(tmp_path / "out" / "true" / "aligned.mrcs").n == seen[0]
 
 
+def test_sections_of_a_map_taken_for_images_are_doubted(planted, tmp_path):
+    folder, _, _, _ = planted
+    outcome, _ = compare(tmp_path / "out", folder / "true.mrc", [folder / "other.mrc"], step=12)
+    assert any("as deep as it is wide" in w for w in outcome.warnings)
+
+
+def test_images_of_a_missing_stack_are_named(planted, tmp_path):
+    folder, _, _, _ = planted
+    names = [f"{i + 1:06d}@nowhere/gone.mrcs" for i in range(3)]
+    write_particles(tmp_path / "gone.star", pd.DataFrame({"rlnImageName": names}))
+    with pytest.raises(EmviewerError, match=r"the first is 000001@nowhere/gone\.mrcs"):
+        compare(tmp_path / "out", tmp_path / "gone.star", [folder / "true.mrc"])
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -228,10 +243,14 @@ def test_cancelling_keeps_what_is_finished(planted, tmp_path):
         ({"ctf": "apply"}, "--ctf apply needs"),
         ({"sym": "Q9"}, "Q9"),
         ({"mask": "radius:-4"}, "positive radius"),
+        ({"mask": "true.mrc"}, f"the mask holds {BOX} images or sections"),
+        ({"mask": "gone.mrc"}, "no such file"),
+        ({"passthrough": "true.mrc"}, "belongs to images of a cryoSPARC .cs"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(planted, tmp_path, options, words):
+def test_what_cannot_be_done_is_one_sentence(planted, tmp_path, monkeypatch, options, words):
     folder, _, _, _ = planted
+    monkeypatch.chdir(folder)
     with pytest.raises(EmviewerError) as error:
         compare(tmp_path / "out", folder / "images.mrcs", [folder / "true.mrc"], **options)
     assert words in str(error.value)

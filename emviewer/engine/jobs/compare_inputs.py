@@ -86,6 +86,11 @@ def open_inputs(params: CompareParams, folder: ResultFolder, check: Check) -> In
             f"the images are {stack.shape[1]}×{stack.shape[0]} px, not square", params.images, "crop them to a square"
         )
     _say_other_size(images, stack, folder)
+    if stack.n == stack.shape[0] and params.images.name.removesuffix(".gz").endswith((".mrc", ".map", ".ccp4")):
+        folder.warn(
+            f"{params.images.name} is as deep as it is wide: if it is a 3D map, its sections are compared as images; "
+            "images come first, then maps"
+        )
     maps = _maps(params, folder, check)
     pixel = _pixel_size(images, stack, params, folder)
     target = params.resample
