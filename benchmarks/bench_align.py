@@ -250,7 +250,7 @@ def chain_row(
 
 def rows_of_design(poses: int) -> None:
     """Print the rows of align.md, section 3.8, on chains."""
-    n, whole = max(4, poses // 10), Chain.walk()
+    n, whole = max(2, poses // 10), Chain.walk()
     kinds = {
         "identical": {},
         **{f"noise, FSC 0.143 at {d} Å": {"noise": noise_for(whole, d)} for d in (7, 10, 12, 15)},

@@ -70,12 +70,16 @@ class Chooser:
         Limits, symmetry, and whether the size is refined.
     check : callable
         Called now and then.
+    partial : bool
+        Whether one map may be a part of the other; true in any case if their masks say so.
     """
 
-    def __init__(self, aligner: Aligner, moving: AlignMap, options: Options, check: Check) -> None:
+    def __init__(
+        self, aligner: Aligner, moving: AlignMap, options: Options, check: Check, partial: bool = False
+    ) -> None:
         self.aligner, self.moving, self.options, self.check = aligner, moving, options, check
         volumes = [m.volume_A3 for m in (aligner.reference, moving)]
-        self.partial = min(volumes) < PARTIAL * max(volumes)
+        self.partial = partial or min(volumes) < PARTIAL * max(volumes)
         self.middle = float(np.sqrt(aligner.coarse * aligner.finest))
 
     def finalists(self, poses: list[Pose3D]) -> list[Fit]:

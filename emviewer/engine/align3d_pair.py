@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ LEAST_DETAIL = 4.0
 HAND_SIGMA = 4.0
 HAND_MARGIN = 0.003
 """A hand is believed when it is better by this many standard deviations and this share of the correlation."""
+PARTIAL_STEP_DEG = 11.0
+"""Step of the search where one map may be a part of the other: the right place scores less there than elsewhere."""
 PARTIAL_SIGMA = 5.0
 """The same of a part: of 15–25 % of chains of 350 Gaussians in noise, wrong hands came to 2.1, right ones to 5–7."""
 
@@ -103,41 +106,81 @@ def align(
     still = Pose3D(np.eye(3), np.zeros(3), 0.0)
     cc_before = aligner.correlation(moving, still)
     yield "searching", still
-    both_hands = options.both_hands and options.start is None
-    if options.start is not None:
-        found = near(aligner, moving, options.start, check)
-    else:
-        hands = (False, True) if both_hands else (False,)
-        found = aligner.search(moving, hands, keep=48 if chooser.partial else 16, check=check)
+    found = _search(chooser)
     yield "refining", found.poses[0]
-    fits = chooser.finalists(found.poses if options.start is not None else [*found.poses, still])
-    if not fits:
-        raise DataError("no position within the limits was found", "", "raise --max-angle or --max-shift")
-    yield "refining", fits[0].pose
-    best, other, verdict = _hands(chooser, fits)
-    yield "polished", best.pose
-    same = Equals()
-    if options.start is None:
-        best, same = equals(chooser, best, fits, found)
-    core = chooser.core(best)
+    choice = _choose(chooser, found)
+    yield "refining", choice.best.pose
+    if choice.doubtful and not chooser.partial and options.start is None:
+        again = Chooser(aligner, moving, options, check, partial=True)
+        other = _choose(again, _search(again))
+        if not other.doubtful:
+            chooser, choice = again, other
+    core = chooser.core(choice.best)
     pose = core.pose
-    sigmas = core.aligner.uncertainty(core.moving, core.pose)
-    needed = PARTIAL_SIGMA if chooser.partial else HAND_SIGMA
-    decided = verdict[1] > needed and verdict[0] > HAND_MARGIN
+    yield "polished", pose
+    sigmas = core.aligner.uncertainty(core.moving, pose)
+    rival = choice.other
     return Alignment(
         motion=RigidTransform(pose.matrix, pose.translation_A),
         pose=pose,
         cc_before=cc_before,
         cc_after=aligner.correlation(moving, pose),
-        cc_other_hand=aligner.correlation(moving, other.pose) if other is not None else float("nan"),
-        hand="undetermined" if both_hands and not decided else "flipped" if pose.flipped else "same",
-        hand_sigma=verdict[1],
-        hand_margin=verdict[0],
+        cc_other_hand=aligner.correlation(moving, rival.pose) if rival is not None else float("nan"),
+        hand="undetermined" if choice.hand_doubtful else "flipped" if pose.flipped else "same",
+        hand_sigma=choice.sigma,
+        hand_margin=choice.margin,
         sigma_angle_deg=sigmas[0],
         sigma_shift_A=sigmas[1],
         search=found,
-        same=same,
+        same=choice.same,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """The best fit, the best of the other hand, by how much it is worse, and what is known of other places."""
+
+    best: Fit
+    other: Fit | None
+    margin: float
+    sigma: float
+    same: Equals
+    hand_doubtful: bool
+
+    @property
+    def doubtful(self) -> bool:
+        return self.hand_doubtful or self.same.place == "undetermined"
+
+
+def _search(chooser: Chooser) -> Search:
+    """Search everywhere, or near the start; more finely where one map may be a part of the other."""
+    options, aligner = chooser.options, chooser.aligner
+    if options.start is not None:
+        return near(aligner, chooser.moving, options.start, chooser.check)
+    hands = (False, True) if options.both_hands else (False,)
+    if not chooser.partial:
+        return aligner.search(chooser.moving, hands, keep=16, check=chooser.check)
+    finer = copy(aligner)
+    finer.step_deg = min(aligner.step_deg, PARTIAL_STEP_DEG)
+    return finer.search(chooser.moving, hands, keep=64, check=chooser.check)
+
+
+def _choose(chooser: Chooser, found: Search) -> _Choice:
+    """Return the best fit among the candidates of a search."""
+    options = chooser.options
+    poses = found.poses
+    if options.start is None:
+        poses = [*poses, Pose3D(np.eye(3), np.zeros(3), 0.0)]
+    fits = chooser.finalists(poses)
+    if not fits:
+        raise DataError("no position within the limits was found", "", "raise --max-angle or --max-shift")
+    best, other, (ahead, sigma) = _hands(chooser, fits)
+    same = Equals()
+    if options.start is None:
+        best, same = equals(chooser, best, fits, found)
+    needed = PARTIAL_SIGMA if chooser.partial else HAND_SIGMA
+    asked = options.both_hands and options.start is None
+    return _Choice(best, other, ahead, sigma, same, asked and not (sigma > needed and ahead > HAND_MARGIN))
 
 
 def _hands(chooser: Chooser, fits: list[Fit]) -> tuple[Fit, Fit | None, tuple[float, float]]:

@@ -71,6 +71,8 @@ class _Run:
         alignment = yield from self._align(member, index)
         self.folder.stage("move and compare")
         yield message(f"moving {member.name}", index, total, map=index, **_pose(alignment.pose))
+        if index == total - 1:
+            self.prepared.clear()
         result = self.writer.add(member, alignment, time.perf_counter() - start)
         self.alignments.append(alignment)
         self._move_particles(alignment, index, index == total - 1)

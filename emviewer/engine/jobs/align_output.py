@@ -84,15 +84,12 @@ class Writer:
     def add(self, member: Member, alignment: Alignment, seconds: float) -> Result:
         """Move a map and all that belongs to it, compare it with the reference, and write what came of it."""
         motion, size = alignment.motion, alignment.pose.size
+        before = self._before(member)
         moved = self._moved_maps(member, motion, size)
         common = self._common_mask(member, motion, size)
-        reference = np.asarray(self.reference.volume.data, np.float32)
-        pixel = self.grid.pixel_size_A
         release(member.volume.data)
-        curve = correlate(reference, moved, pixel, common, seed=self.params.seed, check=self.check)
-        still = move_map(member.volume.data, member.volume.pixel_size_A, STILL, self.grid, self.check)
-        before = correlate(reference, still, pixel, check=self.check)
-        del still
+        reference = np.asarray(self.reference.volume.data, np.float32)
+        curve = correlate(reference, moved, self.grid.pixel_size_A, common, seed=self.params.seed, check=self.check)
         limit = self._ceiling(member, curve)
         self._write_curve(member, curve, before, limit)
         self._write_search(member, alignment)
@@ -105,6 +102,15 @@ class Writer:
         self.rows.append(self._row(result))
         self.script.append(self._open_line(result))
         return result
+
+    def _before(self, member: Member) -> Curve:
+        """Return the FSC of a map as it came; first of all, so that nothing else is held meanwhile."""
+        still = move_map(member.volume.data, member.volume.pixel_size_A, STILL, self.grid, self.check)
+        release(member.volume.data)
+        reference = np.asarray(self.reference.volume.data, np.float32)
+        curve = correlate(reference, still, self.grid.pixel_size_A, check=self.check)
+        release(self.reference.volume.data)
+        return curve
 
     def _moved_maps(self, member: Member, motion: RigidTransform, size: float) -> F32:
         """Write the map, its siblings and its mask in place; return the map on the reference's grid."""
