@@ -32,6 +32,8 @@ SYMMETRIC = (0.55, 0.65)
 """Score of the half turn from which it counts, and from which it alone counts."""
 SETTLED_PX = 0.08
 """The centre is found again in the moved image until it moves by less: a second run then moves nothing."""
+UNSETTLED = 0.004
+"""Distance in boxes (a quarter pixel of 64) that a centre found again may be off after all rounds, or it is unsure."""
 ROUNDS = 7
 ENOUGH = 40
 """Images that tell how much detail is usual when only some are asked for."""
@@ -50,7 +52,8 @@ class Centres:
     psi_deg : ndarray of float64, shape (k,)
         In-plane angle in RELION's sense; 0 unless turning was asked for.
     confidence : ndarray of float64, shape (k,)
-        0 to 1: contrast over background, detail compared with the other images, and how little reaches the rim.
+        0 to 1: contrast over background, detail compared with the other images, and how little reaches the rim; 0 if
+        the centre is another one each time it is sought in the moved image.
     method : list of str
         The estimator that counted most.
     """
@@ -176,12 +179,13 @@ def _settled(image: F32, frame: Frame, method: Method, rotate: bool, settled: fl
         # from the fourth round on half steps: two centres may point at each other
         offset = offset + now.centre * (1.0 if round_number < 3 else 0.5)
     assert best is not None
-    _, offset, now, final = best
+    left, offset, now, final = best
     if now.seen is None:
         return now
+    trust = now.trust if left <= UNSETTLED * frame.n else 0.0
     detail = _detail(final, *now.seen, frame)
     psi = _long_axis(*now.seen, frame) if rotate else 0.0
-    return _Found(offset, psi, now.method, now.trust, detail)
+    return _Found(offset, psi, now.method, trust, detail)
 
 
 def _once(image: F32, frame: Frame, method: Method) -> _Found:

@@ -25,6 +25,8 @@ from emviewer.engine.types import F32, F64, ImageSet, ImageStack, Map3D
 
 ROUNDS = 4
 SETTLED_PX = 0.03
+UNSETTLED_PX = 0.5
+"""Distance in pixels of the grid from which a centre that is found again in the moved image is another one."""
 BETWEEN = (0.25, 0.5, 0.75, 1.0)
 """Parts of the way to the centre of gravity at which the centre is held."""
 HELD_PX = 0.1
@@ -104,6 +106,19 @@ class Registration:
         self.held.matcher.set_weights(self.comparison.matcher.ring_weight)
 
     def find(self) -> Centres:
+        """Find the centres, and again in the images moved there: where that is elsewhere, confidence is 0."""
+        found = self._find()
+        moved = np.flatnonzero(found.offset_px.any(axis=1) & (found.confidence > 0))
+        if moved.size == 0:
+            return found
+        given, self.images = self.images, self.images[moved]
+        self.images = shifted(self.images, -found.offset_px[moved])
+        again = self._find()
+        self.images = given
+        found.confidence[moved[np.hypot(*again.offset_px.T) > UNSETTLED_PX * self.scale]] = 0.0
+        return found
+
+    def _find(self) -> Centres:
         """Register, move the images there, and register again until nothing moves; then try the way to the silhouette.
 
         The search weights all rings alike, so that fine detail leads it to the view. Where an object's ends are faint
