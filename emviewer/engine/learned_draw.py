@@ -10,8 +10,9 @@ from scipy import fft as sfft
 from emviewer.engine import simulate
 from emviewer.engine.ctf import CTF
 from emviewer.engine.ctf import transfer as ctf_transfer
+from emviewer.engine.errors import DataError
+from emviewer.engine.filters import soft_ball
 from emviewer.engine.learned_rings import C64, RingReader, Rings
-from emviewer.engine.match_grid import particle_radius_A
 from emviewer.engine.project import Projector
 from emviewer.engine.resample import resize_box, to_pixel_size
 from emviewer.engine.rotations import random_rotations, super_fibonacci
@@ -76,8 +77,10 @@ class Draws:
 
     def __init__(self, volume: Map3D, conditions: Conditions, box: int = 64, check: Check = never) -> None:
         self.conditions = conditions
-        radius_A = particle_radius_A(volume)
-        self.particle_radius_A = radius_A
+        radius_A = self.particle_radius_A = particle_radius_A(volume)
+        ball = soft_ball(volume.shape, MARGIN * radius_A / volume.pixel_size_A)
+        solvent = np.float32(np.median(volume.data))
+        volume = replace(volume, data=np.asarray((volume.data - solvent) * ball, np.float32))
         limit = (volume.box // 2 - 2) * volume.pixel_size_A
         self.rings = Rings(min(MARGIN * radius_A + 1.5 * conditions.shift_A, limit))
         views = super_fibonacci(SAMPLE)
@@ -85,7 +88,7 @@ class Draws:
         disc = radius_A / volume.pixel_size_A if conditions.disc else None
         variance = simulate.signal_variance(whole, disc)
         wanted = max(volume.pixel_size_A, 2.2 * self.rings.radius_A / (box - 6))
-        small = _on_grid(volume, wanted, box)
+        small = _on_grid(volume, wanted, box, self.rings.radius_A)
         self.projector = Projector(small, check=check)
         self.pixel_size_A, self.box = small.pixel_size_A, small.box
         ratio = volume.pixel_size_A / small.pixel_size_A
@@ -127,13 +130,37 @@ class Draws:
         return np.ascontiguousarray(sfft.fftshift(back, axes=(1, 2)), np.float32)
 
 
-def _on_grid(volume: Map3D, pixel_size_A: float, box: int) -> Map3D:
-    """Return the map on voxels of about this size in a box of at most ``box``."""
+def particle_radius_A(volume: Map3D) -> float:
+    """Return the radius in Å about the centre that holds 98 % of the power above that of the map's rim.
+
+    Noise of a reconstruction, which fills its whole box, so counts for nothing.
+    """
+    step = max(1, volume.box // 128)
+    data = np.asarray(volume.data[::step, ::step, ::step], np.float64)
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in data.shape)]
+    middle = [(n // 2) / step for n in volume.shape]
+    shell = np.sqrt((z - middle[0]) ** 2 + (y - middle[1]) ** 2 + (x - middle[2]) ** 2).astype(np.int64).ravel()
+    power = (data - np.median(data)).ravel() ** 2
+    count = np.bincount(shell)
+    last = max(2, min(data.shape) // 2)
+    profile = (np.bincount(shell, power) / np.maximum(count, 1))[:last]
+    rim = profile[int(0.85 * last) :]
+    excess = np.maximum(profile - rim.mean() - 2 * rim.std(), 0)
+    if not excess.max() > 0:
+        raise DataError("the map has no density above its rim", volume.source or volume.name, "give another map")
+    beyond = np.flatnonzero(excess[int(excess.argmax()) :] <= 2e-3 * excess.max())
+    end = int(excess.argmax()) + int(beyond[0]) if len(beyond) else last
+    total = np.cumsum(excess[:end] * count[:end])
+    return float((np.searchsorted(total, 0.98 * total[-1]) + 1) * step * volume.pixel_size_A)
+
+
+def _on_grid(volume: Map3D, pixel_size_A: float, box: int, radius_A: float) -> Map3D:
+    """Return the map on voxels of about this size in a box of at most ``box``, or as large as the rings need."""
     data = volume.data if volume.is_cubic else resize_box(volume.data, (volume.box,) * 3)
     pixel = volume.pixel_size_A
     if pixel_size_A > 1.01 * pixel:
         data, pixel = to_pixel_size(np.asarray(data, np.float32), pixel, pixel_size_A, 3)
-    edge = min(box, data.shape[0])
-    if edge < data.shape[0]:
+    edge = max(min(box, data.shape[0]), 2 * (int(np.ceil(radius_A / pixel)) + 3))
+    if edge != data.shape[0]:
         data = resize_box(data, (edge,) * 3)
     return replace(volume, data=np.ascontiguousarray(data, np.float32), pixel_size_A=pixel)

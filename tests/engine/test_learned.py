@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import learned
+from emviewer.engine import learned, simulate
 from emviewer.engine.errors import DataError, EmviewerError, FileError
 from emviewer.engine.jobs import registry
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.learned import LearnedDistance
 from emviewer.engine.learned_calibrate import Calibration, fit, isotonic, pair_certainty
 from emviewer.engine.learned_cells import Cells, softmax
+from emviewer.engine.learned_draw import Conditions, Draws, particle_radius_A
 from emviewer.engine.learned_network import Shape, initial
 from emviewer.engine.learned_rings import RingReader, Rings
 from emviewer.engine.params import validated
+from emviewer.engine.resample import resize_box
 from emviewer.engine.rotations import angle_deg, angle_modulo_deg, random_rotations
 from emviewer.engine.simulate_phantom import phantom_blobs
 from emviewer.engine.symmetry import point_group
@@ -278,3 +281,24 @@ def test_rotating_a_picture_by_any_angle_agrees_with_the_phases(images):
     before, after = reader.read(images), reader.read(turned.astype(np.float32))
     best = min(np.abs(after - before * p).max() for p in (phase, phase.conj()))
     assert best < 0.05 * np.abs(before).max()
+
+
+def test_noise_of_a_reconstruction_does_not_count_as_particle():
+    volume = simulate.phantom("C1")
+    clean = particle_radius_A(volume)
+    noise = np.random.default_rng(0).normal(0, volume.data.std() / 2, volume.shape)
+    noisy = replace(volume, data=(volume.data + noise + 3).astype(np.float32))
+    assert abs(particle_radius_A(noisy) / clean - 1) < 0.15
+    draws = Draws(noisy, Conditions((1.0, 1.0)), 32)
+    assert draws.rings.radius_A < 0.4 * volume.box * volume.pixel_size_A
+    with pytest.raises(DataError, match="no density above its rim"):
+        particle_radius_A(replace(volume, data=np.ones(volume.shape, np.float32)))
+
+
+def test_a_particle_that_fills_its_box_can_be_drawn():
+    volume = simulate.phantom("C1")
+    edge = volume.box
+    tight = resize_box(volume.data, (int(0.62 * edge),) * 3)
+    draws = Draws(replace(volume, data=tight), Conditions((1.0, 1.0), shift_A=20.0), 24)
+    orders, _, _ = draws.batch(3, np.random.default_rng(0))
+    assert np.isfinite(orders).all()

@@ -15,7 +15,6 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.reconstruct import CTF_COLUMNS, open_particles, transfer_of
 from emviewer.engine.jobs.reconstruct_params import ReconstructParams
 from emviewer.engine.jobs.train_distance_params import TrainDistanceParams
-from emviewer.engine.match_grid import particle_radius_A
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Check
 from emviewer.engine.types import Map3D
@@ -76,8 +75,6 @@ def _reconstructed(params: TrainDistanceParams, folder: ResultFolder, check: Che
         raise DataError("the particles give no map to train on", params.map, "give images that are not empty")
     resolution = maps.curve.resolution_A(0.143)
     data = maps.whole if resolution is None else filters.lowpass(maps.whole, pixel, resolution, spatial=3)
-    volume = Map3D(np.asarray(data, np.float32), pixel, source=params.map, name=params.map.stem)
-    ball = filters.soft_ball(volume.shape, 1.15 * particle_radius_A(volume) / pixel)
     reached = "" if resolution is None else f", at {resolution:.1f} Å"
     folder.warn(f"trained on the map of the {len(views)} particles of the table{reached}")
-    return Map3D(np.asarray(volume.data * ball, np.float32), pixel, source=volume.source, name=volume.name)
+    return Map3D(np.asarray(data, np.float32), pixel, source=params.map, name=params.map.stem)
