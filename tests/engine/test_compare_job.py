@@ -221,6 +221,19 @@ def test_cancelling_keeps_what_is_finished(planted, tmp_path):
     assert mrc.read_stack(tmp_path / "out" / "true" / "aligned.mrcs").n == seen[0]
 
 
+def test_views_that_noise_leaves_open_say_so(planted, tmp_path):
+    folder, _, _, images = planted
+    noisy = images + np.random.default_rng(8).normal(size=images.shape).astype(np.float32) * images.std() * 6
+    with mrc_write.StackWriter(tmp_path / "noisy.mrcs", (BOX, BOX), PIXEL) as writer:
+        writer.append(noisy)
+    clear, _ = compare(tmp_path / "clear", folder / "images.mrcs", [folder / "true.mrc"])
+    open_, scores = compare(tmp_path / "open", tmp_path / "noisy.mrcs", [folder / "true.mrc"])
+    assert clear.summary["n_undetermined"] == 0
+    said = scores["reason"].astype(str).str.contains("not determined")
+    assert open_.summary["n_undetermined"] == said.sum() > N / 2
+    assert (scores["status"][said] == "ok").all()
+
+
 def test_sections_of_a_map_taken_for_images_are_doubted(planted, tmp_path):
     folder, _, _, _ = planted
     outcome, _ = compare(tmp_path / "out", folder / "true.mrc", [folder / "other.mrc"], step=12)

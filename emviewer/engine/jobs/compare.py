@@ -74,6 +74,7 @@ class _Run:
         self.reader = Reader(inputs)
         self.tables: dict[str, pd.DataFrame] = {}
         self.nulls: dict[str, scores.Null] = {}
+        self.undetermined: dict[str, int] = {}
         self.sign: int | None = None
         self.ranking: pd.DataFrame | None = None
         self.compared = 0
@@ -108,6 +109,7 @@ class _Run:
             finally:
                 self.tables[name] = table = writer.table()
                 scores.add_set_scores(table, self.nulls[name])
+                self.undetermined[name] = scores.say_undetermined(table, float(self.inputs.mask.sum()))
         self.folder.stage("residual statistics")
         yield message(f"{name}: statistics of the residuals", first + len(table), total)
         writer.add_xmipp_covariance(table, check)
@@ -170,6 +172,7 @@ class _Run:
         self.folder.summary |= {
             "n_images": len(self.reader),
             "n_outliers": int(table["outlier"].sum()),
+            "n_undetermined": self.undetermined[self.best],
             "median_cc": float(median) if np.isfinite(median) else None,
             "best_map": self.best,
             "best_map_explains": explained,
