@@ -89,6 +89,8 @@ def phantom_of(case: Case, rng: np.random.Generator) -> GaussianPhantom:
     centres *= rng.uniform(0, 1, (blobs, 1)) ** (1 / 3) * 0.24 * case.box / np.linalg.norm(centres, axis=1)[:, None]
     centres *= np.array([1, 0.8, 0.65])
     sigmas, heights = rng.uniform(1.4, 2.4, blobs) * case.box / 64, rng.uniform(0.5, 1.5, blobs)
+    if case.fsc:  # detail to Nyquist
+        sigmas = rng.uniform(0.9, 1.2, blobs)
     if case.group != "C1":
         centres = centres * 0.5 + np.array([0.15, 0.05, 0.12]) * case.box
     return GaussianPhantom(centres, sigmas, heights).replicated(np.asarray(point_group(case.group).rotations))

@@ -191,7 +191,7 @@ def _from_lines(
         )
         last = Solution(placed.rotations, placed.displacement_px, np.zeros(n), "placed", fit=placed.score)
         yield last
-    if len(others) == 0 and found.support > CLEAR:
+    if found.support > CLEAR:
         return
     for refined in orientations_match.rounds(
         ready, last.rotations, last.displacement_px, max_shift_px=plan.max_shift_px + 1e-3, start=start,

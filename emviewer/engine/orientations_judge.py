@@ -17,9 +17,11 @@ from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.types import F64
 
-HALF_SURE, HALF_SURE_SYMMETRIC, SURE_WIDTH = 0.20, 0.30, 0.025
-"""Mean support at which all views are as likely to be right as wrong, without and with symmetry (of several lines one
-is easily found), and how fast that changes. Wrong answers of other objects and noise reached 0.20 and 0.24."""
+HALF_SURE, SURE_WIDTH = 0.20, 0.025
+"""Mean support at which all views are as likely to be right as wrong, and how fast that changes. Wrong answers of rods
+and noise reached 0.20."""
+HALF_SURE_SYMMETRIC, SURE_WIDTH_SYMMETRIC = 0.38, 0.04
+"""The same with symmetry: of several lines one agrees easily. Answers of which half the views were right had 0.43."""
 HALF_EXACT, EXACT_WIDTH = 2.2, 0.5
 """Support times the root of the number of lines an image has, at which as many views are right within 10° as not:
 few images do not pin views down even where their lines agree."""
@@ -60,7 +62,8 @@ def judged(
     borne = orientations_quick.support(lines.lines, found.rotations[anchors], np.asarray(group.rotations))
     borne = (borne - free) / (1 - free)
     whole = float(borne.mean())
-    sure = float(_step((whole - (HALF_SURE if group.order == 1 else HALF_SURE_SYMMETRIC)) / SURE_WIDTH))
+    half, width = (HALF_SURE, SURE_WIDTH) if group.order == 1 else (HALF_SURE_SYMMETRIC, SURE_WIDTH_SYMMETRIC)
+    sure = float(_step((whole - half) / width))
     exact = float(_step((whole * np.sqrt(m * group.order) - HALF_EXACT) / EXACT_WIDTH))
     right = np.empty(n)
     right[anchors] = _step((borne / max(float(np.median(borne)), 1e-3) - HALF_RIGHT) / RIGHT_WIDTH)

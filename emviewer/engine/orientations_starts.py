@@ -23,6 +23,8 @@ COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
 """Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
 SEARCH_STEP_DEG = 7.5
 """Step of the directions over which each image is searched anew once the map is good, to rescue single images."""
+MOST_STARTS, CONFIRMED = 3, 0.8
+"""Times as many starts as asked for are made at most, until another agrees with the best on so many of the images."""
 SAME_DEG = 25.0
 """Two starts agree on an image when their views of it differ by less."""
 
@@ -55,9 +57,11 @@ def annealed(
     tries = _tries(plan.max_shift_px, d / (4.5 * top))
     ends: list[State] = []
     best = Solution(np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n), "")
-    for number in range(0 if suspected is None else -1, plan.starts):
+    for number in range(0 if suspected is None else -1, MOST_STARTS * plan.starts):
+        if number >= plan.starts and _agreement(ends, elements).mean() > CONFIRMED:
+            break
         first = suspected if number < 0 else None
-        name = "start from common lines" if number < 0 else f"start {number + 1} of {plan.starts}"
+        name = "start from common lines" if number < 0 else f"start {number + 1} of {max(plan.starts, number + 1)}"
         last = None
         for last in _start(coarse, views, elements, tries, plan, number, first, check):
             if last.iteration % 5 == 4:
@@ -140,13 +144,14 @@ def _tries(max_shift_px: float, spacing: float) -> F64:
 
 def _agreement(ends: list[State], elements: F64) -> F64:
     """Return for each image the share of the other starts as good as the best that give it the same view."""
+    best, *others = sorted(ends, key=lambda e: -e.explained)
     agree = [
-        np.degrees(align_views(ends[0].rotations, other.rotations, elements)[2]) < SAME_DEG
-        for other in ends[1:]
-        if 1 - other.explained < 1.25 * (1 - ends[0].explained)
+        np.degrees(align_views(best.rotations, other.rotations, elements)[2]) < SAME_DEG
+        for other in others
+        if 1 - other.explained < 1.25 * (1 - best.explained)
     ]
     # starts that stopped at a much worse answer say nothing against the best
-    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(len(ends[0].rotations), 0.7)
+    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(len(best.rotations), 0.7)
 
 
 def _partial(state: State, rows: NDArray[np.int64], n: int, stage: str) -> Solution:
