@@ -46,6 +46,8 @@ class Options:
         Rotations that leave the reference as it is; the smallest equivalent motion is returned.
     start : RigidTransform or None
         Where the map begins: it is looked for near there only, in the start's hand, and angles count from there.
+    step_deg : float or None
+        Step of the search; from the size of the particle and the band unless told.
     """
 
     both_hands: bool
@@ -55,6 +57,7 @@ class Options:
     fit_size: bool = False
     symmetry: F64 = field(default_factory=lambda: np.eye(3)[None])
     start: RigidTransform | None = None
+    step_deg: float | None = None
 
 
 class Chooser:

@@ -102,6 +102,8 @@ def align(
             f"detail of {1 / aligner.finest:.0f} Å is too coarse to align particles of {diameter:.0f} Å", "",
             "give a finer --lowpass",
         )  # fmt: skip
+    if options.step_deg is not None:
+        aligner.step_deg = options.step_deg
     chooser = Chooser(aligner, moving, options, check)
     still = Pose3D(np.eye(3), np.zeros(3), 0.0)
     cc_before = aligner.correlation(moving, still)

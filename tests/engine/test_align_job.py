@@ -202,7 +202,7 @@ def test_limits_and_one_hand(place, tmp_path):
     small = RigidTransform(Rotation.from_rotvec(np.radians([0, 12, 0])).as_matrix(), np.array([4.0, 0, 0]))
     mrc.write_map(tmp_path / "near.mrc", before(small), PIXEL)
     words = ["align", place / "ref.mrc", tmp_path / "near.mrc", "--max-angle", "20", "--max-shift", "8", "--hands",
-             "input", "--report", "none", "--no-mask", "--mask", place / "ball.mrc", "--quiet",
+             "input", "--step", "8", "--report", "none", "--no-mask", "--mask", place / "ball.mrc", "--quiet",
              "--out", tmp_path / "out"]  # fmt: skip
     assert main([*map(str, words)]) == 0
     row = transforms(tmp_path / "out")[0]

@@ -99,7 +99,7 @@ class _Run:
         reach = shift if start is None else shift + float(np.linalg.norm(start.translation_A))
         options = Options(
             self.params.hands == "both", reach, self.params.max_angle, finest, self.params.fit_magnification,
-            self.group, start,
+            self.group, start, self.params.step,
         )  # fmt: skip
         steps = align(self.prepared[finest], moving, options, self.check)
         stage = ""

@@ -68,7 +68,7 @@ class AlignParams(JobParams):
         "auto", "half maps, sharpened map and mask beside a map move with it", flag="--siblings", group="Input"
     )
     leave: list[Path] = option(
-        [], "file beside a map that does not move with it", flag="--leave", kind="text", metavar="FILE",
+        [], "file beside a map that does not move with it", flag="--leave", kind="inputs", metavar="FILE",
         advanced=True, group="Input",
     )  # fmt: skip
     also: list[Numbered] = option(
@@ -91,6 +91,10 @@ class AlignParams(JobParams):
     lowpass: float | None = option(
         None, "finest detail compared; 2.5 of the coarser voxels or 6 Å unless told", unit="Å", flag="--lowpass",
         gt=0, group="Search",
+    )  # fmt: skip
+    step: float | None = option(
+        None, "angle between the rotations tried first; 8–15° by the size of the particle unless told", unit="°",
+        flag="--step", ge=2, le=30, advanced=True, group="Search",
     )  # fmt: skip
     sym: str = option(
         "C1", "point group of the reference: of equivalent motions the smallest is taken", flag="--sym",

@@ -54,7 +54,7 @@ def _page(params: AlignParams, reference: Member, result: Result, row: dict[str,
 def _lines(row: dict[str, Any]) -> list[str]:
     matrix = ["  ".join(f"{v:8.5f}" for v in line) for line in np.asarray(row["rotation"])]
     shift = ", ".join(f"{v:.3f}" for v in row["translation_A"])
-    euler = ", ".join(f"{v:.3f}" for v in row["euler_zyz_deg"])
+    euler = ", ".join(f"{v:.2f}" for v in row["euler_zyz_deg"])
     found = [row["fsc_0.143_A"], row["fsc_0.5_A"]]
     fsc = ["never" if v is None else f"{v:.2f} Å" for v in found]
     other = row["cc_other_hand"]
@@ -66,6 +66,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
         f"Euler ZYZ {euler}°",
         f"other hand {'not tried' if np.isnan(other) else f'{other:.4f}'}",
         f"hand σ {row['hand_sigma']:.1f}",
+        f"place {row['place']}",
         f"FSC 0.143: {fsc[0]}, 0.5: {fsc[1]}",
         f"σ {row['sigma_angle_deg']:.3g}°, {row['sigma_shift_A']:.3g} Å",
     ]
