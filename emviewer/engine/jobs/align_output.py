@@ -194,6 +194,7 @@ class Writer:
             reference, moved, self.grid.pixel_size_A, mask, resolution_A=resolution, match=self.params.match,
             noise_ref=noises[0], noise_map=noises[1], check=self.check,
         )  # fmt: skip
+        release(self.reference.volume.data)
         origin = self.reference.volume.origin_A
         pixel = self.grid.pixel_size_A
         place = self.folder / "difference"
