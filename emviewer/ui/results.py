@@ -45,7 +45,7 @@ class ResultStream:
         self._entered = False
         document.streaming = True
         self._waiting: list[Batch] = []
-        self._pause = QTimer()
+        self._pause = QTimer(workspace)  # ends with the workspace that it would tell
         self._pause.setSingleShot(True)
         self._pause.setInterval(PUBLISH_MS)
         self._pause.timeout.connect(self._publish)
