@@ -162,7 +162,8 @@ def _of_cryosparc(table: pd.DataFrame, header_A: float, image_A: float) -> Picks
     which, micrographs = (np.zeros(n, np.int64), ["micrograph"]) if name is None else _coded(table[name])
     micrographs = [v.lstrip(">") for v in micrographs]
     first = np.zeros(len(micrographs), np.int64)
-    first[which[::-1]] = np.arange(n)[::-1]
+    named = np.flatnonzero(which >= 0)[::-1]  # a row that names no micrograph is -1, which would be the last one
+    first[which[named]] = named
     size = np.stack([star.numbers(table, f"location/micrograph_shape[{k}]") for k in (1, 0)], axis=1)
     place = np.stack([star.numbers(table, c) for c in CRYOSPARC[:2]], axis=1) * size
     pixel = np.full(len(micrographs), header_A)

@@ -8,11 +8,13 @@ import pytest
 
 from emviewer.engine import cryosparc, star
 from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.jobs import center_relion
 from emviewer.engine.micrograph import open_micrograph
 from emviewer.engine.micrograph_picks import Picks, box_corner, common_way
 from emviewer.engine.micrograph_save import write_places
 from emviewer.engine.micrograph_tables import has_places, read_picks, with_passthrough
 from emviewer.engine.mrc import read_stack
+from emviewer.engine.star_images import RelionTable
 
 PLACE = np.array([[30.0, 40.0], [500.5, 60.0], [90.0, 700.0], [10.0, 20.0]])
 ORIGIN_A = np.array([[6.0, -3.0], [0.0, 0.0], [1.5, 4.5], [-3.0, 0.0]])
@@ -140,6 +142,18 @@ def test_a_passthrough_of_another_job_is_not_taken(tmp_path):
     assert joined is table
     with pytest.raises(DataError, match="no places"):
         read_picks(joined)
+
+
+def test_rows_that_name_no_micrograph_leave_the_last_one_as_it_is():
+    rows, places = cryosparc_rows()
+    joined = cryosparc.to_table(cryosparc.join(rows, places))
+    joined["location/micrograph_path"] = [NAMES[0], None, NAMES[1], None]
+    joined["location/micrograph_psize_A"] = [1.0, 2.0, 3.0, 4.0]
+    picks = read_picks(joined)
+    assert picks.micrograph.tolist() == [0, -1, 1, -1]
+    assert picks.pixel_A.tolist() == [1.0, 3.0]
+    told = RelionTable(relion(rlnMicrographPixelSize=["1", "2", "3", "4"]))
+    assert center_relion._micrograph_pixel(told, picks.micrograph, 2).tolist() == [1.0, 3.0]
 
 
 def test_xmipp_places_are_pixels():

@@ -102,7 +102,8 @@ def _micrograph_pixel(rows: RelionTable, micrograph: NDArray[np.int64], count: i
     for name, sign in (("rlnMicrographPixelSize", 1.0), ("rlnMicrographOriginalPixelSize", -1.0)):
         values = rows.column(name)
         if values is not None and count and all(plausible_pixel(v) for v in np.unique(values)):
-            out[micrograph] = sign * values
+            named = micrograph >= 0  # -1, no micrograph named, would be the last one
+            out[micrograph[named]] = sign * values[named]
             break
     return out
 
