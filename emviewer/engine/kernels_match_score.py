@@ -26,7 +26,7 @@ def score_images(experiment, reprojection, mask, rim, disc, taps, residual, out)
     for i in range(k):
         x, p, r = experiment[i], reprojection[i], residual[i]
         sx, sp, sr = 0.0, 0.0, 0.0
-        low, high = np.float32(np.inf), np.float32(-np.inf)
+        low, high = p[0, 0], p[0, 0]  # not infinities: fastmath promises that there are none
         for y in range(d):
             ax, ap, ar = np.float32(0), np.float32(0), np.float32(0)
             for c in range(d):

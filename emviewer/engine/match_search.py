@@ -23,6 +23,8 @@ VIEW_BLOCK = 32
 """Views a matrix product, so that the products of an image stay within a second-level cache."""
 COLUMNS = 96
 """Images times shifts of a product."""
+NOTHING = -1e30
+"""Correlation of what was not compared yet: finite, as loops compiled with fastmath need it."""
 BEYOND = 6
 """Rings beyond the band that are kept: what is cropped rings a little between the frequencies of the image."""
 
@@ -195,7 +197,7 @@ class PolarSearch:
     def _block(self, images: F32) -> tuple[F32, NDArray[np.int32]]:
         """Return the best correlation of every image with every view, (b, 2, v), and where it was found."""
         n_views, b = len(self.views), len(images)
-        score = np.full((b, 2, n_views), -np.inf, np.float32)
+        score = np.full((b, 2, n_views), NOTHING, np.float32)
         where = np.zeros((b, 2, n_views), np.int32)
         right = self._right(images)
         columns, quarter = right.shape[-1], self.half // 2 + 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 from scipy.spatial.transform import Rotation
 
+from emviewer.engine import kernels_match, kernels_match_score, kernels_match_search, kernels_match_slice, match_search
 from emviewer.engine.match import Matcher
 from emviewer.engine.match_grid import Grid, map_slices
-from emviewer.engine.match_search import MIRROR, Slices
+from emviewer.engine.match_search import MIRROR, PolarSearch, Slices
 from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.simulate_phantom import GaussianPhantom
 from emviewer.engine.types import Map3D
@@ -130,3 +134,21 @@ def test_the_second_view_is_apart_from_the_best(planted):
         assert there.sum() > 0.9 * len(images)
         assert (cosine[there] < np.cos(apart) + 1e-9).all()
         assert (best.score[there, 0] >= best.score[there, 1]).all()
+
+
+def test_loops_that_promise_finite_numbers_are_given_no_infinities(monkeypatch):
+    """Compiled with fastmath, a loop may do anything with an infinity: it is an exact promise, not a tolerance."""
+    begun = []
+
+    def begin(sums, half, n_shifts, first, score, where):
+        begun.append(np.isfinite(score).all())
+
+    monkeypatch.setattr(match_search.kernels, "best_psi_and_shift", begin)
+    slices = Slices(prepare_transform(np.ones((16, 16, 16), np.float32)), 16, 2.0, 16)
+    search = PolarSearch(slices, np.eye(3)[None], np.ones(9), 5.0, 1.0)
+    search._block(np.ones((1, search.size, search.size), np.float32))
+    assert begun and all(begun)
+    for module in (kernels_match, kernels_match_score, kernels_match_search, kernels_match_slice):
+        for loop in vars(module).values():
+            if isinstance(loop, Dispatcher) and loop.targetoptions.get("fastmath"):
+                assert "np.inf" not in inspect.getsource(loop.py_func), loop
