@@ -449,6 +449,21 @@ def test_a_view_is_put_into_a_long_table_by_the_lane_and_undone_there(
     assert not (comparison.of(document).stack("residuals")[3] == 1).all()
 
 
+def test_views_of_two_rows_set_at_once_are_both_put_into_a_long_table(
+    workspace, runner, document, history, qtbot, monkeypatch
+):
+    monkeypatch.setattr(compare_apply, "SORT_ELSEWHERE", 1)
+    setter = compare_apply.ViewSetter(workspace, runner, lambda error: None)
+    before = table_of(document)
+    pictures = {kind: np.ones((BOX, BOX), np.float32) for kind in comparison_keep.HAND_KINDS}
+    for row in (3, 4):
+        new = before.loc[row].copy()
+        new["cc"] = 0.25
+        setter.apply(document, row, new, pictures)
+    qtbot.waitUntil(lambda: document.table.loc[4, "cc"] == 0.25, timeout=5000)
+    qtbot.waitUntil(lambda: document.table.loc[3, "cc"] == 0.25, timeout=1000)
+
+
 def test_going_to_another_row_takes_the_hand_away(panel, workspace, document, qtbot):
     workspace.set_row(document, 2)
     panel.hand.roll(5.0)

@@ -63,7 +63,7 @@ class ViewSetter:
             self.workspace.touch(document)
             self._keep(document, current)
 
-        work, key = partial(with_row, before, row, values), ("set view", document.id)
+        work, key = partial(with_row, before, row, values), ("set view", document.id, name, row)
         if len(before) < SORT_ELSEWHERE:
             self.runner.drop_views(key)
             take(work())
