@@ -199,6 +199,35 @@ def test_apply_writes_the_map_where_it_is_shown(qtbot, opened, tmp_path):
     assert np.corrcoef(written.data.ravel(), density().ravel())[0, 1] > 0.999
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_map_is_written_though_another_is_looked_at_or_the_panel_closed(qtbot, opened, tmp_path, closed):
+    window, _, make = opened
+    panel = make("align")
+    job = panel.apply_to(tmp_path / "applied.mrc")
+    if closed:
+        window.area.close_panel(panel)
+    else:
+        panel.show_document(None)
+    qtbot.waitUntil(lambda: any(d.title == "applied" for d in window.workspace.documents.values()), timeout=20000)
+    assert (tmp_path / "applied.mrc").is_file() and job.state == "complete"
+
+
+def test_a_map_that_cannot_be_written_is_said(qtbot, opened, tmp_path):
+    panel = opened[2]("align")
+    panel.apply_to(tmp_path / "nowhere" / "applied.mrc")
+    qtbot.waitUntil(lambda: panel.quality.text().startswith("applied.mrc was not written:"), timeout=20000)
+
+
+def test_refining_can_be_asked_for_again_after_another_document_was_looked_at(opened):
+    _, document, make = opened
+    panel = make("align")
+    panel.refine_from_here()
+    assert not panel.refine.isEnabled()
+    panel.show_document(None)
+    panel.show_document(document)
+    assert panel.refine.isEnabled()
+
+
 def test_hand_and_its_scores_are_said_and_the_motion_can_be_copied(opened):
     panel = opened[2]("align")
     assert panel.badge.text() == "✓ hand kept: cc 0.990, other hand 0.500"

@@ -169,6 +169,10 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         super()._got(read)
         self.show_facts()
 
+    def _forget(self) -> None:
+        super()._forget()
+        self.refine.setEnabled(True)  # a search that was under way is forgotten too: nobody else would
+
     def motion(self) -> RigidTransform:
         """Return the motion that the moving map is shown with."""
         each = self.shown

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QToolButton
+from shiboken6 import isValid
 
-from emviewer.engine.task import Check
+from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import F64, RigidTransform
 from emviewer.ui.canvas import ImageCanvas
 from emviewer.ui.motion_text import start_text
@@ -21,7 +22,7 @@ from emviewer.ui.panels.pairing_rows import NOWHERE
 from emviewer.ui.panels.shell import fill_form
 from emviewer.ui.panels.slices_state import Plane, SliceState
 from emviewer.ui.results_align import AlignedMap, Alignment
-from emviewer.ui.runner import Runner
+from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
 
 
@@ -135,23 +136,29 @@ class AlignHand:
         chosen, _ = QFileDialog.getSaveFileName(self, "Write the moved map", str(folder / name), "Maps (*.mrc)")
         return Path(chosen) if chosen else None
 
-    def apply_to(self, path: Path | None) -> None:
-        """Write the map moved as it is shown, and open it."""
+    def apply_to(self, path: Path | None) -> JobHandle | None:
+        """Write the map moved as it is shown in the job lane, and open it; returns the job, None without a file."""
         reference, moving, motion = self.reference, self.moving, self.motion()
         if path is None or reference is None or moving is None:
-            return
+            return None
+        shown, workspace = self.shown, self.workspace
         self._badge(self.quality, f"writing {path.name}…", "info")
 
-        def done(document: Document) -> None:
-            self._said = f"written to {path.name}"
-            self.workspace.add(document, make_current=False)
-            self.show_facts()
-
-        def work(check: Check) -> Document:
+        def make(check: Check) -> Generator[Batch, None, Document]:
             from emviewer.ui.opening import read_document
 
+            yield message("moving the map")
             return read_document(write_moved(moving.map, reference.map, motion, path, check))
 
-        self.runner.view(
-            (id(self), "write"), work, done, fail=lambda e: self._badge(self.quality, str(e), "info"), slow=True
-        )
+        def ended(job: JobHandle) -> None:
+            if job.state == "complete":
+                workspace.add(job.outcome, make_current=False)
+            if not isValid(self):  # the file was to be written whether the panel stays or not
+                return
+            if job.state == "complete" and self.shown is shown:
+                self._said = f"written to {path.name}"
+            self.show_facts()
+            if job.error is not None:
+                self._badge(self.quality, f"{path.name} was not written: {job.error}", "info")
+
+        return self.runner.submit(JobHandle(f"Write {path.name}", make, on_end=ended))
