@@ -281,6 +281,20 @@ def test_the_job_can_be_run_again_from_where_a_hand_put_the_map(opened, folder):
     np.testing.assert_allclose(start_of(form.params(), 0).matrix, moved.matrix, atol=1e-5)
 
 
+def test_running_a_job_again_that_was_stopped_gives_each_map_a_start(opened, folder):
+    window, document, make = opened
+    panel = make("align")
+    maps = [str(folder.parent / name) for name in ("moving.mrc", "second.mrc", "third.mrc")]
+    for file in maps[1:]:
+        mrc.write_map(file, density(), PIXEL)
+    results_align.of(document).parameters["maps"] = maps
+    panel.run_from_here()
+    params = window.inspector.task().params()
+    assert [str(m) for m in params.maps] == maps and len(params.start) == 3
+    np.testing.assert_allclose(start_of(params, 0).matrix, MOTION.matrix, atol=1e-5)
+    assert start_of(params, 1) is None and start_of(params, 2) is None
+
+
 def test_what_was_seen_is_seen_again_with_what_a_hand_moved(qtbot, opened, window, folder):
     _, document, make = opened
     panel = make("align")

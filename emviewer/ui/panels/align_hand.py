@@ -127,6 +127,8 @@ class AlignHand:
         known = {name: value for name, value in found.parameters.items() if name not in ("start", "also")}
         also = [f"{k}:{file}" for k, file in found.parameters.get("also") or []]
         starts = [NOWHERE if m is None else start_text(m) for m in here.values()]
+        # maps are aligned in their order: those that a job stopped before have no place yet
+        starts += [NOWHERE] * (len(found.parameters.get("maps") or []) - len(starts))
         fill_form(self, "align", known | {"also": also, "start": starts})
 
     def _ask_file(self) -> Path | None:
