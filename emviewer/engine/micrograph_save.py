@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.files_bytes import suffixes
+from emviewer.engine.files_unused import each_its_own, refuse_existing
 from emviewer.engine.micrograph_picks import Picks, box_corner
 from emviewer.engine.star import write_star
 from emviewer.engine.task import Check, never
@@ -56,25 +57,39 @@ def write_all_places(
     Returns
     -------
     int
-        Files written; micrographs without particles have none.
+        Files written; micrographs without particles have none. Micrographs of the same name in different folders get
+        different files.
+
+    Raises
+    ------
+    OutputError
+        A file is there already; nothing is written then.
+    ParameterError, OSError
+        See :func:`write_places`. What was written before is taken away again, also if ``check`` raises.
     """
     home = Path(folder)
-    home.mkdir(parents=True, exist_ok=True)
-    places = picks.after_px if after and picks.after_px is not None else picks.before_px
-    taken: dict[str, int] = {}
-    for i, name in enumerate(picks.names):
-        if i % 50 == 0:
-            check()
+    names = each_its_own(suffixes(name)[1] for name in picks.names)
+    wanted: dict[str, NDArray[np.int64]] = {}
+    for i, name in enumerate(names):
         rows = picks.on(i)
         rows = rows if left_out is None else rows[~left_out[rows]]
-        if not len(rows):
-            continue
-        stem = suffixes(name)[1]
-        taken[stem] = taken.get(stem, 0) + 1
-        file = f"{stem}{suffix}" if taken[stem] == 1 else f"{stem}_{taken[stem]}{suffix}"
-        number = None if picks.class_number is None else picks.class_number[rows]
-        write_places(home / file, places[rows], box_px, number)
-    return sum(taken.values())
+        if len(rows):
+            wanted[f"{name}{suffix}"] = rows
+    refuse_existing(home, wanted)
+    home.mkdir(parents=True, exist_ok=True)
+    places = picks.after_px if after and picks.after_px is not None else picks.before_px
+    written: list[Path] = []
+    try:
+        for file, rows in wanted.items():
+            if len(written) % 50 == 0:
+                check()
+            number = None if picks.class_number is None else picks.class_number[rows]
+            written.append(write_places(home / file, places[rows], box_px, number))
+    except BaseException:  # also a cancel
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    return len(written)
 
 
 def write_places(

@@ -218,6 +218,13 @@ def test_pixel_size_of_micrographs_from_their_headers_and_tables(tmp_path, stack
     np.testing.assert_allclose(places(tmp_path / "b/particles.star"), expected_centres(), atol=0.35)
 
 
+def test_micrographs_of_the_same_name_get_tables_of_their_own(tmp_path, stack):
+    names = [f"{name}.mrc" for name in ("x/m", "y/m", "x/m_2")] * 2
+    center(tmp_path / "out", stack, particles=relion(tmp_path / "p.star", rlnMicrographName=names))
+    found = {path.name: len(table_of(path)) for path in (tmp_path / "out/coordinates").iterdir()}
+    assert found == {"m.star": 2, "m_3.star": 2, "m_2.star": 2}
+
+
 def test_members_without_class_and_classes_without_members(tmp_path, stack):
     particles = relion(tmp_path / "p.star", rlnClassNumber=["1", "1", "0", "7", "3", "3"])
     outcome = center(tmp_path / "out", stack, particles=particles)

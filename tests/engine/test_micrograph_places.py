@@ -7,14 +7,16 @@ import pandas as pd
 import pytest
 
 from emviewer.engine import cryosparc, star
-from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.errors import DataError, OutputError, ParameterError
+from emviewer.engine.files_unused import each_its_own
 from emviewer.engine.jobs import center_relion
 from emviewer.engine.micrograph import open_micrograph
 from emviewer.engine.micrograph_picks import Picks, box_corner, common_way
-from emviewer.engine.micrograph_save import write_places
+from emviewer.engine.micrograph_save import write_all_places, write_places
 from emviewer.engine.micrograph_tables import has_places, read_picks, with_passthrough
 from emviewer.engine.mrc import read_stack
 from emviewer.engine.star_images import RelionTable
+from emviewer.engine.task import Cancelled
 
 PLACE = np.array([[30.0, 40.0], [500.5, 60.0], [90.0, 700.0], [10.0, 20.0]])
 ORIGIN_A = np.array([[6.0, -3.0], [0.0, 0.0], [1.5, 4.5], [-3.0, 0.0]])
@@ -203,6 +205,43 @@ def test_places_are_written_for_every_program(tmp_path):
     with pytest.raises(ParameterError, match=r"\.json"):
         write_places(tmp_path / "b.json", place, 64)
     assert not list(tmp_path.glob(".*"))
+
+
+def same_names():
+    table = relion(rlnMicrographName=["x/a.mrc", "y/a.mrc", "x/a_2.mrc", "y/A.mrc"])
+    return read_picks(table, optics(), image_A=3.0)
+
+
+def test_micrographs_of_the_same_name_get_files_of_their_own(tmp_path):
+    assert write_all_places(tmp_path / "all", ".coord", same_names(), 64) == 4
+    found = {path.name: np.loadtxt(path).tolist() for path in (tmp_path / "all").iterdir()}
+    assert found == dict(zip(["a.coord", "a_3.coord", "a_2.coord", "A_4.coord"], PLACE.tolist(), strict=True))
+    names = each_its_own(["a", "a", "a_2", "a", "A", "a_2"])
+    assert names == ["a", "a_3", "a_2", "a_4", "A_5", "a_2_2"]
+
+
+def test_files_that_are_there_are_never_overwritten(tmp_path):
+    (tmp_path / "a_2.coord").write_text("picked by hand")
+    with pytest.raises(OutputError, match=r"^a_2\.coord would be overwritten"):
+        write_all_places(tmp_path, ".coord", same_names(), 64)
+    assert [path.name for path in tmp_path.iterdir()] == ["a_2.coord"]
+    assert (tmp_path / "a_2.coord").read_text() == "picked by hand"
+
+
+def test_saving_that_is_cancelled_leaves_no_files(tmp_path):
+    table = relion()
+    table = pd.concat([table.assign(rlnMicrographName=f"{i}.mrc") for i in range(60)], ignore_index=True)
+    asked = []
+
+    def check():
+        asked.append(len(list(tmp_path.iterdir())))
+        if len(asked) == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        write_all_places(tmp_path, ".coord", read_picks(table), 64, check=check)
+    assert asked == [0, 50]
+    assert not list(tmp_path.iterdir())
 
 
 def test_boxes_lie_where_the_particles_were_extracted(shared_data):

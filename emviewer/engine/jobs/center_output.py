@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emviewer.engine import star
 from emviewer.engine.centering import Centres
+from emviewer.engine.files_unused import each_its_own
 from emviewer.engine.jobs.center_classes import Classes
 from emviewer.engine.jobs.center_inputs import WRITERS, CenterInputs
 from emviewer.engine.jobs.center_members import Members, Moved
@@ -142,17 +143,14 @@ def write_coordinates(members: Members, moved: Moved, target: Path, check: Check
     target.mkdir(parents=True)
     order = np.argsort(members.micrograph, kind="stable")
     first = np.searchsorted(members.micrograph[order], np.arange(len(members.micrographs) + 1))
-    taken: dict[str, int] = {}
+    files = each_its_own(Path(name).stem for name in members.micrographs)
     heads = ("rlnCoordinateX", "rlnCoordinateY", "rlnClassNumber", "rlnAnglePsi", "emvOutOfBounds")
     head = "\n# version 30001\n\ndata_\n\nloop_\n" + "".join(f"_{h} #{i}\n" for i, h in enumerate(heads, 1))
     psi = np.nan_to_num(moved.psi_deg)
-    for i, name in enumerate(members.micrographs):
+    for i, file in enumerate(files):
         if i % 50 == 0:
             check()
         rows = order[first[i] : first[i + 1]]
-        stem = Path(name).stem
-        taken[stem] = taken.get(stem, 0) + 1
-        file = f"{stem}.star" if taken[stem] == 1 else f"{stem}_{taken[stem]}.star"
         lines = [
             f"{x:.3f} {y:.3f} {c} {p:.4f} {o}\n"
             for x, y, c, p, o in zip(
@@ -160,7 +158,7 @@ def write_coordinates(members: Members, moved: Moved, target: Path, check: Check
                 moved.outside[rows].astype(int).tolist(), strict=True,
             )
         ]  # fmt: skip
-        (target / file).write_text(head + "".join(lines) + "\n", encoding="utf-8")
+        (target / f"{file}.star").write_text(head + "".join(lines) + "\n", encoding="utf-8")
 
 
 def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:
