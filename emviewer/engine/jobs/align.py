@@ -223,11 +223,13 @@ def _open(params: AlignParams, folder: ResultFolder, check: Check) -> tuple[Memb
     if len(params.mask) == 1 and len(members) > 1:
         folder.warn("one mask for several maps is right only if they share a frame already")
     if params.siblings == "auto" or params.also:
-        for number, member in enumerate((reference, *members)):
+        # a file that is itself given as a map is nobody's sibling; the reference comes last as it takes no names
+        leave = [*params.leave, params.reference, *params.maps]
+        for number, member in (*enumerate(members, 1), (0, reference)):
             own = member.mask
             try:
                 attach(
-                    member, opener, folder.warn, leave=params.leave, also=params.beside(number),
+                    member, opener, folder.warn, leave=leave, also=params.beside(number),
                     look=params.siblings == "auto",
                 )  # fmt: skip
             except EmviewerError as err:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ _HALF = re.compile(r"(^|[_-])half[_-]?(map)?[_-]?[12ab]([_-]|$)", re.IGNORECASE)
 _MASK = re.compile(r"(^|[_-])mask([_-]|$)", re.IGNORECASE)
 _DERIVED = re.compile(r"([_-](map_)?sharp(ened)?|[_-]postprocess(ed)?(_masked)?)$", re.IGNORECASE)
 _TAIL = re.compile(r"([_-]map|[_-]unfil(tered)?)$", re.IGNORECASE)
+PLATEAU = 0.1
+"""Least share of the voxels above zero that are 1 in a mask; of a density scaled to 0 … 1 next to none are."""
 _NAMELESS = re.compile(r"(half)?[_-]?(map)?[_-]?[12ab]?", re.IGNORECASE)
 _CLASS = re.compile(r"[_-]half[_-]?(?:map)?[_-]?[12ab](?=[_-]|$)|(?<![a-z0-9])half[_-]?[12ab][_-]", re.IGNORECASE)
 
@@ -42,6 +45,8 @@ class Member:
         Whether the mask was given (otherwise it only moves along).
     siblings : list of (str, Path)
         Name in the result and file of each map that moves with it.
+    masks : list of (str, Path)
+        The same of each further mask.
     halves : tuple of Path or None
         Its half maps, for noise and the ceiling of the FSC.
     found_mask : (ndarray of float32, float) or None
@@ -54,6 +59,7 @@ class Member:
     mask: Map3D | None = None
     mask_given: bool = False
     siblings: list[tuple[str, Path]] = field(default_factory=list)
+    masks: list[tuple[str, Path]] = field(default_factory=list)
     halves: tuple[Path, Path] | None = None
     found_mask: tuple[F32, float] | None = None
 
@@ -65,7 +71,7 @@ class Opener:
         self, folder: ResultFolder, pixel_size_A: float | None, resolution_A: float | None, check: Check = never
     ) -> None:
         self.folder, self.pixel, self.resolution, self.check = folder, pixel_size_A, resolution_A, check
-        self.taken: dict[str, int] = {}
+        self.taken: set[str] = set()
 
     def open(self, paths: list[Path]) -> list[Map3D]:
         """Open maps; ``--pixel-size`` goes to those that do not tell theirs, or to all if every header tells.
@@ -102,8 +108,17 @@ class Opener:
         """Return the name of a map in the result: its file's without suffixes, ``_2`` for the second of that name."""
         text = str(path)
         base = text.split(":", 1)[1] if text.startswith(sources.PHANTOM) else files_bytes.suffixes(path)[1]
-        self.taken[base] = self.taken.get(base, 0) + 1
-        return base if self.taken[base] == 1 else f"{base}_{self.taken[base]}"
+        return self.unique(base)
+
+    def unique(self, base: str) -> str:
+        """Return a name that nothing else in the result has: ``base``, else ``base_2``, ``base_3``."""
+        name = base
+        for number in itertools.count(2):
+            if name not in self.taken:
+                break
+            name = f"{base}_{number}"
+        self.taken.add(name)
+        return name
 
 
 def open_mask(path: Path, of: Map3D, what: str) -> Map3D:
@@ -200,27 +215,55 @@ def attach(
     member, opener, warn : Member, Opener, callable
         The map, what names its siblings, and what is told of those that do not fit.
     leave, also : sequence of Path
-        Files that are not taken, and files that are taken whatever they are called.
+        Files that are not taken (those that are maps of the job themselves among them), and files that are taken
+        whatever they are called, as a mask if their name or their values say so.
     look : bool
         Whether files beside the map are looked for.
     """
-    left = {p.absolute() for p in leave}
+    left = {p.resolve() for p in leave}
     found = find_siblings(member.path) if look else ([], [], [])
-    halves, derived, masks = ([p for p in group if p.absolute() not in left] for group in found)
+    halves, derived, masks = ([p for p in group if p.resolve() not in left] for group in found)
+    halves, derived = ([p for p in group if _fits(p, member.volume, warn)] for group in (halves, derived))
+    masks = [p for p in masks[:1] if member.mask is None and _fits(p, member.volume, warn)]
     for path in also:
-        if path.absolute() not in {p.absolute() for p in (*halves, *derived)}:
-            is_half = kind_of_name(files_bytes.suffixes(path)[1]) == "half"
-            (halves if is_half else derived).append(path)
-    fitting = [p for p in (*halves, *derived) if _fits(p, member.volume, warn)]
+        if path.resolve() not in {p.resolve() for p in (*halves, *derived, *masks)} and _fits(
+            path, member.volume, warn
+        ):
+            _kind_of(path, halves, derived, masks).append(path)
     stem = files_bytes.suffixes(member.path)[1]
     tail = member.name[len(stem) :] if member.name.startswith(stem) else ""
-    for path in fitting:
-        member.siblings.append((f"{files_bytes.suffixes(path)[1]}{tail}", path))
-    pair = [p for p in halves if p in fitting]
-    if len(pair) == 2:
-        member.halves = (pair[0], pair[1])
-    if member.mask is None and masks and _fits(masks[0], member.volume, warn):
-        member.mask = open_mask(masks[0], member.volume, f"the map {member.name}")
+
+    def named(path: Path) -> tuple[str, Path]:
+        return opener.unique(f"{files_bytes.suffixes(path)[1]}{tail}"), path
+
+    member.siblings += [named(path) for path in (*halves, *derived)]
+    if len(halves) == 2:
+        member.halves = (halves[0], halves[1])
+    if member.mask is None and masks:
+        member.mask = open_mask(masks.pop(0), member.volume, f"the map {member.name}")
+    member.masks += [named(path) for path in masks]
+
+
+def _kind_of(path: Path, halves: list[Path], derived: list[Path], masks: list[Path]) -> list[Path]:
+    """Return the list that a file belongs to, by its name, or by its values if they are those of a mask."""
+    kind = kind_of_name(files_bytes.suffixes(path)[1])
+    if kind == "half":
+        return halves
+    return masks if kind == "mask" or looks_like_mask(read_data(path)) else derived
+
+
+def looks_like_mask(data: F32) -> bool:
+    """Whether values are those of a mask: 0 outside, 1 inside, and at most an edge between.
+
+    Parameters
+    ----------
+    data : ndarray of float32
+        Voxels of a map.
+    """
+    if float(data.min()) < 0 or float(data.max()) > 1.001:
+        return False
+    above = int(np.count_nonzero(data))
+    return above > 0 and int(np.count_nonzero(data > 0.999)) > PLATEAU * above
 
 
 def _fits(path: Path, volume: Map3D, warn: Callable[[str], None]) -> bool:

@@ -127,6 +127,9 @@ class Writer:
         if member.mask is not None:
             mask = move_mask(member.mask.data, pixel, motion, grid, self.check)
             mrc.write_map(self.folder / "masks" / f"{member.name}.mrc", mask, grid.pixel_size_A, origin)
+        for name, path in member.masks:
+            mask = move_mask(np.clip(read_data(path), 0, 1), pixel, motion, grid, self.check)
+            mrc.write_map(self.folder / "masks" / f"{name}.mrc", mask, grid.pixel_size_A, origin)
         if not grid.same_as(self.grid):
             del moved
             moved = move_map(np.asarray(volume.data, np.float32), pixel, motion, self.grid, self.check)
@@ -181,7 +184,8 @@ class Writer:
         angle = np.degrees(np.arccos(np.clip((turns - 1) / 2, -1, 1)))
         count, hands = found.scores.shape
         table = {"angle_deg": np.repeat(angle, hands), "score": found.scores.ravel()}
-        table["flipped"] = np.tile(np.arange(hands), count)
+        # of one hand alone, it is the one taken: that of the start, or the map's own
+        table["flipped"] = np.tile(np.arange(hands) if hands > 1 else [int(alignment.pose.flipped)], count)
         (self.folder / "search").mkdir(exist_ok=True)
         write_table(self.folder / "search" / f"{member.name}.csv", table, 5)
 
