@@ -50,6 +50,9 @@ def place(tmp_path_factory):
         mrc.write_map(folder / f"{name}.mrc", density(truth(flipped)), PIXEL)
     for half in "12":
         mrc.write_map(folder / f"a_half{half}.mrc", density(truth(False)), PIXEL)
+    for name in ("own", "core"):
+        mask = density(truth(False)) > 0.05
+        mrc.write_map(folder / f"{name}_mask.mrc", mask.astype(np.float32), PIXEL)
     mrc.write_map(folder / "odd_name.mrc", 2 * density(truth(False)), PIXEL)
     return folder
 
@@ -77,8 +80,10 @@ def test_a_start_is_refined_and_its_hand_stays(place, tmp_path):
         assert np.degrees(turn) < 0.05
         assert np.allclose(row["translation_A"], m.translation_A, atol=0.05)
         assert row["hand_flipped"] == flipped and row["cc_other_hand"] is None
-    table = (tmp_path / "out" / "search" / "a.csv").read_text().splitlines()
-    assert len(table) == 1 + len(turns())
+    for name, flipped in (("a", 0), ("b", 1)):
+        table = np.loadtxt(tmp_path / "out" / "search" / f"{name}.csv", delimiter=",", skiprows=1)
+        assert len(table) == len(turns())
+        assert (table[:, 2] == flipped).all()
 
 
 def test_from_a_start_on_the_other_side_the_map_is_not_found(place, tmp_path, capsys):
@@ -97,10 +102,16 @@ def test_turns_are_a_star_about_the_start():
 
 def test_files_beside_a_map_stay_or_come_as_told(place, tmp_path):
     words = [place / "a.mrc", "--leave", place / "a_half2.mrc", "--also", f"1:{place / 'odd_name.mrc'}"]
+    words += [word for name in ("own", "core") for word in ("--also", f"1:{place / name}_mask.mrc")]
     m = truth(False)
     start = words_of(m.matrix, m.translation_A, False)
     assert run(place, tmp_path / "out", *words, "--start", start) == 0
     assert {p.name for p in (tmp_path / "out" / "aligned").iterdir()} == {"a.mrc", "a_half1.mrc", "odd_name.mrc"}
+    reference = mrc.read_map(place / "ref.mrc").data > 0.05
+    for name in ("a", "core_mask"):
+        mask = mrc.read_map(tmp_path / "out" / "masks" / f"{name}.mrc").data
+        assert np.corrcoef(mask.ravel() > 0.5, reference.ravel())[0, 1] > 0.9
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 2
 
 
 def test_starts_are_written_as_they_are_read():

@@ -35,6 +35,9 @@ def _page(params: AlignParams, reference: Member, result: Result, row: dict[str,
     }
     traces = np.einsum("rij,ij->r", a.search.rotations, a.pose.rotation)
     angle = np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1)))
+    scores = a.search.scores
+    if scores.shape[1] == 1 and a.pose.flipped:
+        scores = np.column_stack([np.full(len(scores), np.nan), scores])
     return figure_align.Page(
         title=f"{result.member.name} on {reference.path.name}",
         subtitle=f"hand {a.hand}, correlation {a.cc_before:.3f} before, {a.cc_after:.4f} after; slices through the "
@@ -46,7 +49,7 @@ def _page(params: AlignParams, reference: Member, result: Result, row: dict[str,
         curves=figure_align.Curves(
             curve.frequency_inv_A, curves, curve.half_bit, params.lowpass or (diff.resolution_A if diff else 0.0)
         ),
-        search=(angle, a.search.scores),
+        search=(angle, scores),
         lines=_lines(row),
     )
 
