@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from emviewer.engine import files_bytes
 from emviewer.engine.errors import FileError, ParameterError
 from emviewer.engine.files_guess import sections_are_images
 from emviewer.engine.mrc_header import SIZE, MrcHeader, in_order, parse, pixel_size
+from emviewer.engine.mrc_images import FileImages
 from emviewer.engine.mrc_write import StackWriter, write_map
 from emviewer.engine.types import F32, ImageStack, Map3D
 
@@ -264,7 +265,7 @@ def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
     edge, _, doubts = pixel_size(header, image=True)
     if pixel_size_A is not None:
         edge, doubts = pixel_size_A, ()
-    return ImageStack.from_array(
+    stack = ImageStack.from_array(
         data,
         edge or 1.0,
         source=found,
@@ -272,6 +273,10 @@ def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
         pixel_size_known=edge > 0,
         notes=(*header.problems, *doubts),
     )
+    as_it_lies = header.axes == (1, 2, 3) and data.shape == header.file_shape
+    if files_bytes.compression(found) or not as_it_lies:
+        return stack
+    return replace(stack, read=FileImages(found, header.dtype, header.offset, header.file_shape))
 
 
 def _check_pixel(pixel_size_A: float | None, path: str | Path) -> None:
