@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from emviewer.ui.panels.fsc import crossings
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
 from emviewer.ui.panels.shell import write_report
 from emviewer.ui.panels.slices_state import PLANES
+from emviewer.ui.workspace import Document
 
 N, PIXEL = 24, 2.0
 MOTION = RigidTransform(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([4.0, 0.0, -2.0]))
@@ -456,6 +458,26 @@ def test_curves_within_another_mask_and_a_threshold_of_ones_own(qtbot, opened, t
     frequency = np.arange(1, 13) / (N * PIXEL)
     crossed = 1 / np.interp(0.8, np.linspace(0, 1, 12), frequency[::-1])
     assert f"0.8  {crossed:.2f} Å" in [b.text() for b in panel.badges] and 0.8 in panel.plot.levels
+
+
+def test_curves_of_an_earlier_document_are_not_taken_for_those_of_the_next(qtbot, opened, folder, monkeypatch):
+    window, document, _ = opened
+    panel = window.area.open_panel("fsc", document, pinned=True)
+    go_on = threading.Event()
+
+    def slow(*given):
+        assert go_on.wait(10)
+        return panel.curves
+
+    monkeypatch.setattr("emviewer.ui.panels.fsc.correlate_within", slow)
+    panel.set_mask("none")
+    second = Document("result", "second", info=read_document(folder).info)
+    panel.show_document(second)
+    done = []
+    window.runner.view("after it", lambda check: None, done.append, slow=True)
+    go_on.set()
+    qtbot.waitUntil(lambda: bool(done))
+    assert panel.document is second and panel._masked == {}
 
 
 def test_a_mask_that_does_not_fit_is_said_and_nothing_changes(qtbot, opened, tmp_path):

@@ -143,6 +143,7 @@ class FscPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         if document is not self.document:
+            self.runner.drop_views(id(self))  # its maps may have the names of the next document's
             self._masked.clear()
             self.mask, self._asked = AS_FOUND, None
         super().show_document(document if document is not None and self.accepts(document) else None)
