@@ -6,6 +6,7 @@ import json
 import shlex
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
@@ -14,9 +15,13 @@ from emviewer.engine import conventions, mrc
 from emviewer.engine.align3d_refine import FLIP
 from emviewer.engine.align3d_start import NEAR_DEG, turns
 from emviewer.engine.errors import ParameterError
+from emviewer.engine.jobs.align import SPEC
 from emviewer.engine.jobs.align_params import AlignParams
+from emviewer.engine.jobs.run import run_job
 from emviewer.engine.params import command_line, validated
 from emviewer.engine.simulate_phantom import GaussianPhantom
+from emviewer.engine.star import read_star, write_particles
+from emviewer.engine.task import Cancelled
 from emviewer.engine.types import RigidTransform
 
 BOX, PIXEL = 32, 4.0
@@ -137,3 +142,50 @@ def test_starts_are_written_as_they_are_read():
 def test_wrong_starts_are_one_sentence(given, said):
     with pytest.raises(ParameterError, match=said):
         validated(AlignParams, {"reference": "r.mrc", "maps": ["a.mrc"]} | given)
+
+
+def _stopped(place, out, tables):
+    """Align two maps with particles and stop after the first; return the outcome."""
+    poses = [(truth(flipped), flip) for flipped, flip in ((False, np.eye(3)), (True, FLIP))]
+    starts = [words_of(m.matrix @ flip, m.translation_A, m.hand_flipped) for m, flip in poses]
+    values = {"reference": place / "ref.mrc", "maps": [place / "a.mrc", place / "b.mrc"], "start": starts}
+    values |= {"siblings": "none", "difference": False, "report": "none", "particles": tables}
+    done = []
+
+    def check() -> None:
+        if done:
+            raise Cancelled
+
+    steps = run_job(SPEC, validated(AlignParams, values), out, check=check)
+    while True:
+        try:
+            done += next(steps).rows.tolist()
+        except StopIteration as end:
+            return end.value
+
+
+def _table(path, classes):
+    names = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnOriginXAngst", "rlnOriginYAngst")
+    rows = pd.DataFrame({name: ["10.0"] * len(classes) for name in names}, dtype="str")
+    rows["rlnClassNumber"] = [str(c) for c in classes]
+    write_particles(path, rows.assign(rlnImagePixelSize="4.0"))
+    return path
+
+
+def test_particles_of_the_maps_that_are_done_are_kept(place, tmp_path):
+    one = _table(tmp_path / "all.star", [1, 2, 2, 1, 2])
+    outcome = _stopped(place, tmp_path / "out", [one])
+    assert outcome.status == "partial" and outcome.summary["n_aligned"] == 1
+    (table,) = read_star(tmp_path / "out" / "particles" / "all.star").values()
+    moved = table["rlnAngleRot"].astype(float)
+    assert (np.abs(moved - 10) > 1).tolist() == [True, False, False, True, False]
+    assert "3 particles of all.star are not moved, as no map was aligned for class 2" in outcome.warnings
+    assert (outcome.summary["n_particles_moved"], outcome.summary["n_particles_left"]) == (2, 3)
+
+
+def test_particles_of_one_map_are_written_once_it_is_done(place, tmp_path):
+    tables = [_table(tmp_path / name, [1, 1]) for name in ("a.star", "b.star")]
+    outcome = _stopped(place, tmp_path / "out", tables)
+    assert [p.name for p in (tmp_path / "out" / "particles").iterdir()] == ["a.star"]
+    assert any("b.star is not written" in warning for warning in outcome.warnings)
+    assert (outcome.summary["n_particles_moved"], outcome.summary["n_particles_left"]) == (2, 0)

@@ -75,7 +75,7 @@ class _Run:
             self.prepared.clear()
         result = self.writer.add(member, alignment, time.perf_counter() - start)
         self.alignments.append(alignment)
-        self._move_particles(alignment, index, index == total - 1)
+        self._move_particles(alignment, index)
         self._report(result, index)
         self._doubts(result)
         yield self._batch(result, index)
@@ -120,14 +120,16 @@ class _Run:
             return None
         return np.asarray(mask.data, np.float32)
 
-    def _move_particles(self, alignment: Alignment, index: int, last: bool) -> None:
+    def _move_particles(self, alignment: Alignment, index: int) -> None:
+        """Move the particles of a map; a file of this map alone is written at once, others by :meth:`finish`."""
         if not self.particles:
             return
         from emviewer.engine.jobs.align_particles import move_particles, write_particles
 
         move_particles(self.particles, index, alignment.motion)
-        if last:
-            self.folder.summary |= write_particles(self.particles, self.folder)
+        for file in [f for f in self.particles if f.map_index == index]:
+            write_particles(file, len(self.members), self.folder)
+            self.particles.remove(file)
 
     def _report(self, result: Result, index: int) -> None:
         if self.params.report == "none":
@@ -166,11 +168,16 @@ class _Run:
         return Batch(np.array([index]), columns, index + 1, len(self.members), f"aligned {name}", extra)
 
     def finish(self) -> None:
-        """Write the tables and the summary of what is finished."""
+        """Write the tables, the particles not written yet and the summary of what is finished."""
         self.folder.stage("write")
         if not self.alignments:
             return
         self.writer.write_tables()
+        if self.particles:
+            from emviewer.engine.jobs.align_particles import write_particles
+
+            for file in self.particles:
+                write_particles(file, len(self.members), self.folder)
         hands = [a.hand for a in self.alignments]
         self.folder.summary |= {
             "n_aligned": len(self.alignments),

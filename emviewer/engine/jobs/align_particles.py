@@ -1,9 +1,10 @@
-"""Particles whose poses move with their maps: opened and checked first, written at the end."""
+"""Particles whose poses move with their maps: opened and checked first, written as soon as their maps are done."""
 
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,20 @@ class ParticleFile:
         Its poses.
     map_index : int or None
         The map that all rows belong to; None if the class of a row says it.
+    name : str
+        Of the file in the result.
+    moved : int
+        Rows moved so far.
+    maps : set of int
+        The maps that its rows were moved with so far.
     """
 
     path: Path
     poses: RelionPoses | CryosparcPoses
     map_index: int | None
+    name: str
     moved: int = 0
+    maps: set[int] = field(default_factory=set)
 
 
 def open_particles(
@@ -47,7 +56,7 @@ def open_particles(
         A file has no 3D poses, no pixel size, or no class where classes are needed.
     """
     by_class = len(paths) == 1 and n_maps > 1
-    out = []
+    out: list[ParticleFile] = []
     for i, path in enumerate(paths):
         suffix = files_bytes.suffixes(path)[0]
         poses: RelionPoses | CryosparcPoses
@@ -60,10 +69,21 @@ def open_particles(
         if by_class and poses.classes is None:
             column = "alignments3D/class" if suffix == ".cs" else "rlnClassNumber"
             raise DataError(f"one file for {n_maps} maps needs {column}", path, "give --particles once per map")
-        out.append(ParticleFile(path, poses, None if by_class else i))
+        out.append(ParticleFile(path, poses, None if by_class else i, _name(path, {file.name for file in out})))
         if not by_class and poses.classes is not None and len(np.unique(poses.classes)) > 1:
             folder.warn(f"{path.name} has particles of several classes: all of them move with {_nth(i)} map")
     return out
+
+
+def _name(path: Path, taken: set[str]) -> str:
+    """Return the file's own name, with ``_2``, ``_3`` if another has it."""
+    name = path.name
+    base = name.split(".")[0]
+    for number in itertools.count(2):
+        if name not in taken:
+            break
+        name = f"{base}_{number}{path.name[len(base) :]}"
+    return name
 
 
 def _nth(i: int) -> str:
@@ -93,25 +113,41 @@ def move_particles(files: list[ParticleFile], index: int, motion: RigidTransform
         else:
             poses.move(rows, motion)
         file.moved += len(rows)
+        file.maps.add(index)
 
 
-def write_particles(files: list[ParticleFile], folder: ResultFolder) -> dict[str, int]:
-    """Write the particles under their own names; return how many moved and how many were left."""
-    if not files:
-        return {}
+def write_particles(file: ParticleFile, n_maps: int, folder: ResultFolder) -> None:
+    """Write a file under its own name, if any of its maps is done; say what of it stays, and count both.
+
+    Parameters
+    ----------
+    file : ParticleFile
+        The particles, moved with the maps that are done.
+    n_maps : int
+        Maps of the job, of which ``file.maps`` are done.
+    folder : ResultFolder
+        Gets ``particles/``; ``n_particles_moved`` and ``n_particles_left`` in its summary grow.
+    """
+    if not file.maps:
+        folder.warn(f"{file.path.name} is not written: no map that its particles belong to was aligned")
+        return
     (folder / "particles").mkdir(exist_ok=True)
-    taken: dict[str, int] = {}
-    moved = left = 0
-    for file in files:
-        base = file.path.name
-        taken[base] = taken.get(base, 0) + 1
-        name = base if taken[base] == 1 else f"{base.split('.')[0]}_{taken[base]}{base[len(base.split('.')[0]) :]}"
-        _write(file.poses, folder / "particles" / name)
-        moved += file.moved
-        left += len(file.poses) - file.moved
-        if file.moved < len(file.poses):
-            folder.warn(f"{len(file.poses) - file.moved} particles of {base} belong to none of the maps and are left")
-    return {"n_particles_moved": moved, "n_particles_left": left}
+    _write(file.poses, folder / "particles" / file.name)
+    stay = 0
+    classes = None if file.map_index is not None else file.poses.classes
+    if classes is not None and (missing := sorted(set(range(n_maps)) - file.maps)):
+        stay = int(np.isin(classes, missing).sum())
+        first = 0 if isinstance(file.poses, CryosparcPoses) else 1
+        names = ", ".join(str(index + first) for index in missing)
+        folder.warn(
+            f"{stay} particles of {file.path.name} are not moved, as no map was aligned for "
+            f"{'class' if len(missing) == 1 else 'classes'} {names}"
+        )
+    left = len(file.poses) - file.moved
+    if left > stay:
+        folder.warn(f"{left - stay} particles of {file.path.name} belong to none of the maps and are left")
+    for key, count in (("n_particles_moved", file.moved), ("n_particles_left", left)):
+        folder.summary[key] = folder.summary.get(key, 0) + count
 
 
 def _write(poses: RelionPoses | CryosparcPoses, target: Path) -> None:
