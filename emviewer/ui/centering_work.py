@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emviewer.engine.errors import OutputError
 from emviewer.engine.task import Batch, Check, message
 from emviewer.ui.centering_session import Centering, Choice
 from emviewer.ui.runner import JobHandle, Runner
@@ -54,8 +56,13 @@ def estimate(
     return runner.submit(JobHandle(f"Centre {many} by {method}", make, on_end=ended))
 
 
-def save(runner: Runner, centering: Centering, path: Path, store: str, say: Say) -> JobHandle | None:
-    """Save the centring as it stands in the job lane; the suffix says how (``center_save.save``)."""
+def save(
+    runner: Runner, centering: Centering, path: Path, store: str, say: Say, *, folder: bool = False
+) -> JobHandle | None:  # fmt: skip
+    """Save the centring as it stands in the job lane; the suffix says how (``center_save.save``).
+
+    A ``folder`` of coordinates may have a dot in its name, which is no suffix then.
+    """
     result, inputs, now = centering.result, centering.inputs, centering.now
     if result is None or inputs is None:
         return None
@@ -64,6 +71,8 @@ def save(runner: Runner, centering: Centering, path: Path, store: str, say: Say)
         from emviewer.engine.jobs import center_save
 
         yield message(f"saving {path.name}")
+        if folder:
+            return [_save_folder(path, lambda plain: center_save.save(result, inputs, now, plain, check=check))]
         if path.suffix in (".pdf", ".png", ".svg"):
             return center_save.save_report(result, inputs, now, path, check=check)
         return center_save.save(result, inputs, now, path, store=store, check=check)
@@ -75,10 +84,20 @@ def save(runner: Runner, centering: Centering, path: Path, store: str, say: Say)
             use = {
                 "alignment": " It is valid with the present images.",
                 "both": " It is for re-extraction at its new coordinates.",
-            }.get(store, "") if path.suffix in (".star", ".cs", ".xmd") else ""  # fmt: skip
+            }.get(store, "") if not folder and path.suffix in (".star", ".cs", ".xmd") else ""  # fmt: skip
             say(f"Saved {', '.join(p.name for p in job.outcome)} in {path.parent}.{use}", "good")
 
     return runner.submit(JobHandle(f"Save {path.name}", make, on_end=ended))
+
+
+def _save_folder(path: Path, write: Callable[[Path], list[Path]]) -> Path:
+    """Write a folder under a name without dots, by which the engine knows folders, and give it its own."""
+    if not path.suffix:
+        return write(path)[0]
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError("the folder is there and not empty", path, "choose another name")
+    (made,) = write(path.with_name(f".{path.name.replace('.', '_')}_{os.getpid()}"))
+    return made.replace(path)
 
 
 def choices_for(rows: NDArray[np.int64], centering: Centering, **changes: Any) -> list[Choice]:

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -23,8 +22,9 @@ from PySide6.QtWidgets import (
 from emviewer.engine.task import Check
 from emviewer.ui.forms import PathEdit
 from emviewer.ui.notices import Notice
+from emviewer.ui.save_name import ask_save_name
 
-FILTERS = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png);;TIFF (*.tiff)"
+FILTERS = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png);;TIFF (*.tiff *.tif)"
 WIDTHS = ((85, "85 mm, one column"), (120, "120 mm, one and a half"), (180, "180 mm, two columns"))
 RESOLUTIONS = (150, 300, 600)
 
@@ -76,8 +76,7 @@ class ExportDialog(QDialog):
         self.resize(self.fontMetrics().averageCharWidth() * 80, self.sizeHint().height())
 
     def _ask(self) -> str:
-        name, _ = QFileDialog.getSaveFileName(self, "Export figure", self.path.text(), FILTERS)
-        return name
+        return str(ask_save_name(self, "Export figure", self.path.text(), FILTERS) or "")
 
     def options(self) -> dict[str, Any]:
         """Return what goes into the spec."""

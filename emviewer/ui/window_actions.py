@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from emviewer.ui import dialogs, export, sessions
 from emviewer.ui.example import build_example
 from emviewer.ui.offer_pair import offering
+from emviewer.ui.save_name import ask_save_name
 
 if TYPE_CHECKING:
     from emviewer.ui.file_control import FileControl
@@ -56,9 +57,9 @@ class WindowActions:
             self.load_session(Path(name))
 
     def do_save_session(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save session", self.settings.folder, dialogs.SESSION_FILTER)
-        if name:
-            self.save_session(Path(name))
+        path = ask_save_name(self, "Save session", self.settings.folder, dialogs.SESSION_FILTER)
+        if path is not None:
+            self.save_session(path)
 
     def load_session(self, path: Path) -> None:
         """Open what a session file names, and show it as it was."""
@@ -69,9 +70,9 @@ class WindowActions:
         sessions.save(self, path)
 
     def do_save_log(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save log", self.settings.folder, "Shell script (*.sh)")
-        if name:
-            self.log.save(Path(name))
+        path = ask_save_name(self, "Save log", self.settings.folder, "Shell script (*.sh)")
+        if path is not None:
+            self.log.save(path)
 
     def do_reload(self) -> None:
         if self.workspace.current is not None:

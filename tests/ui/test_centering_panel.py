@@ -186,6 +186,16 @@ def test_what_a_person_decided_is_saved_and_kept(qtbot, window, result, tmp_path
     assert panel.centering.changed_rows().tolist() == [0, 1]
 
 
+def test_coordinates_are_saved_in_a_folder_with_a_dot_in_its_name(qtbot, window, result, tmp_path):
+    panel = open_panel(qtbot, window, result)
+    for again in (False, True):
+        job = panel.save(tmp_path / "run1.5", folder=True)
+        qtbot.waitUntil(lambda job=job: not job.active, timeout=10000)
+        assert (job.error is not None and "not empty" in str(job.error)) if again else job.state == "complete"
+    assert [path.name for path in (tmp_path / "run1.5").iterdir()] == ["m.star"]
+    assert not list(tmp_path.glob(".run*"))
+
+
 def test_selected_classes_are_decided_together(qtbot, window, result):
     panel = open_panel(qtbot, window, result)
     panel.go_to(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QLabel, QToolButton
+from PySide6.QtWidgets import QLabel, QToolButton
 from shiboken6 import isValid
 
 from emviewer.engine.task import Batch, Check, message
@@ -23,6 +23,7 @@ from emviewer.ui.panels.shell import fill_form
 from emviewer.ui.panels.slices_state import Plane, SliceState
 from emviewer.ui.results_align import AlignedMap, Alignment
 from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.save_name import ask_save_name
 from emviewer.ui.workspace import Document, Workspace
 
 
@@ -135,8 +136,7 @@ class AlignHand:
         each, document = self.shown, self.document
         folder = document.path.parent if document is not None and document.path is not None else Path.home()
         name = "moved.mrc" if each is None else f"{each.name}_moved.mrc"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Write the moved map", str(folder / name), "Maps (*.mrc)")
-        return Path(chosen) if chosen else None
+        return ask_save_name(self, "Write the moved map", folder / name, "Maps (*.mrc)")
 
     def apply_to(self, path: Path | None) -> JobHandle | None:
         """Write the map moved as it is shown in the job lane, and open it; returns the job, None without a file."""

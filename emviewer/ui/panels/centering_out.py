@@ -13,6 +13,7 @@ from emviewer.ui import centering_work as work_lane
 from emviewer.ui.centering_session import Choice
 from emviewer.ui.panels.centering_looks import CenteringLooks
 from emviewer.ui.runner import JobHandle
+from emviewer.ui.save_name import ask_save_name, with_companions
 
 Ints = NDArray[np.int64]
 MOST_IN_FIGURE = 120
@@ -92,22 +93,16 @@ class CenteringOut(CenteringLooks):
         here = self._saved_in or (centering.folder.parent if centering.folder else Path.home())
         suffix = SUFFIX.get(what, "")
         filters = "PDF (*.pdf);;PNG (*.png);;SVG (*.svg)" if what == "report" else f"*{suffix}" if suffix else ""
-        name, _ = QFileDialog.getSaveFileName(self, "Save the centring", str(here / NAMES[what]), filters)
-        if name:
-            path = Path(name)
+        path = ask_save_name(self, "Save the centring", here / NAMES[what], filters, with_companions)
+        if path is not None:
             self._saved_in = path.parent
-            if what == "coordinates":
-                path = path.with_suffix("")
-            elif what == "report":
-                path = path if path.suffix in (".pdf", ".png", ".svg") else path.with_suffix(".pdf")
-            elif path.suffix != suffix:
-                path = path.with_name(path.name + suffix)
-            self.save(path, "alignment" if what.endswith("place") else "both")
+            self.save(path, "alignment" if what.endswith("place") else "both", folder=what == "coordinates")
 
-    def save(self, path: Path, store: str = "both") -> JobHandle | None:
-        """Save the centring as it stands; the suffix says how."""
-        centering = self.centering
-        return None if centering is None else work_lane.save(self.runner, centering, path, store, self.notice.say)
+    def save(self, path: Path, store: str = "both", *, folder: bool = False) -> JobHandle | None:
+        """Save the centring as it stands; the suffix says how, unless it is a ``folder`` of coordinates."""
+        if self.centering is None:
+            return None
+        return work_lane.save(self.runner, self.centering, path, store, self.notice.say, folder=folder)
 
     # figure -----------------------------------------------------------------------------------------------------------
     def figure_spec(self) -> dict[str, Any] | None:

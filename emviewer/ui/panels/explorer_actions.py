@@ -7,7 +7,6 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QFileDialog
 
 from emviewer.engine.filters_display import distribution, subsample
 from emviewer.engine.types import Map3D
@@ -16,6 +15,7 @@ from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.explorer_orientation import View
 from emviewer.ui.panels.explorer_save import save_view
 from emviewer.ui.panels.explorer_stage import Stage
+from emviewer.ui.save_name import ask_save_name
 
 STEP_DEG = 5.0
 """Turn of an arrow key."""
@@ -99,11 +99,9 @@ class ExplorerActions(ContrastActions):
             return
         rot, tilt, psi = self.view.angles
         name = f"{self._volume.name or 'view'}_{rot:.0f}_{tilt:.0f}_{psi:.0f}.png"
-        chosen, _ = QFileDialog.getSaveFileName(
-            self, "Save this projection", name, "Picture (*.png);;MRC image (*.mrc)"
-        )
-        if chosen:
-            self.save_to(Path(chosen))
+        path = ask_save_name(self, "Save this projection", name, "Picture (*.png);;MRC image (*.mrc *.mrcs)")
+        if path is not None:
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """Save the projection off the GUI thread and say so in the status bar."""

@@ -21,6 +21,7 @@ from emviewer.ui.panels.gallery_viewer import Shot
 from emviewer.ui.row_order import Ints
 from emviewer.ui.row_picker import RowPicker
 from emviewer.ui.runner import JobHandle
+from emviewer.ui.save_name import ask_save_name, with_companions
 
 
 class RowsJobs(Panel):
@@ -63,11 +64,15 @@ class RowsJobs(Panel):
             self.notice.say("Nothing is selected: click images, or draw a frame around them, then save.", "info")
             return
         here = self.document.path.parent if self.document and self.document.path else Path.home()
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the selected images", str(here / "selected.mrcs"), "Stack with its star file (*.mrcs)"
+        path = ask_save_name(
+            self,
+            "Save the selected images",
+            here / "selected.mrcs",
+            "Stack with its star file (*.mrcs)",
+            with_companions,
         )
-        if name:
-            self.save_selected(Path(name))
+        if path is not None:
+            self.save_selected(path)
 
     def save_selected(self, path: Path) -> JobHandle | None:
         """Write the selected images and rows in the job lane; returns the job, None if there is nothing to save."""
@@ -99,11 +104,11 @@ class RowsJobs(Panel):
         if not self.has_members or not len(self.selected_positions()):
             return
         here = self.document.path.parent if self.document and self.document.path else Path.home()
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the particles of the selected classes", str(here / "particles_selected.star"), "Star (*.star)"
+        path = ask_save_name(
+            self, "Save the particles of the selected classes", here / "particles_selected.star", "Star (*.star)"
         )
-        if name:
-            self.save_members(Path(name))
+        if path is not None:
+            self.save_members(path)
 
     def save_members(self, path: Path) -> JobHandle | None:
         """Write the particles of the selected class averages in the job lane."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PySide6.QtWidgets import QFileDialog
 
 from emviewer.engine.jobs import subset, subset_rows
 from emviewer.engine.task import Batch, Check, message
@@ -17,6 +16,7 @@ from emviewer.ui.comparison import Comparison
 from emviewer.ui.panels.rows_jobs import RowsJobs
 from emviewer.ui.row_order import Ints, RowIds
 from emviewer.ui.runner import JobHandle
+from emviewer.ui.save_name import ask_save_name, with_companions
 from emviewer.ui.tags import KEEP, REJECT
 
 CHOICES = {
@@ -64,11 +64,8 @@ class ScoresSave(RowsJobs):
             return
         here = Path(str(self.compared.parameters.get("images", ""))).parent if self.compared else Path.home()
         title = f"Save {columns.grouped(len(positions))} rows"
-        name, chosen = QFileDialog.getSaveFileName(self, title, str(here / f"{which}.star"), FILTERS)
-        if name:
-            path = Path(name)
-            if path.suffix not in subset_rows.SUFFIXES:
-                path = path.with_suffix(chosen[chosen.rindex("*") + 1 : -1])
+        path = ask_save_name(self, title, here / f"{which}.star", FILTERS, with_companions)
+        if path is not None:
             self.save_rows(positions, path)
 
     def save_rows(self, positions: Ints, path: Path) -> JobHandle | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
+
+from emviewer.ui.save_name import ask_save_name
 
 
 def shell_of(widget: QWidget | None) -> Any:
@@ -40,9 +42,9 @@ def ask_and_write_report(widget: QWidget, spec: dict[str, Any] | None) -> None:
     folder = Path(spec["result"])
     suggestion = folder.parent / f"{folder.name}_report.pdf"
     filters = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
-    name, _ = QFileDialog.getSaveFileName(widget, "Write the report", str(suggestion), filters)
-    if name:
-        write_report(widget, spec, Path(name))
+    path = ask_save_name(widget, "Write the report", suggestion, filters)
+    if path is not None:
+        write_report(widget, spec, path)
 
 
 def write_report(widget: QWidget, spec: dict[str, Any], out: Path) -> None:
