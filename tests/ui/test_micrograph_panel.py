@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from PySide6.QtTest import QTest
 from emviewer.engine import cryosparc, mrc, star
 from emviewer.engine.figure import render
 from emviewer.engine.figure_spec import parse
+from emviewer.engine.task import message
 from emviewer.ui import micrograph_folders
 from emviewer.ui.micrograph_boxes import AFTER, BEFORE, Boxes, BoxStyle, arrow_growth, nearest_box
 from emviewer.ui.micrograph_colours import CLASS, UNKNOWN, WAY, Classes, by_values
 from emviewer.ui.micrograph_list import short_names
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.micrograph import MicrographPanel
-from emviewer.ui.runner import Runner
+from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
 
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
@@ -646,6 +648,33 @@ def test_coordinates_of_all_micrographs_are_saved_without_hidden_classes(qtbot, 
     panel.save_all_coordinates(project / "some", ".box")
     qtbot.waitUntil(lambda: "hidden classes were left out" in panel.picture_notice.label.text())
     assert len(np.loadtxt(project / "some/a_dw.box")) == 3
+
+
+def test_files_that_are_there_are_not_overwritten_by_those_of_all_micrographs(qtbot, panel, project):
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    (project / "b_dw.coord").write_text("picked by hand")
+    panel.save_all_coordinates(project, ".coord")
+    qtbot.waitUntil(lambda: "b_dw.coord would be overwritten" in panel.picture_notice.label.text())
+    assert (project / "b_dw.coord").read_text() == "picked by hand"
+    assert not (project / "a_dw.coord").exists()
+
+
+def test_coordinates_are_still_saved_when_the_panel_is_closed_meanwhile(qtbot, panel, runner, project):
+    show(qtbot, panel, project / "Class2D/run_data.star")
+    gate = threading.Event()
+
+    def hold(check):
+        gate.wait(5)
+        yield message("held")
+
+    before = runner.submit(JobHandle("before", hold))
+    one = panel.save_coordinates(project / "one.coord", True)
+    everything = panel.save_all_coordinates(project / "all", ".coord")
+    panel.close()
+    gate.set()
+    qtbot.waitUntil(lambda: not runner.active, timeout=5000)
+    assert [job.state for job in (before, one, everything)] == ["complete"] * 3
+    assert (project / "one.coord").exists() and len(list((project / "all").iterdir())) == 2
 
 
 def test_a_table_that_was_read_again_is_shown_anew(qtbot, panel, project):

@@ -1,31 +1,28 @@
-"""What a person can do with the micrograph panel: step, zoom, select, hide, colour, copy, save."""
+"""What a person can do with the micrograph panel: step, zoom, select, hide, colour, copy."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
-from emviewer.engine.files_bytes import suffixes
-from emviewer.engine.micrograph_save import FORMATS, write_all_places, write_places
 from emviewer.ui import columns
 from emviewer.ui.micrograph_canvas import Tool
 from emviewer.ui.micrograph_colours import CLASS, PLAIN, WAY, Colouring, by_values
 from emviewer.ui.panels.contrast_actions import ContrastActions
+from emviewer.ui.panels.micrograph_out import MicrographOut
 from emviewer.ui.row_order import sortable
 
 PAGE = 10
-FILTERS = "RELION coordinates (*.star);;EMAN boxes (*.box);;Plain text (*.coord)"
 LONG = 50_000
 """Particles from which on columns are turned into colours in a lane."""
 
 
-class MicrographActions(ContrastActions):
+class MicrographActions(ContrastActions, MicrographOut):
     """Mix-in of the micrograph panel: the actions of the action table, and those of its own menus."""
 
     # going ----------------------------------------------------------------------------------------------------------
@@ -167,7 +164,7 @@ class MicrographActions(ContrastActions):
                                                                   if total != chosen else ""))  # fmt: skip
         self.bar.count.setText(", ".join(words))
 
-    # copying and saving ---------------------------------------------------------------------------------------------
+    # copying --------------------------------------------------------------------------------------------------------
     def picture_widget(self: Any) -> QWidget:
         """Return what a picture of the panel shows."""
         return self.canvas
@@ -185,92 +182,6 @@ class MicrographActions(ContrastActions):
             values = [*boxes.before[i], *(() if boxes.after is None else boxes.after[i])]
             lines.append("\t".join([str(int(boxes.positions[i]) + 1), *(f"{v:.2f}" for v in values)]))
         QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
-
-    def _rows_to_save(self: Any) -> np.ndarray:
-        """Return which boxes are meant: the selected ones on this micrograph, or all that are not hidden."""
-        boxes = self.painter.boxes
-        chosen = boxes.selected & ~boxes.hidden
-        return np.flatnonzero(chosen if chosen.any() else ~boxes.hidden)
-
-    def _fill_save_menu(self: Any) -> None:
-        menu = self.bar.menu
-        menu.addAction("Coordinates of this micrograph…", lambda: self.ask_coordinates(after=True))
-        self.picks_action = menu.addAction(
-            "Picked coordinates of this micrograph…", lambda: self.ask_coordinates(after=False)
-        )
-        everything = menu.addMenu("Coordinates of all micrographs")
-        for suffix, words in FORMATS.items():
-            everything.addAction(f"{words} ({suffix})…", lambda suffix=suffix: self.ask_all_coordinates(suffix))
-        menu.addSeparator()
-        self.figure_action = menu.addAction("Figure…", self._export_figure)
-        menu.aboutToShow.connect(self._ready_save_menu)
-
-    def _ready_save_menu(self: Any) -> None:
-        self.picks_action.setVisible(self.painter.boxes.after is not None)
-        self.figure_action.setVisible(hasattr(self.window(), "do_export_figure"))
-
-    def _export_figure(self: Any) -> None:
-        self.window().do_export_figure()
-
-    def ask_coordinates(self: Any, after: bool) -> None:
-        """Ask for a file and save the places of this micrograph's particles."""
-        if self.source is None or not len(self.painter.boxes):
-            return
-        stem = suffixes(str(self.source.picks.names[self.index]))[1]
-        home = self._home()
-        begin = (home if home is not None and home.is_dir() else (home or Path.home()).parent) / f"{stem}.star"
-        name, chosen = QFileDialog.getSaveFileName(self, "Save coordinates", str(begin), FILTERS)
-        if name:
-            path = Path(name)
-            if not path.suffix:
-                path = path.with_suffix("." + chosen.partition("*.")[2].rstrip(")"))
-            self.save_coordinates(path, after)
-
-    def save_coordinates(self: Any, path: Path, after: bool) -> None:
-        """Save the places of this micrograph's particles, selected ones if any are, in a lane; say so."""
-        assert self.source is not None
-        boxes, rows = self.painter.boxes, self._rows_to_save()
-        places = boxes.places(after)[rows].copy()
-        number = self.source.picks.class_number
-        classes = None if number is None else number[boxes.positions[rows]]
-        edge = round(self.boxes_form.edge_px())
-        left = len(boxes) - len(rows)
-        what = self.source.picks.after_word if after and boxes.after is not None else "picked"
-        said = f"{columns.grouped(len(rows))} {what} places were written as {path.name}"
-        said += f"; {columns.grouped(left)} that are hidden or not selected were left out." if left else "."
-        self.runner.view(
-            (id(self), "save", path),
-            lambda check: write_places(path, places, edge, classes),
-            lambda _: self.picture_notice.say(said, "good"),
-            fail=lambda error: self.picture_notice.say(f"The places could not be saved: {error}", "error"),
-            slow=True,
-        )
-
-    def ask_all_coordinates(self: Any, suffix: str) -> None:
-        """Ask for a folder and save the places on every micrograph into it."""
-        home = self._home()
-        begin = home if home is not None and home.is_dir() else (home or Path.home()).parent
-        name = QFileDialog.getExistingDirectory(self, "Folder for the coordinates", str(begin))
-        if name:
-            self.save_all_coordinates(Path(name), suffix)
-
-    def save_all_coordinates(self: Any, folder: Path, suffix: str) -> None:
-        """Save the places on every micrograph in a lane, hidden classes left out; say so."""
-        source, shown = self.source, self.class_list.shown()
-        if source is None:
-            return
-        left_out = ~shown[source.classes.rank] if len(shown) and not shown.all() else None
-        edge = round(self.boxes_form.edge_px())
-        said = "; hidden classes were left out" if left_out is not None else ""
-        self.runner.view(
-            (id(self), "save", folder),
-            lambda check: write_all_places(folder, suffix, source.picks, edge, left_out=left_out, check=check),
-            lambda n: self.picture_notice.say(
-                f"{columns.grouped(n)} files were written into {folder.name}{said}.", "good"
-            ),
-            fail=lambda error: self.picture_notice.say(f"The places could not be saved: {error}", "error"),
-            slow=True,
-        )
 
     def _show_menu(self: Any, where: QPoint) -> None:
         menu = self.context_menu()
