@@ -108,6 +108,16 @@ class Alignment:
         """The map shown."""
         return self.maps.get(self.shown)
 
+    @property
+    def told(self) -> tuple[float | None, float | None]:
+        """Pixel size and resolution in Å that the reference and the aligned maps are to be read with.
+
+        Those of the job where they are its inputs; what an alignment wrote tells them itself.
+        """
+        if self.job == "align":
+            return None, None
+        return self.parameters.get("pixel_size"), self.parameters.get("resolution")
+
     def add(self, name: str) -> AlignedMap:
         """Return the map of a name, made if it is new."""
         found = self.maps.setdefault(name, AlignedMap(name))

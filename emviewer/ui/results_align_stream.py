@@ -83,6 +83,9 @@ class AlignStream(ResultStream):
     def _got(self, each: AlignedMap, found: AlignedMap) -> None:
         for name in ("aligned", "difference", "z_scores", "curves", "blobs", "search"):
             setattr(each, name, getattr(found, name))
+        if each.aligned is not None and (each.aligned.parent.parent / "reference.mrc").is_file():
+            # beside what was aligned: its pixel size is the one that the job took, as theirs is
+            self.alignment.reference = each.aligned.parent.parent / "reference.mrc"
         if self._entered and self.document.streaming:
             self.workspace.touch(self.document)
             QTimer.singleShot(0, self.workspace, lambda: self._opened(self.document))

@@ -15,16 +15,21 @@ from emviewer.engine import figure, mrc
 from emviewer.engine.align3d_cuts import MovedCuts
 from emviewer.engine.align3d_move import Grid3D, move_map
 from emviewer.engine.jobs.align import start_of
+from emviewer.engine.jobs.align_inputs import Opener
 from emviewer.engine.jobs.align_params import AlignParams
+from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.params import validated
+from emviewer.engine.task import never
 from emviewer.engine.types import RigidTransform
 from emviewer.ui import colormaps, motion_text, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.align_pair import shifted, turned
-from emviewer.ui.panels.align_volumes import read_volume
+from emviewer.ui.panels.align_volumes import read_inputs, read_volume
 from emviewer.ui.panels.difference import significant
+from emviewer.ui.panels.difference_read import read_maps
 from emviewer.ui.panels.fsc import crossings
+from emviewer.ui.panels.fsc_masks import correlate_within
 from emviewer.ui.panels.fsc_plot import FscPlot, Line
 from emviewer.ui.panels.shell import write_report
 from emviewer.ui.panels.slices_state import PLANES
@@ -511,15 +516,55 @@ def test_difference_and_fsc_jobs_open_too(window, qtbot, tmp_path, folder):
     (folder / "difference" / "moving.mrc").rename(difference / "difference.mrc")
     (folder / "difference" / "moving_z.mrc").rename(difference / "difference_z.mrc")
     parameters = {"reference": str(folder / "reference.mrc"), "map": str(folder / "aligned" / "moving.mrc")}
-    record = {"job": "difference", "status": "complete", "parameters": parameters}
+    record = {"job": "difference", "status": "complete", "parameters": parameters | {"pixel_size": PIXEL}}
     (difference / "job.json").write_text(json.dumps(record))
     (difference / "summary.json").write_text(json.dumps({"n_blobs": 1, "misregistration": 0.4}))
     document = window.open_document(read_document(difference))
     panel = window.area.open_panel("difference", document)
     qtbot.waitUntil(lambda: panel.reference is not None, timeout=20000)
     assert len(panel.blobs.model.table) == 1, "pieces are found where the job wrote no table"
+    assert panel.figure_spec()["pixel_size_A"] == pytest.approx(PIXEL), "its figure reads the maps as the job did"
     assert "misregistration" in panel.note.text() and panel.note.isVisibleTo(panel)
     assert [panel.label(row) for row in (0, 1)] == ["Reference", "Map"], "nothing was aligned"
+
+
+def untold(path, pixel_size_A):
+    """Write a map whose header tells no pixel size (0) or this one; return its place."""
+    mrc.write_map(path, density(), PIXEL)
+    with path.open("r+b") as file:
+        file.seek(40)
+        file.write(np.full(3, N * pixel_size_A, "<f4").tobytes())
+    return path
+
+
+@pytest.mark.parametrize(("first", "second", "sizes"), [(0, 0, [3, 3]), (2, 0, [2, 3]), (0, 2, [3, 2]), (1, 2, [3, 3])])
+def test_the_pixel_size_goes_where_the_job_put_it(tmp_path, first, second, sizes):
+    paths = [untold(tmp_path / "a.mrc", first), untold(tmp_path / "b.mrc", second)]
+    found = read_inputs(paths, never, 3.0)
+    assert [v.map.pixel_size_A for v in found] == pytest.approx(sizes)
+    result = ResultFolder(tmp_path / "out")
+    theirs = Opener(result, 3.0, None).open(paths)
+    result.discard()
+    assert [v.pixel_size_A for v in theirs] == pytest.approx(sizes)
+    assert read_inputs([None, paths[0]], never)[0] is None
+
+
+def test_maps_of_a_difference_are_shown_with_the_pixel_size_its_job_was_told(tmp_path):
+    given, moved = untold(tmp_path / "a.mrc", 0), untold(tmp_path / "b.mrc", 0)
+    mrc.write_map(tmp_path / "difference.mrc", 0.1 * density(), PIXEL)
+    found = read_maps(given, moved, tmp_path / "difference.mrc", None, (PIXEL, None), None, never)
+    for volume in (found.reference, found.aligned):
+        assert volume.map.pixel_size_A == PIXEL
+        np.testing.assert_array_equal(volume.data, density())  # not resampled
+
+
+@pytest.mark.parametrize(("job", "finest_A"), [("fsc", 2 * 3.0), ("align", 2 * PIXEL)])
+def test_curves_within_another_mask_have_the_shells_of_the_jobs_curves(tmp_path, job, finest_A):
+    maps = [untold(tmp_path / name, PIXEL) for name in ("a.mrc", "b.mrc")]
+    found = results_align.Alignment(job, parameters={"pixel_size": 3.0})
+    before = pd.DataFrame({"frequency_inv_A": [0.1], "fsc": [1.0]})
+    table = correlate_within(*maps, "none", before, found.told, never)
+    assert 1 / table["frequency_inv_A"].max() == pytest.approx(finest_A)
 
 
 def test_dragging_is_shown_at_reduced_resolution_at_once(qtbot, opened):

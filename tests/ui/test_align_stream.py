@@ -53,7 +53,7 @@ def test_the_pose_is_shown_while_the_job_refines(window, qtbot, running):
 def test_a_finished_map_brings_its_files(window, qtbot, running):
     stream, document, folder = running
     data = np.zeros((16, 16, 16), np.float32)
-    for name in ("aligned/m.mrc", "difference/m.mrc"):
+    for name in ("reference.mrc", "aligned/m.mrc", "difference/m.mrc"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         mrc.write_map(folder / name, data, 2.0)
     stream.batches([pose(0, 20.0)])
@@ -64,6 +64,7 @@ def test_a_finished_map_brings_its_files(window, qtbot, running):
     qtbot.waitUntil(lambda: any(p.kind == "difference" for p in window.area.panels()), timeout=20000)
     each = stream.alignment.maps["m"]
     assert each.aligned == Path(folder / "aligned" / "m.mrc") and each.found.translation_A.tolist() == [0, 0, 0]
+    assert stream.alignment.reference == folder / "reference.mrc", "it tells the pixel size that the job took"
     panel = next(p for p in window.area.panels() if p.kind == "align")
     assert panel.badge.text().startswith("! hand undetermined: cc 0.900, other hand 0.890")
     assert document.streaming

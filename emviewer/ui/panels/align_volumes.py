@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,42 @@ def read_volume(
     step = max(1, round((volume.data.size / 200_000) ** (1 / 3)))
     sample = np.sort(volume.data[::step, ::step, ::step].ravel().astype(np.float32))
     return Volume(volume, map_distribution(volume.data), sample, float(sample.std(dtype=np.float64)))
+
+
+def read_inputs(
+    paths: Sequence[Path | None],
+    check: Check = never,
+    pixel_size_A: float | None = None,
+    resolution_A: float | None = None,
+) -> list[Volume | None]:
+    """Open the maps that a job was given with the pixel sizes that it gave them; None stays None.
+
+    Parameters
+    ----------
+    paths : sequence of Path or None
+        All maps of the job.
+    check : callable
+        Called now and then.
+    pixel_size_A : float or None
+        As the job was told: goes to the maps that do not tell theirs, or to all if every header tells.
+    resolution_A : float or None
+        At which models become maps.
+
+    Raises
+    ------
+    EmviewerError
+        One cannot be opened.
+    """
+    found = [None if path is None else read_volume(path, check, resolution_A=resolution_A) for path in paths]
+    if pixel_size_A is None:
+        return found
+    overrule = all(v.map.pixel_size_known for v in found if v is not None)
+    return [
+        replace(v, map=v.map.with_pixel_size(pixel_size_A))
+        if v is not None and (overrule or not v.map.pixel_size_known)
+        else v
+        for v in found
+    ]
 
 
 def on_grid_of(volume: Volume, reference: Volume, check: Check = never) -> Volume:

@@ -111,12 +111,12 @@ class DifferencePanel(AlignCutsPanel):
         found, each = self.alignment, self.shown
         if found is None or each is None or each.difference is None:
             return ()
-        return (found.reference, each.aligned, each.difference, each.z_scores, each.name)
+        return (found.reference, each.aligned, each.difference, each.z_scores, found.told, each.name)
 
     def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
-        given, moved, made, scored, _ = wanted
+        given, moved, made, scored, told, _ = wanted
         blobs = None if self.shown is None else self.shown.blobs
-        return lambda check: read_maps(given, moved, made, scored, blobs, check)
+        return lambda check: read_maps(given, moved, made, scored, told, blobs, check)
 
     def take(self, read: Maps) -> Volume:
         self.volumes, self.cuts = read, {}
@@ -277,6 +277,7 @@ class DifferencePanel(AlignCutsPanel):
         aligned = volumes.aligned or volumes.reference
         first, second = self.levels.contrast, aligned.contrast(volumes.reference, self.levels.contrast)
         significant = self.overlay.isChecked() and volumes.z is not None
+        told, pixel = found.told[0], volumes.difference.map.pixel_size_A
         return {
             "kind": "difference",
             "reference": str(found.reference or each.difference),
@@ -293,6 +294,8 @@ class DifferencePanel(AlignCutsPanel):
             "title": f"Reference − {each.name}",
             "contrast": plain(first),
             "second": plain(second),
+            # a figure has one for all maps: that of the difference, unless only the map's was told
+            "pixel_size_A": told if told is not None and abs(told - pixel) < 1e-3 * pixel else None,
         }
 
     def state(self) -> dict[str, Any]:

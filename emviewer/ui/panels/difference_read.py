@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage, QPainterPath, QPolygonF
 
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32
-from emviewer.ui.panels.align_volumes import Volume, on_grid_of, read_volume
+from emviewer.ui.panels.align_volumes import Volume, on_grid_of, read_inputs, read_volume
 
 MOST_POINTS = 12_000
 """Points of the contour lines of one map in one cut."""
@@ -41,12 +41,38 @@ class Cuts:
 
 
 def read_maps(
-    given: Path | None, moved: Path | None, made: Path, scored: Path | None, blobs: pd.DataFrame | None, check: Check
+    given: Path | None,
+    moved: Path | None,
+    made: Path,
+    scored: Path | None,
+    told: tuple[float | None, float | None],
+    blobs: pd.DataFrame | None,
+    check: Check,
 ) -> Maps:
-    """Read the maps of the panel; the aligned map is brought onto the grid of the difference if it is on another."""
+    """Read the maps of the panel; the aligned map is brought onto the grid of the difference if it is on another.
+
+    Parameters
+    ----------
+    given, moved : Path or None
+        Reference and aligned map.
+    made, scored : Path
+        The difference, and its z-scores if there are any.
+    told : tuple of float or None
+        Pixel size and resolution in Å that the job was told, if the first two are what it was given.
+    blobs : DataFrame or None
+        Pieces of the difference; found anew without.
+    check : callable
+        Called now and then.
+
+    Raises
+    ------
+    EmviewerError
+        A file cannot be read.
+    """
     difference = read_volume(made, check)
-    reference = on_grid_of(read_volume(given, check), difference, check) if given is not None else difference
-    aligned = None if moved is None else on_grid_of(read_volume(moved, check), difference, check)
+    first, second = read_inputs([given, moved], check, *told)
+    reference = difference if first is None else on_grid_of(first, difference, check)
+    aligned = None if second is None else on_grid_of(second, difference, check)
     z = None if scored is None else read_volume(scored, check).data
     sample = difference.levels[difference.levels != 0]
     sigma = float(np.sqrt(np.mean(np.square(sample, dtype=np.float64)))) if len(sample) else 0.0

@@ -211,7 +211,7 @@ class FscPanel(Panel):
             return
         self._asked = key
         self.said.setText("Correlating…")
-        given = (reference, each.aligned, self.mask, each.curves, self.alignment.parameters.get("pixel_size"))
+        given = (reference, each.aligned, self.mask, each.curves, self.alignment.told)
         self.runner.view(
             (id(self), "mask"),
             lambda check: correlate_within(*given, check),

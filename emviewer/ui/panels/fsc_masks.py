@@ -16,7 +16,12 @@ AS_FOUND, NONE, AUTOMATIC = "", "none", "automatic"
 
 
 def correlate_within(
-    reference: Path, moved: Path, mask: str, before: pd.DataFrame, pixel_size_A: float | None, check: Check
+    reference: Path,
+    moved: Path,
+    mask: str,
+    before: pd.DataFrame,
+    told: tuple[float | None, float | None],
+    check: Check,
 ) -> pd.DataFrame:
     """Return a table of curves as the job wrote it, within another mask.
 
@@ -28,8 +33,10 @@ def correlate_within(
         ``none``, ``automatic`` (around both densities), or a file on the reference's grid.
     before : DataFrame
         The job's table; its curve before alignment is kept, on the new shells.
-    pixel_size_A : float or None
-        Takes the place of what the headers say.
+    told : tuple of float or None
+        Pixel size and resolution in Å that the job was told, if the maps are what it was given.
+    check : callable
+        Called now and then.
 
     Raises
     ------
@@ -37,10 +44,11 @@ def correlate_within(
         A file cannot be read, the mask does not fit, or no density stands out for an automatic one.
     """
     from emviewer.engine.fsc import correlate
-    from emviewer.ui.panels.align_volumes import on_grid_of, read_volume
+    from emviewer.ui.panels.align_volumes import on_grid_of, read_inputs
 
-    first = read_volume(reference, check, pixel_size_A)
-    second = on_grid_of(read_volume(moved, check, pixel_size_A), first, check)
+    first, second = read_inputs([reference, moved], check, *told)
+    assert first is not None and second is not None
+    second = on_grid_of(second, first, check)
     weight = mask_of(mask, first.map, second.map)
     check()
     data = [np.asarray(v.data, np.float32) for v in (first, second)]
