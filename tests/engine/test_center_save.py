@@ -9,17 +9,21 @@ import pandas as pd
 import pytest
 
 from emviewer.engine import cryosparc, star
+from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import center_cryosparc, center_relion
 from emviewer.engine.jobs.center import SPEC
 from emviewer.engine.jobs.center_again import ClassCentres, carry, estimate, open_again, read_result
 from emviewer.engine.jobs.center_classes import open_classes
 from emviewer.engine.jobs.center_params import CenterParams
-from emviewer.engine.jobs.center_save import member_images, save
+from emviewer.engine.jobs.center_save import member_images, save, save_report
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.mrc import StackWriter, read_stack
+from emviewer.engine.mrc_write import write_map
 from emviewer.engine.params import validated
+from emviewer.engine.simulate_phantom import phantom_blobs
 from emviewer.engine.task import drain
+from emviewer.engine.types import Map3D
 
 BOX, PIXEL, MIC_PIXEL, SIZE = 48, 3.0, 1.5, 1000
 CENTRES = np.array([[4.0, -2.0], [-3.0, 5.0]])
@@ -235,3 +239,134 @@ def test_every_program_numbers_its_classes_in_its_own_way(tmp_path):
     cryosparc.write_cs(tmp_path / "class_averages.cs", rows)
     assert numbers_of(tmp_path / "class_averages.cs") == [0, 1]
     assert numbers_of(tmp_path / "c.mrcs") == [1, 2, 3]
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_nothing_that_a_centring_comes_from_is_overwritten(opened, project):
+    """Inputs, the files their tables name, links to them, and the job's own files; also by what is written beside."""
+    result, inputs = opened
+    (project / "link.mrcs").symlink_to(project / "p.mrcs")
+    (project / "particles.mrcs").write_bytes(b"of another project")
+    before = contents(project)
+    for name in (
+        "classes.mrcs", "p.mrcs", "m0.mrc", "link.mrcs", "particles.star", "particles.mrcs", "out/classes.star",
+        "out/classes.mrcs", "out/centered_classes.mrcs", "out/particles.star", "out/particles_in_place.star",
+    ):  # fmt: skip
+        with pytest.raises(EmviewerError, match="overwrite"):
+            save(result, inputs, by_hand(result), project / name)
+        assert contents(project) == before
+    saved = project / "mine.star"
+    assert save(result, inputs, by_hand(result), saved) == save(result, inputs, by_hand(result), saved)
+    for pdf in ("report.pdf", "job.json"):
+        (project / "out" / pdf).write_bytes(b"of the job")
+        with pytest.raises(EmviewerError, match="overwrite"):
+            save_report(result, inputs, by_hand(result), project / "out" / pdf)
+
+
+def test_averages_that_a_table_names_and_the_map_stay(project):
+    names = ["000001@classes.mrcs", "000002@classes.mrcs"]
+    model = {"rlnReferenceImage": names, "rlnClassDistribution": ["0.5", "0.5"]}
+    star.write_star(project / "run_model.star", {"model_classes": pd.DataFrame(model)})
+    write_map(project / "map.mrcs", Map3D(np.ones((4, 4, 4), np.float32), PIXEL))
+    params = validated(CenterParams, {"classes": project / "run_model.star", "pixel_size": PIXEL, "report": "none"})
+    drain(run_job(SPEC, params, project / "named"))
+    result = read_result(project / "named")
+    result.params = result.params.model_copy(update={"map": project / "map.mrcs"})
+    inputs = open_again(result, lambda _: None)
+    before = contents(project)
+    for name in ("classes.mrcs", "map.mrcs", "run_model.mrcs"):  # the last one's sheet is run_model.star
+        with pytest.raises(EmviewerError, match="overwrite"):
+            save(result, inputs, result.found, project / name)
+        assert contents(project) == before
+
+
+@pytest.fixture
+def of_cryosparc(opened, tmp_path):
+    """A centring of members of cryoSPARC whose places are in a passthrough file."""
+    result, inputs = opened
+    save(result, inputs, by_hand(result), tmp_path / "all.cs")
+    rows = cryosparc.read_cs(tmp_path / "all.cs")
+    place = [f for f in rows.dtype.names if f.startswith("location/")]
+    cryosparc.write_cs(tmp_path / "new.cs", rows[[f for f in rows.dtype.names if f not in place]].copy())
+    cryosparc.write_cs(tmp_path / "new_passthrough.cs", rows[["uid", *place]].copy())
+    given = {"particles": tmp_path / "new.cs", "passthrough": tmp_path / "new_passthrough.cs", "report": "none"}
+    drain(run_job(SPEC, validated(CenterParams, {"classes": tmp_path / "classes.mrcs", **given}), tmp_path / "cs"))
+    return read_result(tmp_path / "cs")
+
+
+def test_the_passthrough_is_not_overwritten_by_what_is_written_beside(of_cryosparc, tmp_path):
+    inputs = open_again(of_cryosparc, lambda _: None)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/new_passthrough.cs").symlink_to(tmp_path / "new_passthrough.cs")
+    for name in ("new.cs", "sub/new.cs", "cs/passthrough.cs"):
+        with pytest.raises(EmviewerError, match="overwrite"):
+            save(of_cryosparc, inputs, by_hand(of_cryosparc), tmp_path / name)
+    saved = [tmp_path / "fine.cs", tmp_path / "fine_passthrough.cs"]
+    assert save(of_cryosparc, inputs, by_hand(of_cryosparc), tmp_path / "fine.cs") == saved
+
+
+def test_places_that_are_unknown_are_not_written_as_zero(of_cryosparc, tmp_path):
+    """Members that the passthrough lacks have no coordinates: a RELION table must not put them at 0 or nan."""
+    extra = cryosparc.read_cs(tmp_path / "new_passthrough.cs")
+    cryosparc.write_cs(tmp_path / "new_passthrough.cs", extra[1:].copy())
+    inputs = open_again(of_cryosparc, lambda _: None)
+    for store in ("both", "coordinates"):
+        with pytest.raises(EmviewerError, match="1 of 5 particles"):
+            save(of_cryosparc, inputs, by_hand(of_cryosparc), tmp_path / "x.star", store=store)
+    assert not (tmp_path / "x.star").exists()
+    save(of_cryosparc, inputs, by_hand(of_cryosparc), tmp_path / "x.star", store="alignment")
+    table = star.read_star(tmp_path / "x.star")["particles"]
+    assert not {"rlnCoordinateX", "rlnCoordinateY"} & set(table.columns) and "rlnOriginXAngst" in table.columns
+
+
+def changed_table(project, change):
+    blocks = star.read_star(project / "particles.star")
+    change(blocks)
+    star.write_star(project / "particles.star", blocks)
+    result = read_result(project / "out")
+    return result, open_again(result, lambda _: None)
+
+
+def test_the_box_of_particles_comes_from_their_stack_when_the_table_does_not_tell(project, tmp_path):
+    result, inputs = changed_table(project, lambda b: b.update(optics=b["optics"].drop(columns="rlnImageSize")))
+    save(result, inputs, by_hand(result), tmp_path / "x.cs")
+    assert cryosparc.read_cs(tmp_path / "x.cs")["blob/shape"].tolist() == [[BOX, BOX]] * 5
+    (project / "p.mrcs").unlink()
+    with pytest.raises(EmviewerError, match="box of the particles is unknown"):
+        save(result, inputs, by_hand(result), tmp_path / "y.cs")
+
+
+def test_members_without_a_class_get_none_of_cryosparcs(project, tmp_path):
+    def classless(blocks):
+        blocks["particles"]["rlnClassNumber"] = ["0", "2", "2", "1", "-1"]
+
+    result, inputs = changed_table(project, classless)
+    save(result, inputs, by_hand(result), tmp_path / "x.cs")
+    rows = cryosparc.read_cs(tmp_path / "x.cs")
+    assert rows["alignments2D/class"].tolist() == [2, 1, 1, 0, 2]  # there are two averages: 0 and 1
+    assert rows["alignments2D/class_posterior"].tolist() == [0, 1, 1, 1, 0]
+
+
+def test_a_class_is_registered_alone_as_among_all(tmp_path):
+    """Junk is told by what the other classes look like, also when it alone is registered anew."""
+    rng, n = np.random.default_rng(2), 32
+    phantom = phantom_blobs("C1", n)
+    write_map(tmp_path / "map.mrc", Map3D(phantom.density(n), 4.0))
+    turns = euler_to_matrix(*(rng.uniform(0, 1, (7, 3)) * [360, 180, 360]).T)
+    images = phantom.project(turns, n, rng.uniform(-2, 2, (7, 2)))
+    images /= images.std(axis=(1, 2))[:, None, None]
+    y, x = np.indices((n, n)) - n // 2
+    junk = 4 * np.exp(-((x - 2) ** 2 + (y + 1) ** 2) / 50)
+    with StackWriter(tmp_path / "c.mrcs", (n, n), 4.0) as writer:
+        writer.append((np.r_[images, junk[None]] + rng.normal(scale=0.05, size=(8, n, n))).astype(np.float32))
+    options = {"classes": tmp_path / "c.mrcs", "map": tmp_path / "map.mrc", "method": "reprojection", "report": "none"}
+    drain(run_job(SPEC, validated(CenterParams, options), tmp_path / "out"))
+    result = read_result(tmp_path / "out")
+    rows = np.array([7, 2])
+    again = estimate(result, open_again(result, lambda _: None), "reprojection", rows)
+    np.testing.assert_allclose(again.confidence, [0.0, 1.0], atol=0.02)
+    np.testing.assert_allclose(again.confidence, result.found.confidence[rows], atol=1e-5)
+    np.testing.assert_allclose(again.offset_px, result.found.offset_px[rows], atol=1e-4)

@@ -211,9 +211,11 @@ def estimate(
     method : str
         ``auto``, ``mass``, ``mirror``, ``xmipp``, or ``reprojection`` (with ``map_path``, or the job's own map).
     rows : ndarray of int64, shape (m,)
-        Which classes; the others are looked at only for the usual contrast and detail.
+        Which classes; of the others come only contrast, usual detail, and the weights of the rings of a map.
     map_path, sym
         For ``reprojection``.
+    warn, check : callable
+        Takes sentences about doubts of the map; raises to stop.
 
     Returns
     -------
@@ -238,7 +240,7 @@ def estimate(
     if params.map is None:
         raise EmviewerError("registration needs a map", "", "choose one")
     farthest = farthest_px(result)
-    found = Registration(params, images[rows], result.pixel_size_A, farthest, warn, check).find()
+    found = Registration(params, images, result.pixel_size_A, farthest, warn, check, rows).find()
     if not rotate:
         found = Centres(found.offset_px, np.zeros(len(rows)), found.confidence, found.method)
     return found

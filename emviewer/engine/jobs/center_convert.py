@@ -7,15 +7,17 @@ stay behind; the program's own table (see ``center_relion``, ``center_cryosparc`
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emviewer.engine import cryosparc, star
 from emviewer.engine.cryosparc import Rows
 from emviewer.engine.errors import DataError
-from emviewer.engine.files_named import ImageNames
+from emviewer.engine.files_named import ImageNames, open_named
 from emviewer.engine.jobs.center_members import Members
 from emviewer.engine.star_images import RelionTable, image_column
 from emviewer.engine.types import F64
@@ -47,7 +49,7 @@ _CRYOSPARC_CTF = {
 }
 
 
-def as_relion(members: Members, form: str) -> Members:
+def as_relion(members: Members, form: str, *, places: bool) -> Members:
     """Return the members with a RELION 3.1 table as their source.
 
     Parameters
@@ -56,16 +58,25 @@ def as_relion(members: Members, form: str) -> Members:
         Of cryoSPARC or Xmipp.
     form : str
         ``relion`` (returned as they are), ``cryosparc`` or ``xmipp``.
+    places : bool
+        Whether the coordinates will be used. If not, and some are unknown, the table has no coordinate columns.
 
     Raises
     ------
     DataError
-        Some are mirror images of their class, which RELION's tables cannot say.
+        Some are mirror images of their class, which RELION's tables cannot say; or the place of some in a micrograph
+        is unknown, with ``places``.
     """
     if form == "relion":
         return members
     if members.flip.any():
         raise DataError("some particles are mirror images of their class, which a RELION table cannot say", "", _MIRROR)
+    unknown = 0 if members.coordinate_px is None else int((~_placed(members)).sum())
+    if unknown and places:
+        raise DataError(
+            f"the place in a micrograph is unknown for {unknown} of {len(members)} particles", "",
+            "centre with the passthrough or table that has them all, or save for the present images",
+        )  # fmt: skip
     number = members.class_number + (1 if form == "cryosparc" else 0)
     columns: dict[str, Any] = {}
     names = image_names(members, form)
@@ -74,7 +85,7 @@ def as_relion(members: Members, form: str) -> Members:
     if members.micrographs:
         named = np.array([*members.micrographs, ""], dtype=object)
         columns["rlnMicrographName"] = named[members.micrograph]
-    if members.coordinate_px is not None:
+    if members.coordinate_px is not None and not unknown:
         columns |= {f"rlnCoordinate{a}": _text(members.coordinate_px[:, i]) for i, a in enumerate("XY")}
     columns |= {f"rlnOrigin{a}Angst": _text(members.origin_A[:, i]) for i, a in enumerate("XY")}
     columns["rlnAnglePsi"] = _text(np.nan_to_num(members.psi_deg))
@@ -88,6 +99,13 @@ def as_relion(members: Members, form: str) -> Members:
     columns["rlnOpticsGroup"] = [str(v + 1) for v in group.ravel().tolist()]
     blocks = {"optics": _optics(list(optics), kinds, members.box_px), "particles": pd.DataFrame(columns, dtype="str")}
     return replace(members, class_number=number, source=(blocks, "particles"), notes=[])
+
+
+def _placed(members: Members) -> NDArray[np.bool_]:
+    """Return which members have a micrograph and finite coordinates in it, shape (n,)."""
+    if members.coordinate_px is None:
+        return np.zeros(len(members), bool)
+    return np.asarray(np.isfinite(members.coordinate_px).all(axis=1) & (members.micrograph >= 0))
 
 
 def _text(values: F64) -> list[str]:
@@ -108,7 +126,9 @@ def _optics(names: list[str], kinds: F64, box_px: int) -> pd.DataFrame:
     return pd.DataFrame(table, dtype="str")
 
 
-def as_cryosparc(members: Members, form: str, *, places: bool) -> Members:
+def as_cryosparc(
+    members: Members, form: str, *, places: bool, last_class: int, table: Path | None, project_dir: Path | None = None
+) -> Members:
     """Return the members with cryoSPARC's rows as their source; every row gets a ``uid`` of its own.
 
     Parameters
@@ -119,17 +139,23 @@ def as_cryosparc(members: Members, form: str, *, places: bool) -> Members:
         As in :func:`as_relion`.
     places : bool
         Whether location fields must be there.
+    last_class : int
+        Highest number of a class, from 1. Members without a class are put into the class after it, with a posterior
+        of 0: cryoSPARC's numbers cannot say "none", and 0 is its first class.
+    table, project_dir : Path or None
+        The members' table and the project folder, from where their images are looked for when the box is unknown.
 
     Raises
     ------
     DataError
-        The size of a micrograph is unknown: cryoSPARC counts places as fractions of it.
+        The place of a member or the size of a micrograph is unknown (cryoSPARC counts places as fractions of it), or
+        the box of the particles is told neither by the table nor by their stack.
     """
     if form == "cryosparc":
         return members
     n = len(members)
-    known = members.micrographs and members.coordinate_px is not None and np.isfinite(members.micrograph_shape).all()
-    if places and not (known and (members.micrograph >= 0).all()):
+    known = bool(members.micrographs and np.isfinite(members.micrograph_shape).all() and _placed(members).all())
+    if places and not known:
         raise DataError(
             "coordinates or the size of some micrographs are unknown, and cryoSPARC counts places as fractions of it",
             "", "centre with --micrographs, or save for the present images",
@@ -141,18 +167,19 @@ def as_cryosparc(members: Members, form: str, *, places: bool) -> Members:
     if names is not None:
         paths = np.array([f.encode() for f in names.files] or [b""])
         fields |= {"blob/path": (paths.dtype, paths[names.which]), "blob/idx": ("<u4", names.index)}
+    number = np.where(members.class_number > 0, members.class_number - 1, last_class)
     fields |= {
-        "blob/shape": ("<u4", np.full((n, 2), members.box_px)),
+        "blob/shape": ("<u4", np.full((n, 2), members.box_px or _box_px(names, table, project_dir))),
         "blob/psize_A": ("<f4", members.pixel_A),
         "blob/sign": ("<f4", np.ones(n)),
         "alignments2D/split": ("<u4", np.zeros(n)),
         "alignments2D/shift": ("<f4", members.origin_A / members.pixel_A[:, None]),
         "alignments2D/pose": ("<f4", np.deg2rad(np.nan_to_num(members.psi_deg))),
         "alignments2D/psize_A": ("<f4", members.pixel_A),
-        "alignments2D/class": ("<u4", np.maximum(members.class_number - 1, 0)),
+        "alignments2D/class": ("<u4", number),
         "alignments2D/class_posterior": ("<f4", (members.class_number > 0).astype(float)),
     }
-    if known and (members.micrograph >= 0).all():
+    if known:
         fields |= _location(members)
     ctf = ctf_of(members, form)
     if ctf is not None:
@@ -161,7 +188,18 @@ def as_cryosparc(members: Members, form: str, *, places: bool) -> Members:
             for ours, (theirs, scale) in _CRYOSPARC_CTF.items() if ours in ctf
         }  # fmt: skip
     rows = _structured(n, fields)
-    return replace(members, class_number=members.class_number - 1, source=(rows, None, None, members.pixel_A), notes=[])
+    return replace(members, class_number=number, source=(rows, None, None, members.pixel_A), notes=[])
+
+
+def _box_px(names: ImageNames | None, table: Path | None, project_dir: Path | None) -> int:
+    """Return the edge of the particle images from the header of their first stack."""
+    stack = None if names is None or table is None else open_named(names, table, project_dir=project_dir)[0]
+    if stack is None:
+        raise DataError(
+            "the box of the particles is unknown: the table does not tell it, and their images were not found",
+            table or "", "keep the images where the table says, or centre with --project-dir",
+        )  # fmt: skip
+    return stack.shape[0]
 
 
 def _location(members: Members) -> dict[str, tuple[Any, Any]]:

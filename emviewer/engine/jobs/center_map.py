@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emviewer.engine import conventions, match_grid, sources
 from emviewer.engine.centering import Centres, contrast_sign, find_centres
@@ -75,14 +76,18 @@ class Registration:
         Takes sentences about doubts.
     check : callable
         Raises to stop.
+    rows : ndarray of int64, shape (m,), optional
+        Only these are registered, in this order. Contrast, weights of the rings and how much detail is usual come from
+        all images all the same: from a few chosen ones junk could not be told.
     """
 
     def __init__(
         self, params: CenterParams, images: F32, pixel_size_A: float, max_shift_px: float,
-        warn: Callable[[str], None], check: Check,
+        warn: Callable[[str], None], check: Check, rows: NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
         volume = _map(params, pixel_size_A, warn, check)
         self.images, self.check = np.nan_to_num(images), check
+        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, np.int64)
         self.grid = match_grid.common_grid(images.shape[1], pixel_size_A, max(3.0, volume.pixel_size_A))
         self.scale = images.shape[1] / self.grid.n
         group = point_group(params.sym)
@@ -106,19 +111,26 @@ class Registration:
         self.held.matcher.set_weights(self.comparison.matcher.ring_weight)
 
     def find(self) -> Centres:
-        """Find the centres, and again in the images moved there: where that is elsewhere, confidence is 0."""
-        found = self._find()
+        """Find the centres of the rows, and again in the images moved there: where that is elsewhere, confidence is 0.
+
+        Returns
+        -------
+        Centres
+            Of the rows, in their order; ``psi_deg`` is the map's own turn.
+        """
+        found = self._find(self.rows)
         moved = np.flatnonzero(found.offset_px.any(axis=1) & (found.confidence > 0))
         if moved.size == 0:
             return found
-        given, self.images = self.images, self.images[moved]
-        self.images = shifted(self.images, -found.offset_px[moved])
-        again = self._find()
+        given, ids = self.images, self.rows[moved]
+        self.images = given.copy()
+        self.images[ids] = shifted(given[ids], -found.offset_px[moved])
+        again = self._find(ids)
         self.images = given
         found.confidence[moved[np.hypot(*again.offset_px.T) > UNSETTLED_PX * self.scale]] = 0.0
         return found
 
-    def _find(self) -> Centres:
+    def _find(self, rows: NDArray[np.int64]) -> Centres:
         """Register, move the images there, and register again until nothing moves; then try the way to the silhouette.
 
         The search weights all rings alike, so that fine detail leads it to the view. Where an object's ends are faint
@@ -137,22 +149,22 @@ class Registration:
         Of 36 good averages of beta-galactosidase, 35 are within 1 px of their centre of gravity, the median 0.30 px.
         The other one (1.6 px) has a faint end that weighs little: the correlation falls by 0.012 on the way there.
         """
-        k = len(self.images)
-        looks = find_centres(self.images, method="mass", sign=self.comparison.sign, check=self.check)
+        sign = self.comparison.sign
+        looks = find_centres(self.images, method="mass", sign=sign, rows=rows, check=self.check)
         seen = looks.confidence > 0.5
         # begun where the object is, not where the image happens to be: a second run comes to the same place
-        best = self._settled(np.arange(k), np.where(seen[:, None], looks.offset_px, 0.0))
+        best = self._settled(rows, np.where(seen[:, None], looks.offset_px, 0.0))
         away = looks.offset_px - best.offset
         first, highest = best.offset.copy(), best.likeness.copy()
         for part in BETWEEN:
             again = np.flatnonzero((np.hypot(*away.T) > APART_PX * self.scale) & seen)
             if again.size:
-                best.take(again, self._held(again, first[again] + part * away[again]), highest)
+                best.take(again, self._held(rows[again], first[again] + part * away[again]), highest)
         best.offset[np.hypot(*best.offset.T) < AT_REST_PX * self.scale] = 0.0
         # ice and dirt correlate with any map at low resolution (0.6 to 0.78): what they look like tells them
         low, high = CORRELATION
         sure = np.clip((best.likeness - low) / (high - low), 0, 1) * looks.confidence
-        return Centres(best.offset, best.psi, sure, ["reprojection"] * k)
+        return Centres(best.offset, best.psi, sure, ["reprojection"] * len(rows))
 
     def _settled(self, ids: np.ndarray, start: F64) -> _Settled:
         """Register images until they stay, beginning at the centres ``start`` (m, 2)."""

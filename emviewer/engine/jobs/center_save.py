@@ -13,7 +13,14 @@ from emviewer.engine import cryosparc, star
 from emviewer.engine.centering_move import centred
 from emviewer.engine.errors import DataError, OutputError, ParameterError
 from emviewer.engine.files_named import open_named
-from emviewer.engine.jobs import center_convert, center_cryosparc, center_output, center_relion, center_xmipp
+from emviewer.engine.jobs import (
+    center_convert,
+    center_cryosparc,
+    center_guard,
+    center_output,
+    center_relion,
+    center_xmipp,
+)
 from emviewer.engine.jobs.center_again import CenterResult, ClassCentres, carry
 from emviewer.engine.jobs.center_inputs import CenterInputs
 from emviewer.engine.jobs.center_members import Members, Moved
@@ -62,12 +69,12 @@ def save(
     DataError
         The members do not have what the form needs.
     OutputError
-        It cannot be written, or would overwrite what was read.
+        It cannot be written, or would overwrite what the centring comes from.
     """
     target = Path(out).expanduser().absolute()
     if store not in STORES:
         raise ParameterError(f"there is no way of storing called {store}", "", f"choose one of {', '.join(STORES)}")
-    _refuse_inputs(result, inputs, target)
+    center_guard.refuse(result, inputs, _written(inputs, target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".mrcs":
@@ -80,22 +87,31 @@ def save(
         check()
         if target.suffix == "":
             return _save_coordinates(members, moved, target, check)
-        return _save_table(inputs.form, members, moved, target, store, bool(centres.psi_deg.any()))
+        return _save_table(result, inputs, members, moved, target, store, bool(centres.psi_deg.any()))
     except OSError as err:
         problem = as_output_error(err, target)
         raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err
 
 
-def _refuse_inputs(result: CenterResult, inputs: CenterInputs, target: Path) -> None:
-    p = result.params
-    read = [p.classes, inputs.classes.stack.source, inputs.table, p.particles, p.passthrough, p.micrographs]
-    if target.resolve() in {Path(path).expanduser().resolve() for path in read if path is not None}:
-        raise OutputError("the result cannot overwrite a file that it comes from", target, "choose another name")
+def _written(inputs: CenterInputs, target: Path) -> list[Path]:
+    """Return every file that will be written."""
+    if target.suffix == ".mrcs":
+        return [target, target.with_suffix(".star")]
+    if target.suffix == ".cs" and inputs.form == "cryosparc":
+        return [target, _passthrough(target)]
+    return [target]
 
 
-def _save_table(form: str, members: Members, moved: Moved, target: Path, store: str, turned: bool) -> list[Path]:
+def _passthrough(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_passthrough.cs")
+
+
+def _save_table(
+    result: CenterResult, inputs: CenterInputs, members: Members, moved: Moved, target: Path, store: str, turned: bool
+) -> list[Path]:
+    form, places = inputs.form, store != "alignment"
     if target.suffix == ".star":
-        given = center_convert.as_relion(members, form)
+        given = center_convert.as_relion(members, form, places=places)
         star.write_star(target, center_relion.changed(given, moved, store, turned))
         return [target]
     if target.suffix == ".xmd":
@@ -104,12 +120,15 @@ def _save_table(form: str, members: Members, moved: Moved, target: Path, store: 
         star.write_star(target, center_xmipp.changed(members, moved, store, turned))
         return [target]
     if target.suffix == ".cs":
-        given = center_convert.as_cryosparc(members, form, places=store != "alignment")
+        last = int(max(inputs.classes.numbers.max(initial=0), members.class_number.max(initial=0)))
+        given = center_convert.as_cryosparc(
+            members, form, places=places, last_class=last, table=inputs.table, project_dir=result.params.project_dir
+        )
         rows, extra = center_cryosparc.changed(given, moved, store, turned)
         cryosparc.write_cs(target, rows)
         if extra is None:
             return [target]
-        beside = target.with_name(f"{target.stem}_passthrough.cs")
+        beside = _passthrough(target)
         cryosparc.write_cs(beside, extra)
         return [target, beside]
     raise ParameterError(
@@ -220,9 +239,10 @@ def save_report(
     Raises
     ------
     OutputError
-        It cannot be written.
+        It cannot be written, or would overwrite what the centring comes from.
     """
     target = Path(out).expanduser().absolute()
+    center_guard.refuse(result, inputs, [target])
     stack, members = inputs.classes.stack, inputs.members
     before = stack[np.arange(stack.n)]
     check()
