@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTransform
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from emviewer.ui import theme
@@ -162,8 +162,9 @@ class CenterEditor(QWidget):
             return
         start, centre, of_particle = self._grip
         way = (event.position() - start) / (before.width() / self.box_px)
-        sign = -1 if of_particle else 1
-        self._move_to(centre[0] + sign * way.x(), centre[1] + sign * way.y())
+        if of_particle:  # drawn turned by psi: back into the average, where the centre goes the other way
+            way = -QTransform().rotate(-self.choice.psi_deg if self.choice is not None else 0.0).map(way)
+        self._move_to(centre[0] + way.x(), centre[1] + way.y())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         grip, self._grip = self._grip, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,32 @@ def write_changes(folder: Path, rows: dict[int, Choice]) -> None:
             path.unlink(missing_ok=True)
             return
         kept = [{"row": row} | asdict(choice) for row, choice in sorted(rows.items())]
-        path.write_text(json.dumps({"classes": kept}, indent=1) + "\n")
+        # at once or not at all: a full disk leaves what was kept before
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            beside.write_text(json.dumps({"classes": kept}, indent=1) + "\n")
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _changed(folder: Path, found: list[Choice]) -> list[Choice]:
-    """Return what the job found with what a person changed in its place."""
-    choices = list(found)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
-        for kept in json.loads((folder / HAND_FILE).read_text())["classes"]:
-            row = int(kept.pop("row"))
-            choices[row] = Choice(**kept)
+    """Return what the job found with what a person changed in its place; entries that cannot be read are passed by."""
+    choices, kept = list(found), None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads((folder / HAND_FILE).read_text())["classes"]
+    for entry in kept if isinstance(kept, list) else ():
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            row, choice = _kept_choice(entry)
+            if 0 <= row < len(choices):
+                choices[row] = choice
     return choices
+
+
+def _kept_choice(entry: Any) -> tuple[int, Choice]:
+    """Return row and choice of an entry of the file; any of KeyError, TypeError, ValueError if it is none."""
+    e = dict(entry)
+    numbers = [float(e[name]) for name in ("x_px", "y_px", "psi_deg", "confidence")]
+    if not np.isfinite(numbers).all() or e["verdict"] not in ("", ACCEPTED, REJECTED):
+        raise ValueError("no centre of a class")
+    return int(e["row"]), Choice(*numbers, str(e["method"]), bool(e["alone"]), str(e["verdict"]))

@@ -21,15 +21,18 @@ Say = Callable[[str, str], None]
 
 def estimate(
     runner: Runner, centering: Centering, method: str, rows: NDArray[np.int64], map_path: str | None,
-    then: Callable[[list[Choice]], None], say: Say,
+    then: Callable[[list[Choice], list[str]], None], say: Say,
 ) -> JobHandle | None:  # fmt: skip
-    """Estimate the centres of some classes in the job lane; ``then`` gets their new choices in the order of rows."""
+    """Estimate the centres of some classes in the job lane.
+
+    ``then`` gets their new choices in the order of rows, and sentences about doubts of the map.
+    """
     result, inputs = centering.result, centering.inputs
     if result is None or inputs is None or not len(rows):
         return None
     many = f"{len(rows)} class{'es' * (len(rows) != 1)}"
 
-    def make(check: Check) -> Generator[Batch, None, list[Choice]]:
+    def make(check: Check) -> Generator[Batch, None, tuple[list[Choice], list[str]]]:
         from emviewer.engine.centering import left_alone
         from emviewer.engine.jobs import center_again
 
@@ -38,18 +41,19 @@ def estimate(
         found = center_again.estimate(result, inputs, method, rows, map_path=map_path, warn=doubts.append, check=check)
         alone = left_alone(found, center_again.farthest_px(result))
         yield message("centres are found", len(rows), len(rows))
-        return [
+        new = [
             Choice(float(x), float(y), float(psi), float(sure), name, bool(leave))
             for (x, y), psi, sure, name, leave in zip(
                 found.offset_px, found.psi_deg, found.confidence, found.method, alone, strict=True
             )
         ]
+        return new, list(dict.fromkeys(doubts))
 
     def ended(job: JobHandle) -> None:
         if job.error is not None:
             say(f"{job.error}.", "error")
         elif job.state == "complete":
-            then(job.outcome)
+            then(*job.outcome)
         else:
             say("", "info")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,14 @@ from PySide6.QtTest import QTest
 from emviewer.engine import star
 from emviewer.engine.centering_move import centred
 from emviewer.engine.jobs.center import SPEC
+from emviewer.engine.jobs.center_again import read_result
 from emviewer.engine.jobs.center_params import CenterParams
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.mrc import StackWriter
 from emviewer.engine.params import validated
 from emviewer.engine.task import drain
-from emviewer.ui import centering_paint, centering_session
+from emviewer.ui import centering_paint, centering_read, centering_session
+from emviewer.ui.centering_editor import CenterEditor
 from emviewer.ui.thumbnails import TileStyle, painted
 
 BOX, PIXEL, MIC_PIXEL = 48, 3.0, 1.5
@@ -346,3 +349,75 @@ def test_members_of_a_class_are_found_at_once():
     assert sum(sizes) == 1_000_000 and sizes[-1] == 0
     assert (which[grouped.rows(7)] == 7).all()
     assert len(grouped.rows(201)) == len(grouped.rows(-2)) == 0
+
+
+def test_a_turned_picture_follows_the_mouse(qtbot):
+    """Dragged by some way, the particle moves by that way on the screen, however the class is turned."""
+    image = painted(blobs([(0.0, 0.0)]), TileStyle(BOX, (0.0, 1.0)), PIXEL)[0]
+    editor = CenterEditor()
+    qtbot.addWidget(editor)
+    editor.resize(500, 280)
+    editor.show()
+    for psi, expected in ((0.0, (-4.0, 0.0)), (90.0, (0.0, 4.0)), (-90.0, (0.0, -4.0))):
+        editor.show_class(image, centering_session.Choice(0.0, 0.0, psi, 1.0, "mass", False), BOX)
+        _, after = editor.halves()
+        at, way = after.center().toPoint(), round(4 * after.width() / BOX)
+        QTest.mousePress(editor, Qt.MouseButton.LeftButton, pos=at)
+        QTest.mouseMove(editor, at + QPoint(way, 0))
+        np.testing.assert_allclose(editor.centre, expected, atol=0.2)
+        # the engine places the object of this centre where the mouse has it
+        there = centred(blobs([(0.0, 0.0)]), -np.array([editor.centre]), np.array([psi]))[0]
+        np.testing.assert_allclose(np.unravel_index(there.argmax(), there.shape), (BOX // 2, BOX // 2 + 4), atol=0)
+        QTest.mouseRelease(editor, Qt.MouseButton.LeftButton, pos=at + QPoint(way, 0))
+
+
+BY_HAND = centering_session.Choice(7.0, 1.5, 0.0, 1.0, "hand", False, "accepted")
+
+
+def test_what_a_person_changed_is_read_as_far_as_it_can_be(result):
+    def choices():
+        return centering_read.read_centering(result, {"job": "center"}, {}).info[centering_session.KEY].choices
+
+    kept, found = result / centering_read.HAND_FILE, centering_session.choices_of(read_result(result).found)
+    centering_read.write_changes(result, {1: BY_HAND})
+    (entry,) = json.loads(kept.read_text())["classes"]
+    bad = ["x", 5, None, [1], {"row": 0}, entry | {"row": -1}, entry | {"row": 99}, entry | {"row": 0, "x_px": "a"}]
+    kept.write_text(json.dumps({"classes": [*bad, entry]}))
+    assert choices() == [found[0], BY_HAND, *found[2:]]
+    for text in ("[]", "5", '{"classes": 3}', "{"):
+        kept.write_text(text)
+        assert choices() == found
+
+
+def test_what_a_person_changed_is_kept_when_the_disk_is_full(tmp_path, monkeypatch):
+    kept = tmp_path / centering_read.HAND_FILE
+    centering_read.write_changes(tmp_path, {1: BY_HAND})
+    before = kept.read_text()
+
+    def full(path, text, *rest, **more):
+        with path.open("w") as file:
+            file.write(text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    centering_read.write_changes(tmp_path, {1: BY_HAND, 2: BY_HAND})
+    assert list(tmp_path.iterdir()) == [kept] and kept.read_text() == before
+
+
+def test_doubts_of_the_map_are_shown(qtbot, window, result, monkeypatch):
+    from emviewer.engine.jobs import center_again
+
+    panel = open_panel(qtbot, window, result)
+    panel.go_to(0)
+    exact = center_again.estimate
+
+    def doubtful(*args, warn, map_path, **more):
+        warn("the map was made by nobody")
+        return exact(*args, **more)
+
+    monkeypatch.setattr(center_again, "estimate", doubtful)
+    job = panel.estimate("mass", "some.mrc")
+    qtbot.waitUntil(lambda: not job.active, timeout=10000)
+    qtbot.waitUntil(lambda: "found again" in panel.notice.label.text())
+    assert panel.notice.label.text().endswith("by mass. The map was made by nobody.")
+    assert panel.notice.property("level") == "warn"

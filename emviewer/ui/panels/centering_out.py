@@ -49,11 +49,14 @@ class CenteringOut(CenteringLooks):
             if map_path is None:
                 return None
 
-        def then(found: list[Choice]) -> None:
+        def then(found: list[Choice], doubts: list[str]) -> None:
             if self.document is document and self.centering is centering:
                 many = f"{len(rows)} class{'es' * (len(rows) != 1)}"
                 self._choose(f"centre {many} by {method}", rows, found)
-                self.notice.say(f"The centre of {many} was found again by {method}.", "good")
+                said = "".join(f" {d[:1].upper()}{d[1:].rstrip('.')}." for d in doubts)
+                self.notice.say(
+                    f"The centre of {many} was found again by {method}.{said}", "warn" if doubts else "good"
+                )
 
         job = work_lane.estimate(self.runner, centering, method, rows, map_path, then, self.notice.say)
         if job is not None:
