@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from emviewer.engine.task import never
 from emviewer.engine.types import Map3D, RigidTransform
 from emviewer.ui.panels.surface import SurfacePanel, has_gl
 from emviewer.ui.panels.surface_mesh import Source, contour, mesh, normals_of, prepare
-from emviewer.ui.workspace import Document
+from emviewer.ui.results_align import KEY, Alignment
+from emviewer.ui.workspace import Document, Workspace
 
 CENTRE_A, RADIUS_A = np.array([10.0, -6.0, 4.0]), 14.0
 
@@ -83,6 +86,73 @@ def test_a_large_map_is_contoured_small_and_in_its_place():
     vertices, _ = contour(small, 0.05)
     middle = (vertices.max(axis=0) + vertices.min(axis=0)) / 2
     np.testing.assert_allclose(middle, [40, 0, 0], atol=1.5)
+
+
+class Item:
+    """Stands for a surface of the view."""
+
+    seen = False
+
+    def setVisible(self, on):
+        self.seen = on
+
+    def setMeshData(self, meshdata):
+        self.data = meshdata
+
+
+class Lane:
+    """Stands for the runner: keeps what is asked for."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def view(self, key, work, then, fail=None, slow=False):
+        self.asked[key] = (then, fail)
+
+    def drop_views(self, owner):
+        for key in [k for k in self.asked if owner in (k, k[0])]:
+            del self.asked[key]
+
+
+@pytest.fixture
+def panel(qtbot, monkeypatch):
+    """Return a surface panel with two surfaces of an alignment in it, and without OpenGL."""
+    monkeypatch.setattr(SurfacePanel, "accepts", classmethod(lambda cls, document: True))
+    panel = SurfacePanel(Workspace(), Lane())
+    qtbot.addWidget(panel)
+    panel.view, panel.items = SimpleNamespace(setCameraPosition=lambda **given: None), [Item(), Item()]
+    found = Alignment(reference=Path("reference.mrc"), shown="m")
+    found.add("m").moving = Path("m.mrc")
+    panel.show_document(Document("result", "aligned", info={KEY: found}))
+    show(panel, prepare(ball(), never), prepare(ball(), never))
+    assert [item.seen for item in panel.items] == [True, True]
+    return panel
+
+
+def show(panel, *maps):
+    """Answer what the panel asked for with maps, and with a surface for each."""
+    panel.runner.asked[id(panel), "maps"][0](maps)
+    surface = SimpleNamespace(vertexes=lambda: np.ones((3, 3)))
+    panel.runner.asked[id(panel), "surface"][0]([None if small is None else surface for small in maps])
+
+
+def test_a_single_map_is_seen_whatever_was_unticked_in_an_alignment(panel):
+    panel.shows[0].setChecked(False)
+    assert [item.seen for item in panel.items] == [False, True]
+    panel.show_document(Document("map", "single", volume=ball()))
+    show(panel, prepare(ball(), never), None)
+    assert [item.seen for item in panel.items] == [True, False]
+
+
+def test_surfaces_of_an_earlier_map_are_gone_while_the_next_is_read_and_when_it_cannot_be(panel):
+    panel.slider.setValue(600)  # contouring the earlier maps is under way
+    panel.show_document(Document("map", "single", volume=ball()))
+    assert [item.seen for item in panel.items] == [False, False] and panel.said.text() == "Reading…"
+    assert (id(panel), "surface") not in panel.runner.asked
+    panel.runner.asked[id(panel), "maps"][1](ValueError("no map"))
+    panel.shows[1].setChecked(False)
+    panel.shows[1].setChecked(True)
+    assert [item.seen for item in panel.items] == [False, False] and panel.said.text() == "no map"
 
 
 def test_without_opengl_the_panel_is_not_offered(qapp):

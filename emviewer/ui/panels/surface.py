@@ -59,9 +59,9 @@ class SurfacePanel(Panel):
         self.slider.sliderReleased.connect(self.ask)
         self.said = QLabel()
         self.shows = [QCheckBox("Reference"), QCheckBox("Moving map")]
-        for k, box in enumerate(self.shows):
+        for box in self.shows:
             box.setChecked(True)
-            box.toggled.connect(lambda on, k=k: self.items[k].setVisible(on) if self.items else None)
+            box.toggled.connect(lambda _: self._show_items())
         row = QHBoxLayout()
         row.setSpacing(8)
         row.setContentsMargins(8, 4, 8, 4)
@@ -76,7 +76,8 @@ class SurfacePanel(Panel):
         self._column.addWidget(self.message, 1)
         self._column.addLayout(row)
         self.maps: tuple[Contoured | None, Contoured | None] = (None, None)
-        self._loaded: object = None
+        self._loaded: tuple[Source | None, Source | None] | None = None
+        self._made = [False, False]
         self._look_anew = True
         self._shown_motion: RigidTransform | None = None
         self._pacer = Latest(runner, (id(self), "surface"), slow=True)
@@ -142,6 +143,10 @@ class SurfacePanel(Panel):
         if wanted != self._loaded:
             self._loaded = wanted
             self.maps = (None, None)
+            self._pacer.cancel()
+            self._made = [False, False]
+            self._show_items()
+            self.said.setText("Reading…" if wanted[0] is not None else "")
             self.runner.view(
                 (id(self), "maps"),
                 lambda check: tuple(None if w is None else w.read(check) for w in wanted),
@@ -185,14 +190,21 @@ class SurfacePanel(Panel):
         self.said.setText(f"{percent:.2f} % of the box, level {reference.level(percent):.4g}")
 
     def _show(self, meshes: list[Any]) -> None:
-        for item, box, made in zip(self.items, self.shows, meshes, strict=True):
+        for item, made in zip(self.items, meshes, strict=True):
             if made is not None:
                 item.setMeshData(meshdata=made)
-            item.setVisible(made is not None and box.isChecked())
+        self._made = [made is not None for made in meshes]
+        self._show_items()
         if self._look_anew and meshes[0] is not None:
             self._look_anew = False
             radius = float(np.linalg.norm(meshes[0].vertexes(), axis=1).max())
             self.view.setCameraPosition(pos=QVector3D(0, 0, 0), distance=2.6 * radius)
+
+    def _show_items(self) -> None:
+        """Show the surfaces that there are; a single map has no box to untick, so what was unticked is not its."""
+        two_maps = self._loaded is not None and self._loaded[1] is not None
+        for item, box, made in zip(self.items, self.shows, self._made, strict=False):
+            item.setVisible(made and (box.isChecked() or not two_maps))
 
     def do_copy_picture(self) -> None:
         """Copy what is shown to the clipboard."""
