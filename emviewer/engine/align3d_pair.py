@@ -47,11 +47,12 @@ class Alignment:
         The same, with the factor of the map's pixel size.
     cc_before, cc_after, cc_other_hand : float
         Correlation of the masked, band-limited maps as they came, aligned, and best of the other hand (nan if that
-        was not tried).
+        was not tried, or not found).
     hand : str
         ``same``, ``flipped`` or ``undetermined``.
     hand_sigma, hand_margin : float
-        How much better the hand taken is, in standard deviations and relative.
+        How much better the hand taken is, in standard deviations and relative; infinite if the other was looked for
+        and not found within the limits, 0 if it was not tried.
     sigma_angle_deg, sigma_shift_A : float
         Standard deviations of the motion.
     search : Search
@@ -111,11 +112,13 @@ def align(
     found = _search(chooser)
     yield "refining", found.poses[0]
     choice = _choose(chooser, found)
+    if choice is None:
+        raise DataError("no position within the limits was found", "", "raise --max-angle or --max-shift")
     yield "refining", choice.best.pose
     if choice.doubtful and not chooser.partial and options.start is None:
         again = Chooser(aligner, moving, options, check, partial=True)
         other = _choose(again, _search(again))
-        if not other.doubtful:
+        if other is not None and not other.doubtful:
             chooser, choice = again, other
     core = chooser.core(choice.best)
     pose = core.pose
@@ -167,15 +170,15 @@ def _search(chooser: Chooser) -> Search:
     return finer.search(chooser.moving, hands, keep=64, check=chooser.check)
 
 
-def _choose(chooser: Chooser, found: Search) -> _Choice:
-    """Return the best fit among the candidates of a search."""
+def _choose(chooser: Chooser, found: Search) -> _Choice | None:
+    """Return the best fit among the candidates of a search; None if all are beyond the limits."""
     options = chooser.options
     poses = found.poses
     if options.start is None:
         poses = [*poses, Pose3D(np.eye(3), np.zeros(3), 0.0)]
     fits = chooser.finalists(poses)
     if not fits:
-        raise DataError("no position within the limits was found", "", "raise --max-angle or --max-shift")
+        return None
     best, other, (ahead, sigma) = _hands(chooser, fits)
     same = Equals()
     if options.start is None:
@@ -186,11 +189,15 @@ def _choose(chooser: Chooser, found: Search) -> _Choice:
 
 
 def _hands(chooser: Chooser, fits: list[Fit]) -> tuple[Fit, Fit | None, tuple[float, float]]:
-    """Return the best fit, the best of the other hand, and by how much the one is better (relative, sigma)."""
+    """Return the best fit, the best of the other hand, and by how much the one is better (relative, sigma).
+
+    Nothing stands against a hand whose mirror image has no place within the limits: it is infinitely better.
+    """
     best = chooser.final(fits[0])
     others = [f for f in fits if f.pose.flipped != best.pose.flipped]
     if not others:
-        return best, None, (0.0, 0.0)
+        asked = chooser.options.both_hands and chooser.options.start is None
+        return best, None, (np.inf, np.inf) if asked else (0.0, 0.0)
     other = chooser.final(others[0])
     ahead, sigma = margin(best, other)
     return (best, other, (ahead, sigma)) if ahead >= 0 else (other, best, (-ahead, -sigma))

@@ -164,6 +164,7 @@ def lines_of(row: dict[str, Any]) -> list[str]:
     """
     matrix = ["  ".join(f"{v:8.5f}" for v in line) for line in np.asarray(row["rotation"], float)]
     other = row.get("cc_other_hand")
+    missing = "not found within the limits" if row.get("hand_sigma", 0) is None else "not tried"
     found = ["never" if row.get(k) is None else f"{row[k]:.2f} Å" for k in ("fsc_0.143_A", "fsc_0.5_A")]
     sigma = [row.get(k) for k in ("sigma_angle_deg", "sigma_shift_A")]
     return [
@@ -173,7 +174,7 @@ def lines_of(row: dict[str, Any]) -> list[str]:
         "translation " + ", ".join(f"{v:.3f}" for v in row["translation_A"]) + " Å",
         "Euler ZYZ " + ", ".join(f"{v:.2f}" for v in row["euler_zyz_deg"]) + "°",
         f"angle {row['axis_angle'][3]:.3f}°",
-        f"other hand {'not tried' if other is None or np.isnan(other) else f'{other:.4f}'}",
+        f"other hand {missing if other is None or np.isnan(other) else f'{other:.4f}'}",
         f"FSC 0.143: {found[0]}, 0.5: {found[1]}",
         "" if None in sigma else f"σ {sigma[0]:.3g}°, {sigma[1]:.3g} Å",
     ]

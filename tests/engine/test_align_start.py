@@ -15,6 +15,7 @@ from emviewer.engine import conventions, mrc
 from emviewer.engine.align3d_refine import FLIP
 from emviewer.engine.align3d_start import NEAR_DEG, turns
 from emviewer.engine.errors import ParameterError
+from emviewer.engine.figure_align_report import lines_of
 from emviewer.engine.jobs.align import SPEC
 from emviewer.engine.jobs.align_params import AlignParams
 from emviewer.engine.jobs.run import run_job
@@ -189,3 +190,16 @@ def test_particles_of_one_map_are_written_once_it_is_done(place, tmp_path):
     assert [p.name for p in (tmp_path / "out" / "particles").iterdir()] == ["a.star"]
     assert any("b.star is not written" in warning for warning in outcome.warnings)
     assert (outcome.summary["n_particles_moved"], outcome.summary["n_particles_left"]) == (2, 0)
+
+
+def test_a_hand_without_a_place_within_the_limits_leaves_no_doubt(place, tmp_path):
+    near = RigidTransform(Rotation.from_rotvec(np.radians([0, 3, 0])).as_matrix(), np.array([4.0, 0, 0]))
+    mrc.write_map(tmp_path / "near.mrc", density(near), PIXEL)
+    assert run(place, tmp_path / "out", tmp_path / "near.mrc", "--max-angle", "5") == 0
+    row = json.loads((tmp_path / "out" / "transforms.json").read_text())[0]
+    assert row["hand"] == "same" and not row["hand_flipped"]
+    assert row["cc_other_hand"] is None and row["hand_margin"] is None and row["hand_sigma"] is None
+    said = json.loads((tmp_path / "out" / "job.json").read_text())["warnings"]
+    assert not any("undetermined" in warning or "nan" in warning for warning in said)
+    assert any("the other hand of near was not found within the limits" in warning for warning in said)
+    assert any("not found within the limits" in line for line in lines_of(row))

@@ -146,6 +146,11 @@ class _Run:
                 f"the hand of {name} is undetermined: both hands fit equally well (correlation {a.cc_after:.3f} and "
                 f"{a.cc_other_hand:.3f}); compare at a finer resolution"
             )
+        elif np.isinf(a.hand_margin):
+            self.folder.warn(
+                f"the other hand of {name} was not found within the limits, so the hand found is taken uncompared; "
+                "raise --max-angle or --max-shift to compare both"
+            )
         if a.same.place == "undetermined":
             self.folder.warn(
                 f"the place of {name} is undetermined: it fits equally well in others, and the reference does not look "

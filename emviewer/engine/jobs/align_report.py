@@ -60,15 +60,16 @@ def _lines(row: dict[str, Any]) -> list[str]:
     euler = ", ".join(f"{v:.2f}" for v in row["euler_zyz_deg"])
     found = [row["fsc_0.143_A"], row["fsc_0.5_A"]]
     fsc = ["never" if v is None else f"{v:.2f} Å" for v in found]
-    other = row["cc_other_hand"]
+    other, sigma = row["cc_other_hand"], row["hand_sigma"]
+    missing = "not found within the limits" if np.isinf(sigma) else "not tried"
     return [
         *matrix,
         "after a z-flip" if row["hand_flipped"] else "no flip",
         f"translation {shift} Å",
         f"rotation {row['angle_deg']:.3f}°",
         f"Euler ZYZ {euler}°",
-        f"other hand {'not tried' if np.isnan(other) else f'{other:.4f}'}",
-        f"hand σ {row['hand_sigma']:.1f}",
+        f"other hand {missing if np.isnan(other) else f'{other:.4f}'}",
+        "" if np.isnan(other) else f"hand σ {sigma:.1f}",
         f"place {row['place']}",
         f"FSC 0.143: {fsc[0]}, 0.5: {fsc[1]}",
         f"σ {row['sigma_angle_deg']:.3g}°, {row['sigma_shift_A']:.3g} Å",
