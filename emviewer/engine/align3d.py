@@ -193,7 +193,8 @@ class Aligner:
         """Return standard deviations of the rotation (degrees) and of the translation (Å) at a pose.
 
         From the inverse of the Fisher information of two noisy copies of one signal,
-        ``2 c² / (1 - c²) |∂F|² / P₂`` summed over the independent frequencies.
+        ``2 c² / (1 - c²) |∂F|² / P₂`` summed over the independent frequencies. Where the maps tell nothing of the
+        pose, they are as large as can be: 180° and the longest translation.
         """
         c, _, p2 = self.signal(moving, pose)
         full = np.zeros(int(self.shells.max()) + 1)
@@ -202,9 +203,13 @@ class Aligner:
         use = self._some(m)
         normal = self._problem(moving, use, full[self.shells[use]]).sums(pose)[3][:6, :6]
         normal *= self.independent * m / max(len(use), 1)
+        most = 180.0, self.max_shift_A
         try:
             covariance = np.linalg.inv(normal)
         except np.linalg.LinAlgError:
-            return float("nan"), float("nan")
-        spread = np.sqrt(np.maximum([np.trace(covariance[:3, :3]), np.trace(covariance[3:, 3:])], 0))
-        return float(min(np.degrees(spread[0]), 180.0)), float(spread[1])
+            return most
+        variance = np.array([np.trace(covariance[:3, :3]), np.trace(covariance[3:, 3:])])
+        if not (np.isfinite(variance).all() and (variance > 0).all()):
+            return most
+        spread = np.sqrt(variance)
+        return min(float(np.degrees(spread[0])), most[0]), min(float(spread[1]), most[1])

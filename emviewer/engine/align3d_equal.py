@@ -8,6 +8,7 @@ import numpy as np
 
 from emviewer.engine.align3d import Pose3D, Search
 from emviewer.engine.align3d_choose import FEW_POINTS, Chooser, smallest
+from emviewer.engine.align3d_common import common
 from emviewer.engine.align3d_search import distinct
 from emviewer.engine.align3d_verdict import Fit, margin
 from emviewer.engine.types import F64
@@ -57,7 +58,7 @@ class Equals:
 def equals(chooser: Chooser, best: Fit, fits: list[Fit], found: Search) -> tuple[Fit, Equals]:
     """Return the fit with the smallest rotation among those as good as the best, and what is known of the others."""
     group = chooser.options.symmetry
-    best = _with_pose(best, smallest(best.pose, group))
+    best = _turned(chooser, best)
     nearest: list[float] = []
     alike: list[Fit] = []
     own = [f for f in fits if f.pose.flipped == best.pose.flipped]
@@ -69,9 +70,9 @@ def equals(chooser: Chooser, best: Fit, fits: list[Fit], found: Search) -> tuple
         fit = chooser.tested(candidate) if isinstance(candidate, Pose3D) else candidate
         if fit is None:
             continue
-        fit = _with_pose(fit, smallest(fit.pose, group))
         if not all(_apart(fit.pose, other.pose, group) for other in (best, *alike)):
             continue
+        fit = _turned(chooser, fit)
         ahead, sigma = margin(best, fit)
         nearest.append(sigma)
         if sigma < SIGMA or ahead < SHARE:
@@ -127,5 +128,15 @@ def _apart(first: Pose3D, second: Pose3D, group: F64) -> bool:
     return bool(angles[i] > APART_DEG or np.linalg.norm(shift) > APART_A)
 
 
-def _with_pose(fit: Fit, pose: Pose3D) -> Fit:
-    return Fit(pose, fit.aligner, fit.moving, fit.information)
+def _turned(chooser: Chooser, fit: Fit) -> Fit:
+    """Return the equivalent fit with the smallest rotation.
+
+    Maps of which one may be a part were compared where they overlap, and overlap elsewhere once turned.
+    """
+    pose = smallest(fit.pose, chooser.options.symmetry)
+    if np.array_equal(pose.matrix, fit.pose.matrix):
+        return fit
+    if not chooser.partial:
+        return Fit(pose, fit.aligner, fit.moving, fit.information)
+    part = common(chooser.aligner, chooser.moving, pose)
+    return fit if part is None else Fit.of(pose, part.aligner, part.moving)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine.align3d import Aligner, Pose3D
+from emviewer.engine.align3d import Aligner, Pose3D, Search
+from emviewer.engine.align3d_choose import Chooser
+from emviewer.engine.align3d_common import common
+from emviewer.engine.align3d_equal import equals
 from emviewer.engine.align3d_map import prepare_map
 from emviewer.engine.align3d_pair import Alignment, Options, align
 from emviewer.engine.align3d_refine import FLIP
+from emviewer.engine.align3d_verdict import Fit
 from emviewer.engine.simulate import phantom_blobs
 from emviewer.engine.simulate_phantom import GaussianPhantom
 from emviewer.engine.symmetry import point_group
+from emviewer.engine.task import never
 from emviewer.engine.types import Map3D
 
 BOX, PIXEL, FINEST = 44, 3.6, 9.0
@@ -40,8 +47,8 @@ def density(centres: np.ndarray, sigmas: np.ndarray, heights: np.ndarray, noise:
     return Map3D((data + rough).astype(np.float32), PIXEL)
 
 
-def run(reference: Map3D, moving: Map3D, **more: object) -> Alignment:
-    maps = [prepare_map(v, None, FINEST, automatic=True) for v in (reference, moving)]
+def run(reference: Map3D, moving: Map3D, automatic: bool = True, **more: object) -> Alignment:
+    maps = [prepare_map(v, None, FINEST, automatic=automatic) for v in (reference, moving)]
     options = Options(True, 0.35 * BOX * PIXEL, 180.0, FINEST, **more)
     steps = align(maps[0], maps[1], options)
     while True:
@@ -91,6 +98,22 @@ def test_a_part_lost_in_noise_is_doubted():
     assert found.same.place == "undetermined"
 
 
+def test_a_second_look_that_finds_nothing_leaves_the_first(monkeypatch):
+    rng = np.random.default_rng(4)
+    maps = [Map3D(rng.normal(size=(24,) * 3).astype(np.float32), 4.0) for _ in range(2)]
+    looks = []
+
+    def finalists(chooser: Chooser, poses: list[Pose3D]) -> list[Fit]:
+        looks.append(chooser.partial)
+        return [] if chooser.partial else plain(chooser, poses)
+
+    plain = Chooser.finalists
+    monkeypatch.setattr(Chooser, "finalists", finalists)
+    found = run(*maps, automatic=False, step_deg=30.0)
+    assert looks == [False, True]
+    assert found.hand == "undetermined" and np.isfinite(found.cc_other_hand)
+
+
 def test_a_domain_that_moved_does_not_pull():
     centres, sigmas, heights = chain()
     order = np.argsort(-(centres @ AXIS))
@@ -118,6 +141,37 @@ def test_symmetry_that_was_not_told_gives_the_smallest_rotation(group, noise):
     assert found.pose.angle_deg == pytest.approx(np.degrees(Rotation.from_matrix(turn).magnitude()), abs=0.3)
     assert found.same.place == "symmetric"
     assert found.same.count > 1
+
+
+def test_one_subunit_of_a_symmetric_map_is_compared_where_it_ends_up():
+    p = phantom_blobs("D2", BOX)
+    centres, sigmas = p.centres_px * PIXEL, p.sigmas_px * PIXEL
+    one = np.argsort(np.arctan2(centres[:, 1], centres[:, 0]))[: len(centres) // 4]
+    turn = Rotation.from_rotvec(np.radians([10.0, -5.0, 8.0])).as_matrix()
+    group = point_group("D2").rotations
+    volumes = density(centres, sigmas, p.amplitudes), density(centres[one] @ turn, sigmas[one], p.amplitudes[one])
+    maps = [prepare_map(v, None, FINEST, automatic=True) for v in volumes]
+    aligner = Aligner(maps[0], 90.0, 40.0, finest_A=FINEST, box_A=maps[1].box_A)
+    chooser = Chooser(aligner, maps[1], Options(False, 40.0, 180.0, FINEST, symmetry=group), never)
+    assert chooser.partial
+    pose = Pose3D(group[1] @ turn, np.zeros(3), 0.0)
+    part = common(aligner, maps[1], pose)
+    there = Fit.of(pose, part.aligner, part.moving)
+    found = Search([pose], np.ones((1, 1)), pose.matrix[None], np.zeros((1, 1, 3)))
+    best, _ = equals(chooser, there, [], found)
+    assert angle(best.pose.matrix, turn) < 1e-6
+    assert best.information == pytest.approx(there.information, rel=0.05)
+    sigma = [f.aligner.uncertainty(f.moving, f.pose) for f in (best, there)]
+    assert sigma[0] == pytest.approx(sigma[1], rel=0.05)
+
+
+def test_what_tells_nothing_of_the_pose_leaves_it_open():
+    rng = np.random.default_rng(0)
+    one, other = (Map3D(rng.normal(size=(24,) * 3).astype(np.float32), 4.0) for _ in range(2))
+    maps = [prepare_map(v, None, 10.0) for v in (one, other)]
+    aligner = Aligner(maps[0], 60.0, 30.0, finest_A=10.0)
+    flat = replace(maps[1], transform=np.zeros_like(maps[1].transform))
+    assert aligner.uncertainty(flat, Pose3D(np.eye(3), np.zeros(3), 0.0)) == (180.0, 30.0)
 
 
 def test_a_mark_on_one_subunit_breaks_the_symmetry():
