@@ -148,13 +148,14 @@ def refined(
     lines = orientations_quick.detect(ready[anchors], still[anchors], plan.radius_px, plan.max_shift_px, check)
     began = orientations_quick.witnessed(lines, views[anchors])
     last = Solution(views, still, np.zeros(n), "kept")
-    if began.support > SEEN:
+    if group.order == 1 and began.support > SEEN:
         stages = _from_lines(ready, began, plan, anchors, check)
     else:
         stages = orientations_starts.annealed(ready, group, replace(plan, starts=0), anchors, views[anchors], check)
     for last in stages:
         yield last
-    before, after = (orientations_quick.misfit(lines, v[anchors]) for v in (views, last.rotations))
+    elements = np.asarray(group.rotations)
+    before, after = (orientations_quick.misfit(lines, v[anchors], elements) for v in (views, last.rotations))
     if after > before:
         last = Solution(views, still, np.zeros(n), "kept")
     yield judged(last, began, anchors, group, doubts)

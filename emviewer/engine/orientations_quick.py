@@ -100,9 +100,13 @@ def detect(ready: F32, displaced: F64, radius_px: float, max_shift_px: float, ch
     return lines_of.common_lines(rays, rings, d, min(MOST_SHIFT_PX, max_shift_px), 1.0, check)
 
 
-def misfit(lines: Lines, views: F64) -> float:
-    """Return the mean residual of all lines, none counted for more than 0.5 (29°)."""
-    return float(np.mean(np.minimum(lines_of.residuals(lines, views), 0.5)))
+def misfit(lines: Lines, views: F64, elements: F64 | None = None) -> float:
+    """Return the mean residual of all lines, none counted for more than 0.5 (29°).
+
+    Of a symmetric particle a line is held against the nearest of those that two images share, one for every element
+    (g, 3, 3) of its group, the first of them the identity.
+    """
+    return float(np.mean(np.minimum(_nearest(lines, views, elements), 0.5)))
 
 
 def support(lines: Lines, views: F64, elements: F64 | None = None) -> F64:
@@ -126,14 +130,20 @@ def agreeing(lines: Lines, views: F64, elements: F64 | None, mates: NDArray[np.i
     n = len(views)
     order = 1 if elements is None else len(elements)
     near = 2 * np.sin(np.radians(max(LEAST_AGREE_DEG, AGREE_DEG * order**-0.25)) / 2)
-    best = lines_of.residuals(lines, views, mates=mates)
-    for g in () if elements is None else elements[1:]:
-        np.minimum(best, lines_of.residuals(lines, views, views @ g, mates), out=best)
+    best = _nearest(lines, views, elements, mates)
     rows = np.arange(n)
     best[rows, rows] = 9
     same = mates[rows] != rows
     best[mates[same], rows[same]] = 9  # an image's line with itself
     return np.asarray((best < near).sum(axis=1) / max(1, n - 2 if same.any() else n - 1), float)
+
+
+def _nearest(lines: Lines, views: F64, elements: F64 | None, mates: NDArray[np.int64] | None = None) -> F64:
+    """Return the residuals (n, n) of every pair, the least over the elements of a point group."""
+    best = lines_of.residuals(lines, views, mates=mates)
+    for g in () if elements is None else elements[1:]:
+        np.minimum(best, lines_of.residuals(lines, views, views @ g, mates), out=best)
+    return best
 
 
 def voted(lines: Lines, views: F64, check: Check = never) -> tuple[F64, bool]:
