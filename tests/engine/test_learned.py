@@ -14,7 +14,9 @@ from scipy.spatial.transform import Rotation
 from emviewer.engine import learned, simulate
 from emviewer.engine.errors import DataError, EmviewerError, FileError
 from emviewer.engine.jobs import registry
+from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import run_job
+from emviewer.engine.jobs.train_distance_source import open_training_map
 from emviewer.engine.learned import LearnedDistance
 from emviewer.engine.learned_calibrate import Calibration, fit, isotonic, pair_certainty
 from emviewer.engine.learned_cells import Cells, softmax
@@ -24,9 +26,9 @@ from emviewer.engine.learned_rings import RingReader, Rings
 from emviewer.engine.params import validated
 from emviewer.engine.resample import resize_box
 from emviewer.engine.rotations import angle_deg, angle_modulo_deg, random_rotations
-from emviewer.engine.simulate_phantom import phantom_blobs
+from emviewer.engine.simulate_phantom import phantom, phantom_blobs
 from emviewer.engine.symmetry import point_group
-from emviewer.engine.task import drain
+from emviewer.engine.task import drain, never
 
 BOX, PIXEL = 48, 3.0
 BADGE = {
@@ -261,6 +263,15 @@ def test_without_torch_training_says_how_to_get_it(monkeypatch, tmp_path):
     with pytest.raises(EmviewerError, match=r"pip install \"emviewer\[learned\]\""):
         drain(run_job(spec, validated(spec.params, {"map": "phantom:C1"}), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_map_that_does_not_tell_its_pixel_size_is_refused(tmp_path):
+    np.save(tmp_path / "map.npy", phantom("C1").data[16:48, 16:48, 16:48])
+    params = registry.params("train-distance")
+    with pytest.raises(EmviewerError, match=r"pixel size.*give --pixel-size"):
+        open_training_map(validated(params, {"map": tmp_path / "map.npy"}), ResultFolder(tmp_path / "out"), never)
+    told = validated(params, {"map": tmp_path / "map.npy", "pixel_size": 2.5})
+    assert open_training_map(told, ResultFolder(tmp_path / "out"), never).pixel_size_A == 2.5
 
 
 @pytest.mark.parametrize(("value", "said"), [("0:1", "--snr"), ("2:1", "--snr"), ("1:2:3", "--snr"), ("x", "--snr")])

@@ -99,3 +99,12 @@ def test_a_table_without_views_is_refused(tmp_path):
         rebuilt(tmp_path / "rec", tmp_path / "sim" / "particles.mrcs")
     with pytest.raises(EmviewerError, match="--ctf"):
         rebuilt(tmp_path / "rec", tmp_path / "sim" / "particles.star", ctf=True)
+
+
+def test_a_map_without_pixel_size_is_refused_unless_it_is_given(tmp_path):
+    np.save(tmp_path / "map.npy", sources.open_map("phantom:C1").data[16:48, 16:48, 16:48])
+    with pytest.raises(EmviewerError, match=r"pixel size.*give --pixel-size") as refused:
+        simulated(tmp_path / "sim", map=tmp_path / "map.npy", n=2)
+    assert str(tmp_path / "map.npy") in str(refused.value)
+    images = simulated(tmp_path / "told", map=tmp_path / "map.npy", n=2, pixel_size=2.5)
+    assert images.pixel_size_A == 2.5

@@ -9,7 +9,7 @@ import numpy as np
 
 from emviewer.engine import conventions, project, simulate, sources
 from emviewer.engine.ctf import CTF
-from emviewer.engine.errors import DataError
+from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs import gallery_experiment as experiment
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -77,17 +77,17 @@ def open_source(params: SimulateParams, folder: ResultFolder, check: Check) -> M
     Raises
     ------
     EmviewerError
-        It cannot be read, has NaN, or nothing to project.
+        It cannot be read, has NaN, no pixel size, or nothing to project.
     """
     volume = sources.open_map(
         str(params.map), pixel_size_A=params.pixel_size, resolution_A=params.resolution, check=check
     )
+    if not volume.pixel_size_known:
+        raise ParameterError("the map does not tell its pixel size", params.map, "give --pixel-size in Å")
     if min(volume.shape) < 2 or float(np.ptp(volume.data)) == 0:
         raise DataError("there is no density to project", params.map, "give a 3D map")
     for note in volume.notes:
         folder.warn(note)
-    if not volume.pixel_size_known:
-        folder.warn(f"{params.map} does not tell its pixel size: 1 Å is taken; give --pixel-size to set it")
     return volume
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from emviewer.engine import files, filters, sources
 from emviewer.engine.conventions import without_mirror
-from emviewer.engine.errors import DataError
+from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs import reconstruct_output as maps_of
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.reconstruct import CTF_COLUMNS, open_particles, transfer_of
@@ -26,18 +26,18 @@ def open_training_map(params: TrainDistanceParams, folder: ResultFolder, check: 
     Raises
     ------
     EmviewerError
-        It cannot be read, has no density, or the particles of a table have no orientations.
+        It cannot be read, has no density or pixel size, or the particles of a table have no orientations.
     """
     spec = str(params.map)
     if not spec.startswith(sources.PHANTOM) and _is_table(params.map):
         return _reconstructed(params, folder, check)
     volume = sources.open_map(spec, pixel_size_A=params.pixel_size, resolution_A=params.resolution, check=check)
+    if not volume.pixel_size_known:
+        raise ParameterError("the map does not tell its pixel size", params.map, "give --pixel-size in Å")
     if min(volume.shape) < 16 or float(np.ptp(volume.data)) == 0:
         raise DataError("there is no density to train on", params.map, "give a 3D map of at least 16 voxels")
     for note in volume.notes:
         folder.warn(note)
-    if not volume.pixel_size_known:
-        folder.warn(f"{params.map} does not tell its pixel size: 1 Å is taken; give --pixel-size to set it")
     return volume
 
 
