@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emviewer.engine.conventions import matrix_to_euler
+from emviewer.engine.learned import folded_angles
+from emviewer.engine.rotations import random_rotations
+from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch
 from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.opening import read_document
@@ -154,6 +158,22 @@ def test_estimated_distances_are_held_against_the_truth(tmp_path):
     assert not plain.estimated and plain.mae_deg < 1e-9
     np.save(tmp_path / "distances.npy", matrix[:5])
     assert not compare_pairs(angles, angles, tmp_path / "distances.npy").estimated
+
+
+def test_distances_of_a_symmetric_particle_are_folded_on_both_sides(tmp_path):
+    rng = np.random.default_rng(0)
+    views, group = random_rotations(60, rng), np.asarray(point_group("D2").rotations)
+    truth, found = matrix_to_euler(views), matrix_to_euler(views @ group[rng.integers(4, size=60)])
+    np.save(tmp_path / "distances.npy", folded_angles(views, group))
+    for told in (None, tmp_path / "distances.npy"):
+        pairs = compare_pairs(found, truth, told, "D2")
+        assert pairs.mae_deg < 1e-3 and pairs.estimated == (told is not None)
+        assert compare_pairs(found, truth, told).mae_deg > 20
+    edges = np.linspace(0, 180, 13)
+    some = np.histogram(numbers.pairwise_deg(matrix_to_euler(random_rotations(500, rng)), "D2"), edges)[0]
+    expected = numbers.expected_pairs(edges, float(some.sum()), "D2")
+    np.testing.assert_allclose(expected, some, atol=0.02 * some.sum())
+    assert expected[edges[:-1] > 125].sum() == 0
 
 
 def test_numbers_beside_a_chart_have_room(qtbot):

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.orientation_read import CONFIDENCE, DISTANCES, ERROR, IN_PLANE_ERROR, VIEW_ERROR, of
+from emviewer.ui.panels.orientation_lab_chain import symmetry_of
 from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_pages import PAIR_EDGES, STRIP, Page
 from emviewer.ui.panels.orientation_lab_strip import ImageStrip
@@ -141,11 +142,13 @@ class _Pairs:
     """Pairwise distances in degrees, counted and, of some, side by side; estimated by the images, or of views found."""
 
     found: np.ndarray
+    expected: np.ndarray
     truth: np.ndarray | None
     dots: tuple[np.ndarray, np.ndarray] | None
     mae_deg: float = 0.0
     rms_deg: float = 0.0
     estimated: bool = False
+    sym: str = "C1"
 
 
 class DistancesPage(Page):
@@ -177,12 +180,14 @@ class DistancesPage(Page):
         truth = None if orient is None else orient.truth
         angles = angles.copy()
         told = None if orient is None else orient.file(DISTANCES)
-        self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth, told), self._got)
+        sym = symmetry_of(document)
+        self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth, told, sym), self._got)
 
     def _got(self, pairs: _Pairs) -> None:
         middle = (PAIR_EDGES[1:] + PAIR_EDGES[:-1]) / 2
         total = float(pairs.found.sum())
-        lines = [Line(middle, numbers.expected_pairs(PAIR_EDGES, total), "uniform: (1 − cos d)/π", "text", dashed=True)]
+        uniform = "uniform: (1 − cos d)/π" if pairs.sym == "C1" else f"uniform, least over {pairs.sym}"
+        lines = [Line(middle, pairs.expected, uniform, "text", dashed=True)]
         if pairs.truth is not None:
             lines.append(Line(middle, pairs.truth, "truth", "text"))
         self.pairs.show_data(bars=Bars(pairs.found, PAIR_EDGES), lines=lines, note=f"{total:.0f} pairs")
@@ -202,7 +207,7 @@ class DistancesPage(Page):
         )
 
 
-def compare_pairs(angles: np.ndarray, truth: np.ndarray | None, told: Path | None = None) -> _Pairs:
+def compare_pairs(angles: np.ndarray, truth: np.ndarray | None, told: Path | None = None, sym: str = "C1") -> _Pairs:
     """Count the pairwise distances of views, and hold them against the true ones; for a lane.
 
     Parameters
@@ -211,21 +216,24 @@ def compare_pairs(angles: np.ndarray, truth: np.ndarray | None, told: Path | Non
         Rot, tilt and psi in degrees, as found and true.
     told : path or None
         Distances in rad that were estimated (N×N); they take the place of those between the views found.
+    sym : str
+        Point group: distances are the least between equivalent views, as those estimated of a symmetric particle are.
     """
     known = angles if truth is None else np.where(np.isfinite(truth), angles, np.nan)
     rows = numbers.paired(known)
     estimate = None if told is None else read_distances(told, rows, len(angles))
-    found = numbers.pairwise_deg(angles[rows]) if estimate is None else estimate
+    found = numbers.pairwise_deg(angles[rows], sym) if estimate is None else estimate
     there = np.isfinite(found)
     counts = np.histogram(found[there], PAIR_EDGES)[0]
+    expected = numbers.expected_pairs(PAIR_EDGES, float(counts.sum()), sym)
     if truth is None:
-        return _Pairs(counts, None, None, estimated=estimate is not None)
-    true, found = numbers.pairwise_deg(truth[rows])[there], found[there]
+        return _Pairs(counts, expected, None, None, estimated=estimate is not None, sym=sym)
+    true, found = numbers.pairwise_deg(truth[rows], sym)[there], found[there]
     some = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(int))
     off = found - true
     return _Pairs(
-        counts, np.histogram(true, PAIR_EDGES)[0].astype(float), (true[some], found[some]),
-        float(np.abs(off).mean()), float(np.sqrt((off**2).mean())), estimate is not None,
+        counts, expected, np.histogram(true, PAIR_EDGES)[0].astype(float), (true[some], found[some]),
+        float(np.abs(off).mean()), float(np.sqrt((off**2).mean())), estimate is not None, sym,
     )  # fmt: skip
 
 
