@@ -1,8 +1,7 @@
 """Training of a learned distance with torch, on images drawn afresh for every step.
 
 torch is imported inside: it is needed for training only (extra ``learned``). Each step is done in two halves side by
-side, each on one core; torch's own threads wait for one another and are several times slower on a machine that does
-other work too (2 cores: 1.4 s of CPU time a step of 128 images against 0.2 s).
+side, each on one core: torch's own threads wait for one another, which costs more than they gain.
 """
 
 from __future__ import annotations
