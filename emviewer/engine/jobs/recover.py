@@ -125,9 +125,10 @@ def estimate(params: RecoverParams) -> str:
     """Return one line on what orientation recovery will take."""
     if params.way == "distances":
         return f"images are cut to {LARGEST} px; some seconds for 500 images"
-    return (
-        f"images are cut to {LARGEST} px; seconds where common lines are seen, else {params.starts} starts of a minute"
-    )
+    from emviewer.engine.orientations_starts import MOST_STARTS
+
+    starts = f"{params.starts} to {MOST_STARTS * params.starts} starts of up to a minute"
+    return f"images are cut to {LARGEST} px; seconds where common lines are seen, else {starts}"
 
 
 SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate, curves=("loss", "explained"))

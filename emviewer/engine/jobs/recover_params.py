@@ -61,8 +61,8 @@ class RecoverParams(JobParams):
         ge=0, group="Orientation",
     )  # fmt: skip
     starts: int = option(
-        4, "random starts; where they end in different answers confidence is low", flag="--starts", ge=1, le=100,
-        advanced=True, group="Orientation",
+        4, "random starts, and up to three times as many until two agree; where none do, confidence is low",
+        flag="--starts", ge=1, le=100, advanced=True, group="Orientation",
     )  # fmt: skip
     contrast: Literal["positive", "negative"] = option(
         "positive", "whether particles are bright, as in a map, or dark", flag="--contrast", group="Input"
