@@ -188,6 +188,7 @@ class Annealing:
         cold: float = 0.02,
         sharp: float = 1.0,
         check: Check = never,
+        most: float = np.inf,
     ) -> Iterator[State]:
         """Iterate from a map; the assumed noise is at least ``hot`` … ``cold`` times the images' power.
 
@@ -203,12 +204,16 @@ class Annealing:
             Exponent of the likelihoods, times the mask's share of the box.
         check : callable
             Raises to stop.
+        most : float
+            The assumed noise is at most so many times its floor: a map in which few images and their equivalent views
+            average out explains nothing, and noise estimated from it would keep it so.
         """
         data = start
         explained: list[float] = []
         for i in range(3 * iterations):
             check()
             heat = hot * (cold / hot) ** min(1.0, i / max(1, iterations - 1))
+            self.noise = np.minimum(self.noise, min(1.0, most * heat) * self.power)
             data, state = self._step(data, heat, sharp, i, check)
             explained.append(state.explained)
             yield state

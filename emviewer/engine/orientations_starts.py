@@ -25,6 +25,12 @@ SEARCH_STEP_DEG = 7.5
 """Step of the directions over which each image is searched anew once the map is good, to rescue single images."""
 MOST_STARTS, CONFIRMED = 3, 0.8
 """Times as many starts as asked for are made at most, until another agrees with the best on so many of the images."""
+FEW_SYMMETRIC = 50
+"""Of so many images of a symmetric particle all starts are made: they take a second, and agree on wrong answers."""
+RINGS, RINGS_SYMMETRIC = 1.8, 2.5
+"""Highest ring of the coarse band, times the share of the box that the particle's radius is."""
+MOST_NOISE_SYMMETRIC = 5.0
+"""Assumed noise over its floor, at most, with symmetry: starts of D2 from 36 images explained nothing without."""
 SAME_DEG = 25.0
 """Two starts agree on an image when their views of it differ by less."""
 
@@ -51,17 +57,19 @@ def annealed(
     """
     n, d, _ = ready.shape
     elements = np.asarray(group.rotations)
-    top = float(np.clip(1.8 * d / plan.radius_px, 5.0, d / 2 - 2))
+    rings = RINGS if group.order == 1 else RINGS_SYMMETRIC
+    top = float(np.clip(rings * d / plan.radius_px, 5.0, d / 2 - 2))
     coarse = band(ready[anchors], top, plan.radius_px)
     views = _views(COARSE_VIEWS, group)
     tries = _tries(plan.max_shift_px, d / (4.5 * top))
     ends: list[State] = []
     best = Solution(np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n), "")
+    least = plan.starts * (MOST_STARTS if group.order > 1 and n <= FEW_SYMMETRIC else 1)
     for number in range(0 if suspected is None else -1, MOST_STARTS * plan.starts):
-        if number >= plan.starts and _agreement(ends, elements).mean() > CONFIRMED:
+        if number >= least and _agreement(ends, elements).mean() > CONFIRMED:
             break
         first = suspected if number < 0 else None
-        name = "start from common lines" if number < 0 else f"start {number + 1} of {max(plan.starts, number + 1)}"
+        name = "start from common lines" if number < 0 else f"start {number + 1} of {max(least, number + 1)}"
         last = None
         for last in _start(coarse, views, elements, tries, plan, number, first, check):
             if last.iteration % 5 == 4:
@@ -103,7 +111,8 @@ def _start(
         first = super_fibonacci(4096)[rng.integers(4096, size=len(images.values))]
     else:
         hot, anneal.noise = 0.05, 0.5 * anneal.power
-    for state in anneal.run(anneal.map_of(first), plan.iterations, hot, 0.01, 3.0, check):
+    most = np.inf if len(elements) == 1 else MOST_NOISE_SYMMETRIC
+    for state in anneal.run(anneal.map_of(first), plan.iterations, hot, 0.01, 3.0, check, most):
         np.clip(anneal.centre, -plan.max_shift_px, plan.max_shift_px, out=anneal.centre)
         yield state
 
@@ -123,7 +132,9 @@ def _fine(
     )  # fmt: skip
     few = Annealing(band(ready[anchors], min(1.4 * top, d / 2 - 2), plan.radius_px), best.rotations[:1])
     few.group, few.noise = anneal.group, 0.5 * few.power
-    *_, state = anneal.run(few.map_of(best.rotations, best.displacement_px), iterations, 0.05, 0.003, 2.0, check)
+    most = np.inf if group.order == 1 else MOST_NOISE_SYMMETRIC
+    begin = few.map_of(best.rotations, best.displacement_px)
+    *_, state = anneal.run(begin, iterations, 0.05, 0.003, 2.0, check, most)
     return state
 
 
