@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -537,3 +537,26 @@ def test_names_of_documents_keep_the_room_that_there_is(qtbot, window, map_file)
     for width, hidden in ((8 * em, True), (16 * em, False)):
         window.tree.resize(width, 200)
         assert window.tree.isColumnHidden(1) is hidden
+
+
+def test_closed_panels_hear_nothing_more(qtbot, window, map_file, tmp_path):
+    """Panels of every kind, closed and deleted, while the documents that they showed go on changing."""
+    open_(qtbot, window, map_file)
+    window.run_job("gallery", {"map": map_file, "step": 60.0, "report": "none"}, tmp_path / "views")
+    results = lambda: [d for d in window.workspace.documents.values() if d.kind == "result"]  # noqa: E731
+    qtbot.waitUntil(lambda: bool(results()) and not window.runner.active, timeout=20000)
+    (result,) = results()
+    for kind, (_, panel) in window.area.kinds.items():
+        documents = [d for d in (result, *window.workspace.documents.values()) if panel.accepts(d)]
+        window.area.open_panel(kind, documents[0] if documents else None)
+    for dock in list(window.area.docks):
+        dock.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QCoreApplication.processEvents()
+    workspace = window.workspace
+    for document in list(workspace.documents.values()):
+        workspace.touch(document)
+    workspace.set_row(result, 2)
+    workspace.select(result, [0, 1])
+    workspace.remove(result)
+    QCoreApplication.processEvents()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from emviewer.ui.runner import Runner
@@ -34,6 +35,14 @@ class Panel(QWidget):
         self.runner = runner
         self.document: Document | None = None
         self.setAccessibleName(self.heading)
+
+    def listen(self, signal: Any, slot: Callable[..., Any]) -> None:
+        """Connect a signal of something that outlives this panel to a function; the connection ends with the panel.
+
+        Qt ends connections to methods of the panel by itself, but not those to a function that uses the panel.
+        """
+        connection = signal.connect(slot)
+        self.destroyed.connect(lambda *_: QObject.disconnect(connection))
 
     @classmethod
     def accepts(cls, document: Document) -> bool:

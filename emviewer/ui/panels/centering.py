@@ -49,7 +49,7 @@ class CenteringPanel(CenteringOut):
         return of(self.document)
 
     def _connect(self) -> None:
-        self.workspace.changed.connect(lambda d: self._grown() if d is self.document else None)
+        self.listen(self.workspace.changed, lambda d: self._grown() if d is self.document else None)
         self.links.choices_changed.connect(lambda d: self._chosen_anew() if d is self.document else None)
         self.links.members_changed.connect(lambda d: self._members_changed() if d is self.document else None)
         self.links.particle_changed.connect(lambda d: self._show_members() if d is self.document else None)

@@ -62,11 +62,11 @@ class ComparePanel(CompareLooks):
         self.hand_strip.apply_wanted.connect(self.apply_hand)
         self.hand_strip.back_wanted.connect(self.hand.leave)
         w = self.workspace
-        w.direction_tried.connect(lambda number, d: self.hand.look_along(d) if self._is_shown(number) else None)
-        w.changed.connect(lambda d: self._reload() if d is self.document else None)
-        w.row_changed.connect(lambda number: self._show_row() if self._is_shown(number) else None)
-        w.order_changed.connect(lambda number: self._show_place() if self._is_shown(number) else None)
-        w.selection_changed.connect(lambda number: self._show_selected() if self._is_shown(number) else None)
+        self.listen(w.direction_tried, lambda number, d: self.hand.look_along(d) if self._is_shown(number) else None)
+        self.listen(w.changed, lambda d: self._reload() if d is self.document else None)
+        self.listen(w.row_changed, lambda number: self._show_row() if self._is_shown(number) else None)
+        self.listen(w.order_changed, lambda number: self._show_place() if self._is_shown(number) else None)
+        self.listen(w.selection_changed, lambda number: self._show_selected() if self._is_shown(number) else None)
 
     def _is_shown(self, number: int) -> bool:
         return self.document is not None and number == self.document.id

@@ -146,7 +146,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self.workspace.changed.connect(self._document_changed)
         self.workspace.added.connect(self._document_changed)
         self.workspace.removed.connect(self._document_removed)
-        self.workspace.row_changed.connect(self.gallery.row_changed)
+        self.listen(self.workspace.row_changed, self.gallery.row_changed)
 
     # documents --------------------------------------------------------------------------------------------------
     @classmethod

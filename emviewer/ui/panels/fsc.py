@@ -98,7 +98,7 @@ class FscPanel(Panel):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        workspace.changed.connect(lambda d: self.refresh() if d is self.document else None)
+        self.listen(workspace.changed, lambda d: self.refresh() if d is self.document else None)
         self.refresh()
 
     def _build_choices(self) -> None:

@@ -74,9 +74,11 @@ class PlotPanel(Panel):
         self.lasso.toggled.connect(self._set_lasso)
         for box in self.boxes:
             box.activated.connect(lambda _: self._choose())
-        workspace.changed.connect(lambda d: self._reload() if d is self.document else None)
-        workspace.row_changed.connect(lambda number: self._show_current() if self._is_shown(number) else None)
-        workspace.selection_changed.connect(lambda number: self._show_selected() if self._is_shown(number) else None)
+        self.listen(workspace.changed, lambda d: self._reload() if d is self.document else None)
+        self.listen(workspace.row_changed, lambda number: self._show_current() if self._is_shown(number) else None)
+        self.listen(
+            workspace.selection_changed, lambda number: self._show_selected() if self._is_shown(number) else None
+        )
         self.show_document(None)
 
     def _build(self) -> None:

@@ -52,7 +52,7 @@ class SpherePanel(Panel):
         self.view.pointed.connect(self._pointed)
         self._growing = Throttle(self._reload, GROWING_MS, self)
         workspace.changed.connect(self._document_changed)
-        workspace.removed.connect(lambda d: self.show_document(None) if d is self.document else None)
+        self.listen(workspace.removed, lambda d: self.show_document(None) if d is self.document else None)
         workspace.row_changed.connect(self._row_changed)
         workspace.selection_changed.connect(self._selection_changed)
         self.show_document(None)
