@@ -263,7 +263,10 @@ def _there(folder: Path, name: str) -> Path | None:
 
 
 def _table(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.is_file() else None
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:  # not made, or its folder was renamed just now because the job has ended
+        return None
 
 
 def _facts(found: Alignment, folder: Path) -> dict[str, str]:

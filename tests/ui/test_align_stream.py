@@ -91,3 +91,12 @@ def test_what_a_job_found_is_said_in_a_sentence():
     assert results_align.answer({"n_blobs": 1}) == "1 piece stands out of the noise."
     assert "7.3 Å" in results_align.answer({"half_bit_A": 6.0, "nyquist_A": 4.0, "fsc_0.5_A": 7.3})
     assert results_align.answer({"n_images": 5}) == ""
+
+
+def test_a_folder_that_is_renamed_while_it_is_read_is_no_mistake(window, running, monkeypatch):
+    stream, _, folder = running
+    stream.batches([pose(0, 20.0)])
+    each = stream.alignment.maps["m"]
+    monkeypatch.setattr(Path, "is_file", lambda path: True)  # there when looked for, gone when opened
+    results_align.read_files(each, folder)
+    assert each.curves is None and each.blobs is None
