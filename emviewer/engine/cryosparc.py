@@ -6,7 +6,6 @@ Conventions as pyem has them from cryoSPARC's author; see `emviewer.engine.conve
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from emviewer.engine import conventions, files_bytes
 from emviewer.engine.errors import DataError, FileError
 from emviewer.engine.files_named import ImageNames, open_named
+from emviewer.engine.files_whole import whole
 from emviewer.engine.mrc_header import plausible_pixel, tidy
 from emviewer.engine.types import F32, F64, ImageSet, Poses
 
@@ -53,14 +53,8 @@ def write_cs(path: str | Path, rows: Rows) -> None:
     OSError
         If the file cannot be written; nothing is left behind.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            np.save(file, rows, allow_pickle=False)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(Path(path)) as beside, beside.open("wb") as file:
+        np.save(file, rows, allow_pickle=False)
 
 
 def join(rows: Rows, passthrough: Rows) -> Rows:

@@ -24,9 +24,7 @@ Relative paths start from the folder of the spec's file. Fields in detail: :mod:
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +48,7 @@ from emviewer.engine.figure_spec import (
     TripletsSpec,
     parse,
 )
+from emviewer.engine.files_whole import whole
 from emviewer.engine.task import Check, never
 
 FORMATS = (".png", ".pdf", ".svg", ".tiff", ".tif")
@@ -160,14 +159,13 @@ def _save(page: Page | Sheets, figure: AnyFigure, spec: dict[str, Any], target: 
     vector = kind in ("pdf", "svg")
     for image in page.images:
         image.set_interpolation("none" if vector else "antialiased")
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     options: dict[str, Any] = {}
     if kind in ("tif", "tiff"):
         kind = "tiff"
         options["pil_kwargs"] = {"compression": "tiff_lzw", "description": _description(spec)}
     else:
         options["metadata"] = _metadata(kind, figure, spec)
-    try:
+    with whole(target) as beside:
         if isinstance(page, Sheets) and len(page.pages) > 1:
             from matplotlib.backends.backend_pdf import PdfPages
 
@@ -176,10 +174,6 @@ def _save(page: Page | Sheets, figure: AnyFigure, spec: dict[str, Any], target: 
                     book.savefig(sheet, dpi=figure.dpi)
         else:
             page.figure.savefig(beside, format=kind, dpi=figure.dpi, facecolor="white", **options)
-        os.replace(beside, target)
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
 
 
 def _metadata(kind: str, figure: AnyFigure, spec: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.files_bytes import suffixes
 from emviewer.engine.files_unused import each_its_own, refuse_existing
+from emviewer.engine.files_whole import whole
 from emviewer.engine.micrograph_picks import Picks, box_corner
 from emviewer.engine.star import write_star
 from emviewer.engine.task import Check, never
@@ -137,10 +137,6 @@ def write_places(
             f"places cannot be written as {suffix or 'a file without suffix'}", target,
             f"choose {', '.join(FORMATS)}",
         )  # fmt: skip
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with whole(target) as beside:
         beside.write_text("".join(lines), encoding="utf-8")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
     return target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from emviewer import __version__
 from emviewer.engine.errors import DataError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.mrc_header import SIZE, build
 from emviewer.engine.types import F32, Map3D
 
@@ -61,15 +61,9 @@ def write_map(
         statistics=stats,
         label=_LABEL,
     )
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(header)
-            file.write(voxels.data)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(Path(path)) as beside, beside.open("wb") as file:
+        file.write(header)
+        file.write(voxels.data)
 
 
 class StackWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emviewer import __version__
 from emviewer.engine.errors import FileError, OutputError
+from emviewer.engine.files_whole import whole
 
 VERSION = 1
 """Raised when an older emviewer could not read the file any more."""
@@ -124,13 +124,10 @@ def write(session: Session, path: str | Path) -> Path:
     target = target if target.suffix else target.with_suffix(".emv")
     documents = [_located(document, target.parent) for document in session.documents]
     kept = session.model_copy(update={"documents": documents, "emviewer_version": __version__, "version": VERSION})
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, target)
+        with whole(target) as beside:
+            beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as err:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise OutputError(f"the session cannot be saved: {err.strerror}", target, "choose another place") from err
     return target
 

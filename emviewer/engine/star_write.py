@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pa_compute
+
+from emviewer.engine.files_whole import whole
 
 _ROWS = 50_000
 _NEEDS_QUOTES = r"\s|^[\"'#_]|^$|^(?:data_|loop_)"
@@ -33,15 +34,9 @@ def write_star(path: str | Path, blocks: Mapping[str, pd.DataFrame]) -> None:
     OSError
         If the file cannot be written; nothing is left behind.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            for name, frame in blocks.items():
-                _write_block(file, name, frame)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(Path(path)) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        for name, frame in blocks.items():
+            _write_block(file, name, frame)
 
 
 def write_particles(path: str | Path, table: pd.DataFrame, optics: pd.DataFrame | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine.errors import EmviewerError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.types import ImageStack
 from emviewer.ui.centering_session import ACCEPTED, KEY, REJECTED, Centering, Choice, choices_of
 from emviewer.ui.facts import summary_line
@@ -136,12 +136,8 @@ def write_changes(folder: Path, rows: dict[int, Choice]) -> None:
             return
         kept = [{"row": row} | asdict(choice) for row, choice in sorted(rows.items())]
         # at once or not at all: a full disk leaves what was kept before
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with whole(path) as beside:
             beside.write_text(json.dumps({"classes": kept}, indent=1) + "\n")
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def _changed(folder: Path, found: list[Choice]) -> list[Choice]:

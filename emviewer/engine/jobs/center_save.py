@@ -13,6 +13,7 @@ from emviewer.engine import cryosparc, star
 from emviewer.engine.centering_move import centred
 from emviewer.engine.errors import DataError, OutputError, ParameterError
 from emviewer.engine.files_named import open_named
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs import (
     center_convert,
     center_cryosparc,
@@ -156,15 +157,10 @@ def _save_classes(
     result: CenterResult, inputs: CenterInputs, centres: ClassCentres, target: Path, check: Check
 ) -> list[Path]:
     stack = centred_stack(inputs.classes.stack, centres)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with StackWriter(beside, stack.shape, inputs.pixel_size_A) as writer:
-            for start in range(0, stack.n, BATCH):
-                check()
-                writer.append(stack[np.arange(start, min(stack.n, start + BATCH))])
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(target) as beside, StackWriter(beside, stack.shape, inputs.pixel_size_A) as writer:
+        for start in range(0, stack.n, BATCH):
+            check()
+            writer.append(stack[np.arange(start, min(stack.n, start + BATCH))])
     shift = -centres.moved_px * inputs.pixel_size_A
     shift[shift == 0] = 0.0  # no -0
     table = pd.DataFrame(
@@ -256,7 +252,8 @@ def save_report(
     page = draw_report(name, inputs, (before, after), classes, centres.alone, moved, figures, said)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        page.savefig(target, dpi=200)
+        with whole(target) as beside:
+            page.savefig(beside, dpi=200, format=target.suffix[1:])
     except OSError as err:
         problem = as_output_error(err, target)
         raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emviewer.engine import conventions, star
 from emviewer.engine.errors import DataError, OutputError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import as_output_error
 from emviewer.engine.mrc import StackWriter
 from emviewer.engine.task import Batch, Check, message, never
@@ -73,23 +72,18 @@ def save_subset(
         raise DataError("there is nothing to save", images.name, "select some images first")
     mrcs, table_path = subset_paths(out)
     _refuse_own_source(images, mrcs, table_path)
-    beside = mrcs.with_name(f".{mrcs.name}.{os.getpid()}.part")
     try:
         mrcs.parent.mkdir(parents=True, exist_ok=True)
         pixel_size = stack.pixel_size_A if stack.pixel_size_known else 0.0
-        with StackWriter(beside, stack.shape, pixel_size) as writer:
+        with whole(mrcs) as beside, StackWriter(beside, stack.shape, pixel_size) as writer:
             for block in _blocks(stack, chosen):
                 check()
                 writer.append(stack[block])
                 yield Batch(block, {}, writer.n, len(chosen), "saving images")
-        beside.replace(mrcs)
         star.write_star(table_path, subset_blocks(images, chosen, mrcs.name))
     except OSError as err:
         problem = as_output_error(err, mrcs)
         raise OutputError(problem.what, problem.where, "make room, or choose another place to save") from err
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
     return table_path
 
 
