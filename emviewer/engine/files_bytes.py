@@ -5,7 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from emviewer.engine.errors import FileError
 
@@ -57,19 +59,7 @@ def whole(path: Path) -> bytes:
     FileError
         If a compressed file is cut short or damaged.
     """
-    packing = compression(path)
-    try:
-        if packing == "gz":
-            with gzip.open(path) as file:
-                return file.read()
-        if packing == "bz2":
-            with bz2.open(path) as file:
-                return file.read()
-        return path.read_bytes()
-    except (EOFError, OSError, zlib.error) as err:
-        raise FileError(
-            f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged"
-        ) from None
+    return head(path, -1)
 
 
 def reason(error: BaseException) -> str:
@@ -78,26 +68,24 @@ def reason(error: BaseException) -> str:
     return line if len(line) <= 100 else line[:97] + "..."
 
 
-def _damaged(path: Path, err: Exception) -> FileError:
-    return FileError(f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged")
-
-
 def head(path: Path, n: int) -> bytes:
-    """Return the first ``n`` bytes, decompressed (fewer if the file is shorter)."""
+    """Return the first ``n`` bytes, decompressed (fewer if the file is shorter, all if ``n`` is negative).
+
+    Raises
+    ------
+    FileError
+        If a compressed file is cut short or damaged.
+    """
+    openers: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open, "": open}
     packing = compression(path)
     try:
-        if packing == "gz":
-            with gzip.open(path) as file:
-                return file.read(n)
-        if packing == "bz2":
-            with bz2.open(path) as file:
-                return file.read(n)
-        with path.open("rb") as file:
-            return file.read(n)
+        with openers[packing](path, "rb") as file:
+            content: bytes = file.read(n)
     except (EOFError, OSError, zlib.error) as err:
         raise FileError(
             f"the file cannot be unpacked ({reason(err)})", path, "copy it again; it is cut short or damaged"
         ) from None
+    return content
 
 
 def suffixes(path: str | Path) -> tuple[str, str]:
