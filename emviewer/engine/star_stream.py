@@ -33,6 +33,14 @@ def optics_group(box: int, pixel_size_A: float, microscope: tuple[float, float, 
     return optics
 
 
+def view_columns(stack: str, with_ctf: bool) -> tuple[tuple[str, str], ...]:
+    """Return the columns of views of a map: number in the stack, angles, origins, optics group, and the defocus."""
+    angles = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnOriginXAngst", "rlnOriginYAngst")
+    columns = (("rlnImageName", "%06d@" + stack), *((name, "%12.6f") for name in angles), ("rlnOpticsGroup", "%2d"))
+    defocus = (("rlnDefocusU", "%12.3f"), ("rlnDefocusV", "%12.3f"), ("rlnDefocusAngle", "%11.4f"))
+    return columns + defocus if with_ctf else columns
+
+
 class ParticleStream:
     """Write an optics block at once, then particle rows as they come.
 

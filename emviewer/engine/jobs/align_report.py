@@ -19,9 +19,7 @@ def draw(
     """Write report.png/.pdf for the first map, and report_<map>.png/.pdf for each further one."""
     page = figure_align.draw(_page(params, reference, result, row))
     stem = "report" if index == 0 else f"report_{result.member.name}"
-    for kind in ("png", "pdf"):
-        if params.report in (kind, "both"):
-            page.savefig(folder / f"{stem}.{kind}", dpi=200)
+    folder.save_page(page, params.report, stem)
 
 
 def _page(params: AlignParams, reference: Member, result: Result, row: dict[str, Any]) -> figure_align.Page:

@@ -199,6 +199,4 @@ def report(result: Result, images: F32, folder: ResultFolder) -> None:
         result.params.classes.name, result.inputs, pictures, classes, result.alone, result.moved, folder.summary,
         folder.warnings,
     )  # fmt: skip
-    for kind in ("png", "pdf"):
-        if result.params.report in (kind, "both"):
-            page.savefig(folder / f"report.{kind}", dpi=200)
+    folder.save_page(page, result.params.report)

@@ -65,7 +65,9 @@ def compare(params: CompareParams, folder: ResultFolder, *, check: Check, rng: n
         output.extract(folder, params, inputs, run.tables, run.best)
     if params.report != "none":
         yield message("drawing the report")
-        output.report(folder, params, inputs, run.tables, run.ranking)
+        from emviewer.engine.jobs import compare_report  # matplotlib costs time to import
+
+        compare_report.draw(folder, params, inputs, run.tables, run.ranking)
 
 
 class _Run:

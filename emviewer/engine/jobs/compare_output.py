@@ -132,7 +132,7 @@ def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.Data
     _as_mirrors(shown, inputs)
     write_csv(folder / "scores.csv", shown)
     for name, table in tables.items():
-        star_write.write_particles(folder / name / "scores.star", _star_table(table, inputs, name), _optics(inputs))
+        star_write.write_particles(folder / name / "scores.star", _star_table(table, name), _optics(inputs))
         if inputs.images.format == "cryosparc":
             grid = inputs.grid
             pixel = grid.n * grid.pixel_size_A / grid.n_input
@@ -151,7 +151,7 @@ def _as_mirrors(shown: pd.DataFrame, inputs: Inputs) -> None:
     shown.loc[shown.index[rows], "mirror"] = 1
 
 
-def _star_table(table: pd.DataFrame, inputs: Inputs, name: str) -> pd.DataFrame:
+def _star_table(table: pd.DataFrame, name: str) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "rlnImageName": [f"{i:06d}@{name}/aligned.mrcs" for i in range(1, len(table) + 1)],
         "rlnAngleRot": table["rot_deg"],
@@ -201,16 +201,3 @@ def extract(
         best_map(folder, inputs, best)
     if params.extract in ("particles", "both"):
         best_particles(folder, params, inputs, tables, best)
-
-
-def report(
-    folder: ResultFolder,
-    params: CompareParams,
-    inputs: Inputs,
-    tables: dict[str, pd.DataFrame],
-    ranking: pd.DataFrame | None,
-) -> None:
-    """Draw report.png and report.pdf."""
-    from emviewer.engine.jobs.compare_report import draw
-
-    draw(folder, params, inputs, tables, ranking)

@@ -31,7 +31,4 @@ def draw(
         ranking=ranking,
         notes=(*folder.warnings, "Projections cannot tell the hand of a map from its mirror image."),
     )
-    page = figure_compare.draw(report)
-    for kind in ("png", "pdf"):
-        if params.report in (kind, "both"):
-            page.savefig(folder / f"report.{kind}", dpi=200)
+    folder.save_page(figure_compare.draw(report), params.report)

@@ -122,9 +122,7 @@ def _report(params: DifferenceParams, folder: ResultFolder, grid: Grid3D, found:
             lines=[f"{key}: {value}" for key, value in folder.summary.items()],
         )
     )  # fmt: skip
-    for kind in ("png", "pdf"):
-        if params.report in (kind, "both"):
-            page.savefig(folder / f"report.{kind}", dpi=200)
+    folder.save_page(page, params.report)
 
 
 SPEC = JobSpec("difference", TITLE, HELP, DifferenceParams, subtract_maps)

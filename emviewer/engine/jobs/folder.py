@@ -14,9 +14,13 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emviewer.engine.errors import EmviewerError, FileError, OutputError
+from emviewer.engine.files_whole import whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESERVE_BYTES = 1 << 18
 """Room kept while a job runs, so that job.json and summary.json can be written on a disk that has become full."""
@@ -124,6 +128,12 @@ class ResultFolder:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
+    def save_page(self, page: Figure, report: str, stem: str = "report") -> None:
+        """Write a page as ``stem.png`` and ``stem.pdf``, as ``--report`` says."""
+        for kind in report_kinds(report):
+            with whole(self / f"{stem}.{kind}") as beside:
+                page.savefig(beside, format=kind, dpi=200)
+
     def stage(self, name: str) -> None:
         """Begin a stage; the seconds of each go to job.json."""
         now = time.perf_counter()
@@ -196,6 +206,11 @@ class ResultFolder:
             )
             old.rename(kept)
             self.warn(f"{self.out.name} was no result of emviewer, so it is kept as {kept.name}")
+
+
+def report_kinds(report: str) -> tuple[str, ...]:
+    """Return the suffixes of the figures that ``--report`` asks for: ``both``, ``png``, ``pdf`` or ``none``."""
+    return {"both": ("png", "pdf"), "none": ()}.get(report, (report,))
 
 
 def plain(value: Any) -> Any:

@@ -57,7 +57,7 @@ def correlate_maps(
     if params.report != "none":
         folder.stage("report")
         yield message("drawing the report", count, count)
-        _report(params, folder, first, curve, limit)
+        _report(params, folder, curve, limit)
 
 
 def same_grid(first: Map3D, second: Map3D, path: object) -> None:
@@ -110,7 +110,7 @@ def _table(curve: fsc.Curve, limit: F64 | None) -> dict[str, F64]:
     return table if limit is None else table | {"fsc_ceiling": limit}
 
 
-def _report(params: FscParams, folder: ResultFolder, volume: Map3D, curve: fsc.Curve, limit: F64 | None) -> None:
+def _report(params: FscParams, folder: ResultFolder, curve: fsc.Curve, limit: F64 | None) -> None:
     from emviewer.engine import figure_align
 
     found = {name: folder.summary[name] for name in ("fsc_0.143_A", "fsc_0.5_A", "half_bit_A")}
@@ -120,9 +120,7 @@ def _report(params: FscParams, folder: ResultFolder, volume: Map3D, curve: fsc.C
         "  ".join(f"{name.removesuffix('_A')}: {'never' if v is None else f'{v:.2f} Å'}" for name, v in found.items()),
         figure_align.Curves(curve.frequency_inv_A, curves, curve.half_bit),
     )
-    for kind in ("png", "pdf"):
-        if params.report in (kind, "both"):
-            page.savefig(folder / f"report.{kind}", dpi=200)
+    folder.save_page(page, params.report)
 
 
 SPEC = JobSpec("fsc", TITLE, HELP, FscParams, correlate_maps)

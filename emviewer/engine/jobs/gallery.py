@@ -75,7 +75,7 @@ def gallery(params: GalleryParams, folder: ResultFolder, *, check: Check, rng: n
     folder.stage("report")
     if params.report != "none":
         yield message("drawing the figure", len(views), len(views))
-        spec = output.figure_spec(params, volume.name or params.map.name, len(views), views.group.name)
+        spec = output.figure_spec(volume.name or params.map.name, len(views), views.group.name)
         output.write_figures(folder, params, spec, check)
 
 

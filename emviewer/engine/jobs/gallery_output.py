@@ -8,28 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.folder import ResultFolder, report_kinds
 from emviewer.engine.jobs.gallery_experiment import defocus
 from emviewer.engine.jobs.gallery_params import GalleryParams
 from emviewer.engine.mrc import StackWriter
-from emviewer.engine.star_stream import ParticleStream, optics_group
+from emviewer.engine.star_stream import ParticleStream, optics_group, view_columns
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
 STACK, TABLE = "projections.mrcs", "projections.star"
 PAGE_TILES = 120
 """Tiles on the gallery's page; of a larger gallery the page shows this many, evenly spread."""
-
-_COLUMNS = (
-    ("rlnImageName", "%06d@" + STACK),
-    ("rlnAngleRot", "%12.6f"),
-    ("rlnAngleTilt", "%12.6f"),
-    ("rlnAnglePsi", "%12.6f"),
-    ("rlnOriginXAngst", "%12.6f"),
-    ("rlnOriginYAngst", "%12.6f"),
-    ("rlnOpticsGroup", "%2d"),
-)
-_CTF_COLUMNS = (("rlnDefocusU", "%12.3f"), ("rlnDefocusV", "%12.3f"), ("rlnDefocusAngle", "%11.4f"))
 
 
 class GalleryWriter:
@@ -51,9 +40,9 @@ class GalleryWriter:
         self.path = folder / STACK
         self._table_path = folder / TABLE
         self._optics_end = (1, *defocus(params)) if params.defocus is not None else (1,)
-        columns = _COLUMNS + (_CTF_COLUMNS if params.defocus is not None else ())
         self.stack = StackWriter(self.path, (box, box), pixel_size_A)
         microscope = (params.kv, params.cs, params.q0) if params.defocus is not None else None
+        columns = view_columns(STACK, params.defocus is not None)
         self.table = ParticleStream(self._table_path, optics_group(box, pixel_size_A, microscope), columns)
 
     @property
@@ -95,7 +84,7 @@ class GalleryWriter:
         self.close()
 
 
-def figure_spec(params: GalleryParams, name: str, n: int, group: str) -> dict[str, Any]:
+def figure_spec(name: str, n: int, group: str) -> dict[str, Any]:
     """Return the spec of the gallery's page; paths are relative to the result folder."""
     rows = np.unique(np.linspace(0, n - 1, min(n, PAGE_TILES)).round().astype(int)).tolist()
     shown = f"{n} views" if len(rows) == n else f"{len(rows)} of {n} views"
@@ -116,5 +105,5 @@ def write_figures(folder: ResultFolder, params: GalleryParams, spec: dict[str, A
     from emviewer.engine import figure
 
     (folder / "gallery.json").write_text(json.dumps(spec, indent=1) + "\n")
-    kinds = ("png", "pdf") if params.report == "both" else (params.report,)
-    figure.render(spec, [folder / f"gallery.{kind}" for kind in kinds], base=folder.path, check=check)
+    targets = [folder / f"gallery.{kind}" for kind in report_kinds(params.report)]
+    figure.render(spec, targets, base=folder.path, check=check)

@@ -86,9 +86,7 @@ def plain(axes: Axes) -> None:
 
 def save(figure: Figure, folder: ResultFolder, report: str) -> None:
     """Write report.png and report.pdf as asked."""
-    for kind in ("png", "pdf"):
-        if report in (kind, "both"):
-            figure.savefig(folder / f"report.{kind}", dpi=200)
+    folder.save_page(figure, report)
 
 
 def draw_reconstruction(

@@ -11,12 +11,12 @@ from emviewer.engine import conventions, project, simulate, sources
 from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs import gallery_experiment as experiment
-from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.folder import ResultFolder, report_kinds
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.jobs.simulate_params import HELP, TITLE, SimulateParams
 from emviewer.engine.jobs.simulate_views import draw_shifts, draw_views
 from emviewer.engine.mrc_write import StackWriter
-from emviewer.engine.star_stream import ParticleStream, Value, optics_group
+from emviewer.engine.star_stream import ParticleStream, Value, optics_group, view_columns
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch, Check, message
 from emviewer.engine.types import F32, F64, Map3D
@@ -24,17 +24,6 @@ from emviewer.engine.types import F32, F64, Map3D
 STACK, TABLE = "particles.mrcs", "particles.star"
 BATCH_BYTES = 1 << 21
 PAGE_TILES = 60
-
-_COLUMNS = (
-    ("rlnImageName", "%06d@" + STACK),
-    ("rlnAngleRot", "%12.6f"),
-    ("rlnAngleTilt", "%12.6f"),
-    ("rlnAnglePsi", "%12.6f"),
-    ("rlnOriginXAngst", "%12.6f"),
-    ("rlnOriginYAngst", "%12.6f"),
-    ("rlnOpticsGroup", "%2d"),
-)
-_CTF_COLUMNS = (("rlnDefocusU", "%12.3f"), ("rlnDefocusV", "%12.3f"), ("rlnDefocusAngle", "%11.4f"))
 
 
 def simulated(
@@ -131,7 +120,7 @@ class _Set:
         """Make, write and yield the images."""
         pixel, box = self.projector.pixel_size_A, self.projector.box
         size = max(1, BATCH_BYTES // (4 * box * box))
-        columns = _COLUMNS + (_CTF_COLUMNS if self.defocus_A is not None else ())
+        columns = view_columns(STACK, self.defocus_A is not None)
         extra = {"stack": str(folder / STACK), "n_views": self.n, "pixel_size_A": pixel}
         given = self.params
         microscope = (given.kv, given.cs, given.q0) if given.defocus is not None else None
@@ -180,8 +169,7 @@ def _figures(params: SimulateParams, folder: ResultFolder, name: str) -> None:
         "width_mm": 180,
     }
     (folder / "report.json").write_text(json.dumps(spec, indent=1) + "\n")
-    kinds = ("png", "pdf") if params.report == "both" else (params.report,)
-    figure.render(spec, [folder / f"report.{kind}" for kind in kinds], base=folder.path)
+    figure.render(spec, [folder / f"report.{kind}" for kind in report_kinds(params.report)], base=folder.path)
 
 
 def estimate(params: SimulateParams) -> str:
