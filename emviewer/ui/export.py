@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from emviewer.engine.task import Check
 from emviewer.ui.forms import PathEdit
 from emviewer.ui.notices import Notice
-from emviewer.ui.save_name import ask_save_name
+from emviewer.ui.save_name import ask_save_name, completed, may_replace
 
 FILTERS = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png);;TIFF (*.tiff *.tif)"
 WIDTHS = ((85, "85 mm, one column"), (120, "120 mm, one and a half"), (180, "180 mm, two columns"))
@@ -30,7 +30,7 @@ RESOLUTIONS = (150, 300, 600)
 
 
 class ExportDialog(QDialog):
-    """Asks for file, width, resolution, panel letter and scale bar.
+    """Asks for file, width, resolution, panel letter and scale bar, and before it replaces a file that is there.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ class ExportDialog(QDialog):
     def __init__(self, suggestion: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export figure")
+        self._folder = suggestion.parent
+        self._asked: Path | None = None
         self.path = PathEdit(ask=self._ask)
         self.path.line.setText(str(suggestion))
         self.path.line.setAccessibleName("File")
@@ -76,7 +78,18 @@ class ExportDialog(QDialog):
         self.resize(self.fontMetrics().averageCharWidth() * 80, self.sizeHint().height())
 
     def _ask(self) -> str:
-        return str(ask_save_name(self, "Export figure", self.path.text(), FILTERS) or "")
+        self._asked = ask_save_name(self, "Export figure", self.out(), FILTERS, _beside) or self._asked
+        return str(self._asked or "")
+
+    def out(self) -> Path:
+        """Return the file to write: a bare name goes into the folder that was suggested, without suffix it is a PDF."""
+        return completed((self._folder / Path(self.path.text()).expanduser()).absolute(), "", FILTERS)
+
+    def accept(self) -> None:
+        """Close, unless no file is named, or one would be replaced that the person wants to keep."""
+        out = self.out()
+        if self.path.text() and (out == self._asked or may_replace(self, [out, *_beside(out)])):
+            super().accept()
 
     def options(self) -> dict[str, Any]:
         """Return what goes into the spec."""
@@ -88,13 +101,18 @@ class ExportDialog(QDialog):
         return chosen | ({"letter": self.letter.text()} if self.letter.text() else {})
 
 
+def _beside(out: Path) -> list[Path]:
+    """Return what is written with a figure: its spec."""
+    return [out.with_suffix(".json")]
+
+
 def write_figure(spec: dict[str, Any], out: Path, check: Check) -> Path:
     """Render a figure and save its spec beside it; for a lane."""
     from emviewer.engine import figure
 
     check()
     figure.render(spec, out)
-    out.with_suffix(".json").write_text(json.dumps(spec, indent=1) + "\n")
+    _beside(out)[0].write_text(json.dumps(spec, indent=1) + "\n")
     return out
 
 
@@ -103,7 +121,7 @@ def ask_and_export(window: Any, spec: dict[str, Any], name: str) -> None:
     folder = Path(window.settings.folder or Path.home())
     dialog = ExportDialog(folder / f"{name}.pdf", window)
     if dialog.exec():
-        export(window, spec | dialog.options(), Path(dialog.path.text()).absolute())
+        export(window, spec | dialog.options(), dialog.out())
     dialog.deleteLater()
 
 

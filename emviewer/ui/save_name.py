@@ -42,8 +42,7 @@ def ask_save_name(
             return None
         path = completed(Path(name), chosen, filters)
         written = dict.fromkeys([path, *beside(path)])
-        there = [each.name for each in written if each != Path(name) and each.exists()]
-        if not there or _may_replace(parent, there):
+        if may_replace(parent, (each for each in written if each != Path(name))):
             return path
         begin = path
 
@@ -69,7 +68,11 @@ def _suffixes(filters: str) -> list[str]:
     return re.findall(r"\*(\.\w+)", filters)
 
 
-def _may_replace(parent: QWidget, names: list[str]) -> bool:
+def may_replace(parent: QWidget, paths: Iterable[Path]) -> bool:
+    """Ask before files that are there are replaced; return whether all may be written."""
+    names = [path.name for path in paths if path.exists()]
+    if not names:
+        return True
     one = len(names) == 1
     words = f"{' and '.join(names)} {'is' if one else 'are'} there already. Replace {'it' if one else 'them'}?"
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from emviewer.ui.export import ExportDialog
 from emviewer.ui.panels.centering_out import CenteringOut
 from emviewer.ui.panels.scores_save import FILTERS
 from emviewer.ui.save_name import ask_save_name, completed, with_companions
@@ -84,3 +85,52 @@ def test_a_folder_of_coordinates_keeps_the_dot_in_its_name(monkeypatch, tmp_path
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "run1.5"), ""))
     CenteringOut.ask_and_save(Panel(), "coordinates")
     assert saved == [(tmp_path / "run1.5", "both", True)]
+
+
+@pytest.fixture
+def exporting(qtbot, monkeypatch, tmp_path):
+    """Return the dialog that exports a figure, answers to give and the questions that it asked."""
+    answers, questions = [], []
+
+    def answer(parent, title, text, *more):
+        questions.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    dialog = ExportDialog(tmp_path / "views.pdf")
+    qtbot.addWidget(dialog)
+    return dialog, answers, questions
+
+
+def test_a_typed_figure_replaces_nothing_unasked(exporting, tmp_path):
+    dialog, answers, questions = exporting
+    for name in ("old.png", "old.json", "spec.json"):
+        (tmp_path / name).touch()
+    for typed, asked in (
+        (str(tmp_path / "old.png"), "old.png and old.json are there already. Replace them?"),
+        ("spec", "spec.json is there already. Replace it?"),
+    ):
+        answers.append(NO)
+        dialog.path.line.setText(typed)
+        dialog.accept()
+        assert (dialog.result(), questions.pop()) == (dialog.DialogCode.Rejected, asked)
+    answers.append(YES)
+    dialog.accept()
+    assert dialog.result() == dialog.DialogCode.Accepted
+    assert dialog.out() == tmp_path / "spec.pdf", "a bare name goes where the suggestion was"
+
+
+def test_a_figure_chosen_in_the_file_dialog_is_asked_about_once(exporting, monkeypatch, tmp_path):
+    dialog, _, questions = exporting
+    (tmp_path / "a.pdf").touch()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "a.pdf"), "PDF (*.pdf)"))
+    dialog.path.button.click()
+    dialog.accept()
+    assert not questions and dialog.result() == dialog.DialogCode.Accepted
+
+
+def test_a_figure_without_a_name_is_not_exported(exporting):
+    dialog, _, questions = exporting
+    dialog.path.line.setText("  ")
+    dialog.accept()
+    assert dialog.result() == dialog.DialogCode.Rejected and not questions
