@@ -44,7 +44,7 @@ class CenterEditor(QWidget):
         self._grip: tuple[QPointF, tuple[float, float], bool] | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(260, 140)
+        self.setMinimumSize(260, 120)
         self.setMouseTracking(True)
         self.setAccessibleName("Class average before and after; drag its centre")
         self.setToolTip(

@@ -22,7 +22,8 @@ MOST = 8
 """Members that are read: what a strip can show."""
 LOW_PASS_A = 20.0
 """Single particles are noise unless they are filtered."""
-EDGE = 84
+EDGE, LEAST = 84, 40
+"""Edge of a picture in px, and what is left of it in a low window."""
 
 
 class MemberStrip(QWidget):
@@ -46,12 +47,20 @@ class MemberStrip(QWidget):
         self.title = "Members"
         self.current: int | None = None
         self._shown: object = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setAccessibleName("Members of this class before and after centring")
         self.setMouseTracking(True)
 
     def sizeHint(self) -> QSize:
         return QSize(300, 2 * EDGE + self.fontMetrics().height() + 14)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(150, self.sizeHint().height() - 2 * (EDGE - LEAST))
+
+    @property
+    def edge(self) -> int:
+        """Edge of a picture in px: less where the window is low."""
+        return min(EDGE, max(LEAST, EDGE - (self.sizeHint().height() - self.height() + 1) // 2))
 
     def show_members(self, centering: Centering | None, row: int | None) -> None:
         """Show some members of a class; of one without members say so."""
@@ -129,8 +138,9 @@ class MemberStrip(QWidget):
 
     def cell(self, place: int, after: bool) -> QRectF:
         """Return where a member stands."""
-        top = self.fontMetrics().height() + 6 + (EDGE + 2 if after else 0)
-        return QRectF(6 + place * (EDGE + 3), top, EDGE, EDGE)
+        edge = self.edge
+        top = self.fontMetrics().height() + 6 + (edge + 2 if after else 0)
+        return QRectF(6 + place * (edge + 3), top, edge, edge)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

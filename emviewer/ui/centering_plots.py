@@ -26,7 +26,7 @@ class _Plot(QWidget):
     def __init__(self, title: str, empty: str) -> None:
         super().__init__()
         self.title, self.empty = title, empty
-        self.setMinimumSize(150, 110)
+        self.setMinimumSize(150, 96)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(title)
 

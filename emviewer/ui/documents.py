@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem
+from PySide6.QtGui import QFont, QPainter
+from PySide6.QtWidgets import (
+    QHeaderView,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeWidget,
+    QTreeWidgetItem,
+)
 
 from emviewer.ui import theme
 from emviewer.ui.facts import count_text
@@ -25,6 +35,35 @@ def short_facts(document: Document) -> str:
         return f"{count_text(document.n_rows)} so far"
     partial = " · partial" if document.info.get("Status") == "partial" else ""
     return f"{count_text(document.n_rows)}{partial}" if document.n_rows else ""
+
+
+class _Row(QStyledItemDelegate):
+    """A name and, at the right edge, facts: each row gives its name all the room that its own facts leave."""
+
+    def parts(self, option: QStyleOptionViewItem, index: Any) -> tuple[str, str]:
+        """Return the name, shortened if it must be, and the facts; these go where the name has little room."""
+        whole = QStyleOptionViewItem(option)
+        super().initStyleOption(whole, index)
+        style = whole.widget.style()
+        room = style.subElementRect(QStyle.SubElement.SE_ItemViewItemText, whole, whole.widget)
+        words, facts = option.fontMetrics, str(index.siblingAtColumn(1).data() or "")
+        left = option.rect.right() - room.left() - words.height() // 2
+        beside = words.horizontalAdvance(facts) + words.height() // 2 if facts else 0
+        if left - beside < min(words.horizontalAdvance(whole.text), 6 * words.height()):
+            facts, beside = "", 0
+        return words.elidedText(whole.text, Qt.TextElideMode.ElideMiddle, left - beside), facts
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Any) -> None:
+        super().initStyleOption(option, index)
+        option.text = self.parts(option, index)[0]
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
+        super().paint(painter, option, index)
+        facts = self.parts(option, index)[1]
+        if facts:
+            painter.setPen(theme.QColor(theme.current().dim))
+            where = option.rect.adjusted(0, 0, -6, 0)
+            painter.drawText(where, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), facts)
 
 
 class DocumentsTree(QTreeWidget):
@@ -59,11 +98,9 @@ class DocumentsTree(QTreeWidget):
         self.setIconSize(QSize(16, 16))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.header().setStretchLastSection(False)
-        self.header().setMinimumSectionSize(20)
+        self.setItemDelegate(_Row(self))
+        self.setColumnHidden(1, True)  # its facts are painted beside the names
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._menu)
         self.currentItemChanged.connect(self._chosen)
@@ -86,11 +123,6 @@ class DocumentsTree(QTreeWidget):
         workspace.current_changed.connect(self._current)
         self.recolour()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the room for the names: facts go where there is little of it."""
-        self.setColumnHidden(1, self.width() < 11 * self.fontMetrics().height())
-        super().resizeEvent(event)
-
     def recolour(self) -> None:
         """Follow a new theme."""
         c = theme.current()
@@ -99,13 +131,11 @@ class DocumentsTree(QTreeWidget):
             for row in range(self._groups[kind].childCount()):
                 item = self._groups[kind].child(row)
                 item.setIcon(0, theme.icon(icon, c.dim))
-                item.setForeground(1, theme.QColor(c.dim))
 
     def _added(self, document: Document) -> None:
         kind = document.kind if document.kind in self._groups else "result"
         item = QTreeWidgetItem(["", ""])
         item.setData(0, _DOCUMENT, document.id)
-        item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._items[document.id] = item
         self._groups[kind].addChild(item)
         self._groups[kind].setHidden(False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QLineEdit,
+    QStyleOptionViewItem,
 )
 
 from emviewer.engine import mrc
@@ -22,6 +23,7 @@ from emviewer.engine.task import Batch, message
 from emviewer.ui.app import refuse_bad_pair
 from emviewer.ui.bug_report import BugDialog, install_hook
 from emviewer.ui.dialogs import HelpViewer
+from emviewer.ui.documents import short_facts
 from emviewer.ui.jobs_dock import Pace, time_words
 from emviewer.ui.notices import Notice
 from emviewer.ui.runner import JobHandle
@@ -532,11 +534,31 @@ def test_what_was_arranged_beside_a_result_gives_way_to_another_document(qtbot, 
 
 
 def test_names_of_documents_keep_the_room_that_there_is(qtbot, window, map_file):
-    open_(qtbot, window, map_file)
-    em = window.tree.fontMetrics().height()
-    for width, hidden in ((8 * em, True), (16 * em, False)):
-        window.tree.resize(width, 200)
-        assert window.tree.isColumnHidden(1) is hidden
+    (document,) = open_(qtbot, window, map_file)
+    document.title = "particles_of_the_day"
+    window.workspace.touch(document)
+    tree = window.tree
+    index = tree.currentIndex()
+    for em, whole, with_facts in ((8, False, False), (12, False, True), (20, True, True)):
+        option = QStyleOptionViewItem()
+        option.initFrom(tree)
+        option.widget, option.rect = tree, QRect(0, 0, em * tree.fontMetrics().height(), 24)
+        name, facts = tree.itemDelegate().parts(option, index)
+        assert (name == document.title, facts == short_facts(document)) == (whole, with_facts)
+        assert whole or "…" in name
+
+
+def test_the_window_fits_a_small_screen_whatever_is_open(qtbot, window, map_file, tmp_path):
+    """Centring alone is more than 400 px high; with scores beneath it and what has been done above, the screen ends."""
+    (document,) = open_(qtbot, window, map_file)
+    for kind in window.area.kinds:
+        window.area.open_panel(kind, document, front=False)
+    for key in range(2):
+        window.notices.show_notice(Notice("good", "A job is done.", buttons=(("Open result", print),), key=key))
+    QApplication.processEvents()
+    assert window.minimumSizeHint().height() <= 720 and window.minimumSizeHint().width() <= 1200
+    centring = next(p for p in window.area.panels() if p.kind == "centering")
+    assert centring.minimumSizeHint().height() > 400, "and yet nothing in the panel is squeezed"
 
 
 def test_closed_panels_hear_nothing_more(qtbot, window, map_file, tmp_path):
