@@ -6,6 +6,8 @@ Conventions as pyem has them from cryoSPARC's author; see `emviewer.engine.conve
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 
 from emviewer.engine import conventions, files_bytes
 from emviewer.engine.errors import DataError, FileError
-from emviewer.engine.files_named import ImageNames, open_named
+from emviewer.engine.files_named import ImageNames, open_named, settled_pixel
 from emviewer.engine.files_whole import whole
 from emviewer.engine.mrc_header import plausible_pixel, tidy
-from emviewer.engine.types import F32, F64, ImageSet, Poses
+from emviewer.engine.types import F32, F64, ImageSet, ImageStack, Poses
 
 Rows = NDArray[Any]
 """A structured array, one element a row."""
@@ -211,6 +213,8 @@ def read_images(
     pixel_size_A: float | None = None,
     project_dir: str | Path | None = None,
     passthrough: str | Path | None = None,
+    *,
+    cut_short: bool = False,
 ) -> ImageSet:
     """Open a ``.cs`` file of particles or class averages with the images it names.
 
@@ -224,6 +228,8 @@ def read_images(
         cryoSPARC's project folder, if it is not the table's own folder or one above it.
     passthrough : path, optional
         Another ``.cs`` file whose further fields are joined by ``uid``.
+    cut_short : bool
+        Whether stacks that end early are opened too, see :func:`emviewer.engine.mrc.read_stack`.
 
     Returns
     -------
@@ -246,31 +252,16 @@ def read_images(
     if passthrough is not None:
         blocks["passthrough"] = read_cs(passthrough)
         rows = join(main, blocks["passthrough"])
-    names = _names(rows)
-    edge = pixel_size_A
-    if edge is None and "blob/psize_A" in names and len(rows) and plausible_pixel(float(rows["blob/psize_A"][0])):
-        edge = tidy(float(rows["blob/psize_A"][0]))
     notes: list[str] = []
-    if edge is not None and pixel_size_A is None and np.ptp(rows["blob/psize_A"]) > 1e-4 * edge:
-        notes.append(f"several pixel sizes in one table: {edge:.5g} Å of the first row is used for all")
-    stack = None
-    if {"blob/path", "blob/idx"} <= set(names) and len(rows):
-        sign = _sign(rows)
-        stack, more = open_named(image_names(rows), found, pixel_size_A=edge, project_dir=project_dir, scale=sign)
-        notes += more
-        if sign is not None and stack is not None:
-            notes.append("the images are dark on light (blob/sign -1) and are shown with their sign turned")
-    else:
-        notes.append("the table names no images; its passthrough may")
-    if edge is None and stack is not None and stack.pixel_size_known:
-        edge = stack.pixel_size_A
-    if edge is None:
-        notes.append("neither table nor images know the pixel size")
+    edge = _pixel_size(rows, notes) if pixel_size_A is None else pixel_size_A
+    opener = partial(open_named, table=found, pixel_size_A=edge, project_dir=project_dir, cut_short=cut_short)
+    stack = _stack(rows, opener, notes)
+    edge = settled_pixel(edge, stack, notes)
     return ImageSet(
         table=to_table(rows),
         stack=stack,
         poses=poses_of(rows, edge or 0.0),
-        in_plane_only="alignments3D/pose" not in names,
+        in_plane_only="alignments3D/pose" not in _names(rows),
         ctf=ctf_of(rows),
         source=found,
         format="cryosparc",
@@ -280,6 +271,31 @@ def read_images(
         pixel_size_known=edge is not None,
         notes=tuple(notes),
     )
+
+
+def _stack(
+    rows: Rows, opener: Callable[..., tuple[ImageStack | None, tuple[str, ...]]], notes: list[str]
+) -> ImageStack | None:
+    """Open the images of a table, white on dark; None, and a note why, if there are none."""
+    if not ({"blob/path", "blob/idx"} <= set(_names(rows)) and len(rows)):
+        notes.append("the table names no images; its passthrough may")
+        return None
+    sign = _sign(rows)
+    stack, more = opener(image_names(rows), scale=sign)
+    notes += more
+    if sign is not None and stack is not None:
+        notes.append("the images are dark on light (blob/sign -1) and are shown with their sign turned")
+    return stack
+
+
+def _pixel_size(rows: Rows, notes: list[str]) -> float | None:
+    """Return ``blob/psize_A`` of the first row, None if it is not there or not plausible."""
+    if "blob/psize_A" not in _names(rows) or not len(rows) or not plausible_pixel(float(rows["blob/psize_A"][0])):
+        return None
+    edge = tidy(float(rows["blob/psize_A"][0]))
+    if np.ptp(rows["blob/psize_A"]) > 1e-4 * edge:
+        notes.append(f"several pixel sizes in one table: {edge:.5g} Å of the first row is used for all")
+    return edge
 
 
 def image_names(rows: Rows) -> ImageNames:

@@ -33,7 +33,7 @@ def kind_of(path: str | Path) -> Kind:
     Raises
     ------
     FileError
-        If the file is missing, empty, cut short, or nothing that emviewer reads.
+        If the file is missing, empty, or nothing that emviewer reads.
     """
     found = files_bytes.existing(path)
     start = files_bytes.head(found, 65536)
@@ -67,7 +67,7 @@ def _kind_of_images(path: Path, suffix: str) -> Kind:
     if form == "spider":
         return "images" if spider.read_header(path).slices == 1 else "map"
     try:
-        header = mrc.read_header(path)
+        header = mrc.read_header(path, cut_short=True)  # who reads the file says so
     except FileError as err:
         if suffix in _MRC_SUFFIXES or not err.what.startswith("this is no MRC file"):
             raise
@@ -100,6 +100,7 @@ def read_images(
     pixel_size_A: float | None = None,
     project_dir: str | Path | None = None,
     passthrough: str | Path | None = None,
+    cut_short: bool = False,
 ) -> ImageSet:
     """Open images of any format: a stack, or a table that names images.
 
@@ -114,6 +115,8 @@ def read_images(
         Where image names in a table start, tried after the table's own folder and each above it.
     passthrough : path, optional
         For ``.cs`` only: the file with further fields.
+    cut_short : bool
+        Whether stacks that end early are opened too, see :func:`emviewer.engine.mrc.read_stack`.
 
     Raises
     ------
@@ -124,16 +127,16 @@ def read_images(
 
     kind = kind_of(path)
     if kind == "cryosparc":
-        return cryosparc.read_images(path, pixel_size_A, project_dir, passthrough)
+        return cryosparc.read_images(path, pixel_size_A, project_dir, passthrough, cut_short=cut_short)
     if kind == "xmipp":
-        return xmipp.read_images(path, pixel_size_A, project_dir)
+        return xmipp.read_images(path, pixel_size_A, project_dir, cut_short=cut_short)
     if kind == "star":
-        return star_images.read_images(path, pixel_size_A, project_dir)
+        return star_images.read_images(path, pixel_size_A, project_dir, cut_short=cut_short)
     if kind == "table":
         return _read_csv(Path(path).expanduser())
     if kind == "model":
         raise FileError("this is an atomic model, it holds no images", path, "give images or a table")
-    return from_stack(open_stack(path, pixel_size_A), image_format(Path(path).expanduser()))
+    return from_stack(open_stack(path, pixel_size_A, cut_short=cut_short), image_format(Path(path).expanduser()))
 
 
 def from_stack(stack: ImageStack, form: str = "") -> ImageSet:

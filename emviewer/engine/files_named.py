@@ -125,8 +125,10 @@ class Finder:
 class _NamedStack:
     """Reads rows across files; keeps the most recently used ones open. Thread-safe."""
 
-    def __init__(self, names: ImageNames, finder: Finder, table: Path, scale: F32 | None) -> None:
-        self.names, self.finder, self.table, self.scale = names, finder, table, scale
+    def __init__(
+        self, names: ImageNames, finder: Finder, table: Path, scale: F32 | None, cut_short: bool = False
+    ) -> None:
+        self.names, self.finder, self.table, self.scale, self.cut_short = names, finder, table, scale, cut_short
         self.shape: tuple[int, int] = (0, 0)
         self.substitute: dict[str, Path] = {}
         self._open: OrderedDict[int, ImageStack] = OrderedDict()
@@ -143,7 +145,7 @@ class _NamedStack:
             raise FileError(
                 f"the image file {name} was not found", self.table, f"{self.finder.where()}; give --project-dir"
             )
-        opened = open_stack(path)
+        opened = open_stack(path, cut_short=self.cut_short)
         with self._lock:
             self._open[file] = opened
             while len(self._open) > _OPEN_STACKS:
@@ -186,6 +188,7 @@ def open_named(
     pixel_size_A: float | None = None,
     project_dir: str | Path | None = None,
     scale: F32 | None = None,
+    cut_short: bool = False,
 ) -> tuple[ImageStack | None, tuple[str, ...]]:
     """Open the images that a table names.
 
@@ -201,6 +204,8 @@ def open_named(
         Another folder to look in.
     scale : ndarray of float32, shape (n,), optional
         Factor for each image (cryoSPARC's ``blob/sign``).
+    cut_short : bool
+        Whether stacks that end early are opened too, see :func:`emviewer.engine.mrc.read_stack`.
 
     Returns
     -------
@@ -214,7 +219,7 @@ def open_named(
     Only the first file is opened; a file that is missing later is an error that names the image when it is asked for.
     """
     finder = Finder(table, project_dir)
-    source = _NamedStack(names, finder, table, scale)
+    source = _NamedStack(names, finder, table, scale, cut_short)
     notes: tuple[str, ...] = ()
     first = next((i for i, f in enumerate(names.files[:_TRIES]) if finder.find(f) is not None), None)
     if first is None:
@@ -242,6 +247,15 @@ def open_named(
         notes=opened.notes,
     )
     return stack, notes
+
+
+def settled_pixel(edge_A: float | None, stack: ImageStack | None, notes: list[str]) -> float | None:
+    """Return the pixel size of the table or else of its images; if neither knows it, None and a note."""
+    if edge_A is None and stack is not None and stack.pixel_size_known:
+        edge_A = stack.pixel_size_A
+    if edge_A is None:
+        notes.append("neither table nor images know the pixel size")
+    return edge_A
 
 
 def _disagreement(opened: ImageStack, pixel_size_A: float | None) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ def image_format(path: Path) -> str:
     return "spider" if spider.parse(start) is not None else "mrc"
 
 
-def open_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
-    """Open MRC, SPIDER, TIFF or ``.npy`` images, lazily.
+def open_stack(path: str | Path, pixel_size_A: float | None = None, *, cut_short: bool = False) -> ImageStack:
+    """Open MRC, SPIDER, TIFF or ``.npy`` images, lazily; ``cut_short`` as for :func:`emviewer.engine.mrc.read_stack`.
 
     Raises
     ------
@@ -29,10 +29,8 @@ def open_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
         If the file is missing, damaged, or none of these.
     """
     found = files_bytes.existing(path)
-    readers = {
-        "npy": files_array.read_npy_stack,
-        "tif": files_array.read_tif,
-        "spider": spider.read_stack,
-        "mrc": mrc.read_stack,
-    }
-    return readers[image_format(found)](found, pixel_size_A)
+    form = image_format(found)
+    if form == "mrc":
+        return mrc.read_stack(found, pixel_size_A, cut_short=cut_short)
+    readers = {"npy": files_array.read_npy_stack, "tif": files_array.read_tif, "spider": spider.read_stack}
+    return readers[form](found, pixel_size_A)

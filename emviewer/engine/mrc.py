@@ -23,8 +23,8 @@ _STACK_SUFFIXES = (".mrcs", ".st", ".ali", ".preali")
 _MAP_SUFFIXES = (".map", ".ccp4")
 
 
-def read_header(path: str | Path) -> MrcHeader:
-    """Read the header of an MRC file, and check that the file is as long as the header says.
+def read_header(path: str | Path, *, cut_short: bool = False) -> MrcHeader:
+    """Read the header of an MRC file, and check that the file is as long as it says unless ``cut_short`` is allowed.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def read_header(path: str | Path) -> MrcHeader:
     """
     found = files_bytes.existing(path)
     header = parse(files_bytes.head(found, SIZE), found)
-    if not files_bytes.compression(found):
+    if not cut_short and not files_bytes.compression(found):
         _check_length(header, found.stat().st_size, found)
     return header
 
@@ -237,7 +237,7 @@ def _origin(
     return x, y, z
 
 
-def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStack:
+def read_stack(path: str | Path, pixel_size_A: float | None = None, *, cut_short: bool = False) -> ImageStack:
     """Open an image, or a stack of images; the sections of a map are read as images too.
 
     Parameters
@@ -246,6 +246,9 @@ def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
         ``.mrcs``, ``.mrc``, ``.st``, compressed or not.
     pixel_size_A : float, optional
         Overrules the header.
+    cut_short : bool
+        Whether an uncompressed stack that ends early is opened all the same: a note says so, and asking for an image
+        that is not there is an error.
 
     Returns
     -------
@@ -258,8 +261,14 @@ def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
         If the file is missing, cut short, not MRC, or a Fourier transform.
     """
     _check_pixel(pixel_size_A, path)
-    header, data = read_raw(path)
-    found = Path(path).expanduser()
+    found = files_bytes.existing(path)
+    there = _images_there(found) if cut_short else None
+    if there is not None:
+        header, n_there = there
+        data: NDArray[Any] = np.broadcast_to(np.zeros((), header.dtype), header.file_shape)
+        missing: tuple[str, ...] = (f"the file is cut short: {n_there} of its {header.sections} images are there",)
+    else:
+        (header, data), missing = read_raw(found), ()
     if header.axes[2] == 3:
         data = in_order(data, header)
     edge, _, doubts = pixel_size(header, image=True)
@@ -271,12 +280,22 @@ def read_stack(path: str | Path, pixel_size_A: float | None = None) -> ImageStac
         source=found,
         name=files_bytes.suffixes(found)[1],
         pixel_size_known=edge > 0,
-        notes=(*header.problems, *doubts),
+        notes=(*header.problems, *doubts, *missing),
     )
     as_it_lies = header.axes == (1, 2, 3) and data.shape == header.file_shape
     if files_bytes.compression(found) or not as_it_lies:
         return stack
     return replace(stack, read=FileImages(found, header.dtype, header.offset, header.file_shape))
+
+
+def _images_there(path: Path) -> tuple[MrcHeader, int] | None:
+    """Return the header of a stack that is cut short and how many whole images it has; None for any other file."""
+    if files_bytes.compression(path):
+        return None
+    header = read_header(path, cut_short=True)
+    rest = path.stat().st_size - header.offset
+    n_there = rest * header.sections // max(header.data_bytes, 1)
+    return (header, n_there) if header.axes == (1, 2, 3) and 0 < n_there < header.sections else None
 
 
 def _check_pixel(pixel_size_A: float | None, path: str | Path) -> None:

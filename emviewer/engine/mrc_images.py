@@ -52,7 +52,7 @@ class FileImages:
         Raises
         ------
         FileError
-            The file ends before an image that it had when it was opened.
+            The file ends before an image.
         """
         _, height, width = self.shape
         out = np.empty((len(ids), height, width), np.float32)
@@ -63,12 +63,13 @@ class FileImages:
         for first, last in runs:
             for begin in range(first, last, most):
                 end = min(begin + most, last)
-                pixels = self._bytes(self.offset + int(ids[begin]) * image_bytes, (end - begin) * image_bytes)
+                pixels = self._bytes(int(ids[begin]), (end - begin) * image_bytes, image_bytes)
                 with np.errstate(over="ignore"):
                     out[begin:end] = np.frombuffer(pixels, self.dtype).reshape(-1, height, width)
         return out
 
-    def _bytes(self, place: int, count: int) -> bytes | bytearray:
+    def _bytes(self, first: int, count: int, image_bytes: int) -> bytes | bytearray:
+        place = self.offset + first * image_bytes
         got = os.pread(self._file, count, place)
         if len(got) == count:
             return got
@@ -76,6 +77,9 @@ class FileImages:
         while len(pieces) < count:
             more = os.pread(self._file, count - len(pieces), place + len(pieces))
             if not more:
-                raise FileError("the file has become shorter since it was opened", self.path, "open it again")
+                number = first + len(pieces) // max(image_bytes, 1) + 1
+                raise FileError(
+                    f"the file is cut short before the end of image {number}", self.path, "copy or make it again"
+                )
             pieces += more
         return pieces

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 
 from emviewer.engine import conventions, files_bytes
 from emviewer.engine.errors import FileError
-from emviewer.engine.files_named import ImageNames, open_named
+from emviewer.engine.files_named import ImageNames, open_named, settled_pixel
 from emviewer.engine.mrc_header import plausible_pixel
 from emviewer.engine.star import numbers, read_star
-from emviewer.engine.types import F64, ImageSet, Poses
+from emviewer.engine.types import F64, ImageSet, ImageStack, Poses
 
 _IMAGE_COLUMNS = ("rlnImageName", "rlnReferenceImage")
 _CTF = {
@@ -134,7 +135,13 @@ def main_block(blocks: Mapping[str, pd.DataFrame]) -> str:
     return max(candidates, key=lambda name: len(blocks[name]))
 
 
-def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir: str | Path | None = None) -> ImageSet:
+def read_images(
+    path: str | Path,
+    pixel_size_A: float | None = None,
+    project_dir: str | Path | None = None,
+    *,
+    cut_short: bool = False,
+) -> ImageSet:
     """Open a RELION STAR file with the images it names.
 
     Parameters
@@ -146,6 +153,8 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         Overrules the table.
     project_dir : path, optional
         Where relative image names start, if not at the table or a folder above it.
+    cut_short : bool
+        Whether stacks that end early are opened too, see :func:`emviewer.engine.mrc.read_stack`.
 
     Returns
     -------
@@ -169,22 +178,9 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
             f"pixel sizes from {edges.min():.4g} to {edges.max():.4g} Å in one table: the first is used for all"
         )
     edge = pixel_size_A if pixel_size_A is not None else (float(edges[0]) if edges is not None and edges.size else None)
-    stack = None
-    column = image_column(table)
-    dimensions = rows.column("rlnImageDimensionality")
-    if column is None:
-        notes.append("the table names no images")
-    elif dimensions is not None and (dimensions == 3).any():
-        notes.append("the particles are 3D (subtomograms), which emviewer does not show")
-    elif column == "rlnReferenceImage" and "@" not in str(table[column].iloc[0]):
-        notes.append(f"the {len(table)} classes are 3D maps; open {table[column].iloc[0]} and the others as maps")
-    else:
-        stack, more = open_named(ImageNames.parse(table[column]), found, pixel_size_A=edge, project_dir=project_dir)
-        notes += more
-    if edge is None and stack is not None and stack.pixel_size_known:
-        edge = stack.pixel_size_A
-    if edge is None:
-        notes.append("neither table nor images know the pixel size")
+    opener = partial(open_named, table=found, pixel_size_A=edge, project_dir=project_dir, cut_short=cut_short)
+    stack = _stack(rows, opener, notes)
+    edge = settled_pixel(edge, stack, notes)
     members = _members(found, notes) if name == "model_classes" else None
     return ImageSet(
         table=table,
@@ -203,6 +199,26 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         pixel_size_known=edge is not None,
         notes=tuple(notes),
     )
+
+
+def _stack(
+    rows: RelionTable, opener: Callable[[ImageNames], tuple[ImageStack | None, tuple[str, ...]]], notes: list[str]
+) -> ImageStack | None:
+    """Open the images of a table; None, and a note why, if there are none that can be shown."""
+    table = rows.table
+    column = image_column(table)
+    dimensions = rows.column("rlnImageDimensionality")
+    if column is None:
+        notes.append("the table names no images")
+    elif dimensions is not None and (dimensions == 3).any():
+        notes.append("the particles are 3D (subtomograms), which emviewer does not show")
+    elif column == "rlnReferenceImage" and "@" not in str(table[column].iloc[0]):
+        notes.append(f"the {len(table)} classes are 3D maps; open {table[column].iloc[0]} and the others as maps")
+    else:
+        stack, more = opener(ImageNames.parse(table[column]))
+        notes += more
+        return stack
+    return None
 
 
 def image_column(table: pd.DataFrame) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine import conventions, files_bytes
-from emviewer.engine.files_named import ImageNames, open_named
+from emviewer.engine.files_named import ImageNames, open_named, settled_pixel
 from emviewer.engine.star import numbers, read_star
 from emviewer.engine.types import F64, ImageSet, Poses
 
@@ -77,7 +77,13 @@ def ctf_of(table: pd.DataFrame) -> pd.DataFrame | None:
     return pd.DataFrame(columns, index=table.index)
 
 
-def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir: str | Path | None = None) -> ImageSet:
+def read_images(
+    path: str | Path,
+    pixel_size_A: float | None = None,
+    project_dir: str | Path | None = None,
+    *,
+    cut_short: bool = False,
+) -> ImageSet:
     """Open an Xmipp ``.xmd`` file with the images it names.
 
     Parameters
@@ -89,6 +95,8 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         Overrules ``samplingRate`` and the headers of the images.
     project_dir : path, optional
         Where relative image names start, if not at the table or a folder above it.
+    cut_short : bool
+        Whether stacks that end early are opened too, see :func:`emviewer.engine.mrc.read_stack`.
 
     Raises
     ------
@@ -106,14 +114,13 @@ def read_images(path: str | Path, pixel_size_A: float | None = None, project_dir
         edge = float(numbers(table, "samplingRate")[0])
     stack = None
     if "image" in table.columns and len(table):
-        stack, more = open_named(ImageNames.parse(table["image"]), found, pixel_size_A=edge, project_dir=project_dir)
+        stack, more = open_named(
+            ImageNames.parse(table["image"]), found, pixel_size_A=edge, project_dir=project_dir, cut_short=cut_short
+        )
         notes += more
     else:
         notes.append("the table names no images")
-    if edge is None and stack is not None and stack.pixel_size_known:
-        edge = stack.pixel_size_A
-    if edge is None:
-        notes.append("neither table nor images know the pixel size")
+    edge = settled_pixel(edge, stack, notes)
     return ImageSet(
         table=table,
         stack=stack,

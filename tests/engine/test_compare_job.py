@@ -164,6 +164,39 @@ def table_with(folder, views, shifts, path):
     )
 
 
+@pytest.mark.parametrize("with_table", [False, True])
+def test_a_stack_that_is_cut_short_is_compared_as_far_as_it_goes(planted, tmp_path, with_table):
+    folder, views, shifts, _ = planted
+    there = N - 6
+    stack = tmp_path / "images.mrcs"
+    stack.write_bytes((folder / "images.mrcs").read_bytes()[: 1024 + 4 * BOX * BOX * there + 100])
+    if with_table:
+        table_with(tmp_path, views, shifts, tmp_path / "images.star")
+    outcome, scores = compare(
+        tmp_path / "out", tmp_path / ("images.star" if with_table else "images.mrcs"), [folder / "true.mrc"]
+    )
+    assert outcome.status == "complete"
+    assert outcome.error is None
+    assert len(scores) == N
+    failed = (scores["status"] == "failed").to_numpy()
+    assert list(np.flatnonzero(failed)) == list(range(there, N))
+    for i in range(there, N):
+        assert f"cut short before the end of image {i + 1}" in scores["reason"][i]
+        assert "copy or make it again" in scores["reason"][i]
+    assert np.median(angle_deg(scores[~failed], views[~failed])) < 1.5
+    assert f"6 of {N} images could not be used; image {there + 1}" in outcome.warnings[-1]
+    if not with_table:
+        assert any(f"{there} of its {N} images are there" in sentence for sentence in outcome.warnings)
+
+
+def test_a_stack_without_a_single_whole_image_is_one_sentence(planted, tmp_path):
+    folder, _, _, _ = planted
+    (tmp_path / "images.mrcs").write_bytes((folder / "images.mrcs").read_bytes()[: 1024 + 4 * BOX * BOX - 4])
+    with pytest.raises(EmviewerError, match="the file is cut short"):
+        compare(tmp_path / "out", tmp_path / "images.mrcs", [folder / "true.mrc"])
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_given_angles_are_used_as_they_are_or_refined(planted, tmp_path):
     folder, views, shifts, _ = planted
     table_with(folder, views, shifts, tmp_path / "true.star")
