@@ -81,9 +81,11 @@ def held_out(model: LearnedDistance, volume: Map3D, name: str, trained_on: str) 
         images = draws.images(views, np.full(300, snr), rng)
         seen, ratio = model.embed(images, draws.pixel_size_A), ratio_of(images, draws.pixel_size_A, model.badge)
         said = "; ".join(model.doubts(draws.box, draws.pixel_size_A, seen, "C1", ratio)) or "no doubt"
+        own = name == trained_on  # views of another structure are in a frame of their own
+        views_of = f"{level.median_deg:.1f}° median, {level.mean_deg:.1f}° mean" if own else ""
         print(
-            f"| trained on {trained_on}, {'held-out views' if name == trained_on else 'other structure'} {name}, "
-            f"SNR {snr:.3g} | {level.mae_rad:.3f} rad | {level.median_deg:.1f}° median, {level.mean_deg:.1f}° mean | "
+            f"| trained on {trained_on}, {'held-out views' if own else 'other structure'} {name}, "
+            f"SNR {snr:.3g} | {level.mae_rad:.3f} rad | {views_of} | "
             f"{level.certainty:.2f} | {said} |",
             flush=True,
         )

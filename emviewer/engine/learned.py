@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emviewer.engine.errors import DataError, FileError
+from emviewer.engine.errors import DataError, FileError, ParameterError
 from emviewer.engine.learned_calibrate import Calibration, pair_certainty
 from emviewer.engine.learned_cells import Cells, softmax
 from emviewer.engine.learned_network import Network, Shape, arrays_of, from_arrays, layout
@@ -112,9 +112,17 @@ class LearnedDistance:
 
     def distances(self, embedding: Embedding, check: Check = never) -> tuple[F64, F64]:
         """Return calibrated distances (n, n) in rad, and their standard deviations (n, n) in rad."""
-        angle = folded_angles(embedding.views, np.asarray(self.cells.group.rotations), check)
-        check()
-        distance, spread = self.calibration.read(angle, pair_certainty(embedding.certainty))
+        n, group = len(embedding.views), np.asarray(self.cells.group.rotations)
+        distance, spread = np.empty((n, n)), np.empty((n, n))
+
+        def work(start: int, stop: int) -> None:
+            check()
+            rows = slice(start, stop)
+            angle = folded_angles(embedding.views[rows], group, embedding.views)
+            sure = pair_certainty(embedding.certainty[rows], embedding.certainty)
+            distance[rows], spread[rows] = self.calibration.read(angle, sure)
+
+        each_chunk(work, n, CHUNK)
         np.fill_diagonal(distance, 0)
         return distance, spread
 
@@ -150,14 +158,16 @@ class LearnedDistance:
             np.savez_compressed(handle, **arrays)
 
 
-def folded_angles(views: F64, group: F64, check: Check = never) -> F64:
-    """Return the angles (n, n) in rad between views (n, 3, 3), the least over the rotations of a point group."""
-    flat = np.ascontiguousarray(views.reshape(-1, 9))
-    best = np.full((len(views), len(views)), -1.0)
-    for g in group:
-        check()
-        np.maximum(best, flat @ np.ascontiguousarray((views @ g).reshape(-1, 9)).T, out=best)
-    return np.arccos(np.clip((best - 1) / 2, -1, 1))
+def folded_angles(views: F64, group: F64, others: F64 | None = None) -> F64:
+    """Return the angles (n, m) in rad of views (n, 3, 3) to others (m, 3, 3), or among themselves.
+
+    Each is the least over the rotations (g, 3, 3) of a point group.
+    """
+    columns = (views if others is None else others).reshape(-1, 9).T
+    best = (views @ group[0]).reshape(-1, 9) @ columns
+    for g in group[1:]:
+        np.maximum(best, (views @ g).reshape(-1, 9) @ columns, out=best)
+    return np.asarray(np.arccos(np.clip((best - 1) / 2, -1, 1)))
 
 
 def load(path: Path | str) -> LearnedDistance:
@@ -177,12 +187,15 @@ def load(path: Path | str) -> LearnedDistance:
     try:
         radius, count, orders = meta["rings"]
         step, turns, group = meta["cells"]
+        if not (1 <= float(step) <= 90 and 1 <= int(turns) <= 720):
+            raise DataError("its directions or turns are out of range")
         shape = Shape(**{k: int(v) for k, v in meta["shape"].items()})
         cells = Cells(float(step), int(turns), point_group(str(group)))
         rings = Rings(float(radius), int(count), int(orders))
         network = from_arrays({name: arrays[f"w_{name}"] for name in layout(shape)}, shape)
         calibration = _calibration(arrays)
-    except DataError as err:
+        badge = dict(meta.get("badge") or {})
+    except (DataError, ParameterError) as err:
         raise FileError(f"the trained distance is damaged: {err.what}", where, RETRAIN) from None
     except (KeyError, TypeError, ValueError) as err:
         raise FileError("the trained distance is damaged: a part of it is missing", where, RETRAIN) from err
@@ -190,7 +203,7 @@ def load(path: Path | str) -> LearnedDistance:
         shape.rings, shape.orders, shape.turns, shape.directions,
     ) or not (0 < rings.radius_A < 1e5):  # fmt: skip
         raise FileError("the trained distance is damaged: its parts do not fit together", where, RETRAIN)
-    return LearnedDistance(network, rings, cells, calibration, meta.get("badge") or {})
+    return LearnedDistance(network, rings, cells, calibration, badge)
 
 
 def read_badge(path: Path | str) -> dict[str, Any]:
@@ -221,8 +234,11 @@ def _read(where: Path, only_meta: bool = False) -> tuple[dict[str, Any], dict[st
 
 def _calibration(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
     parts = [np.asarray(arrays[name], np.float64) for name in ("certainty", "estimate", "distance", "spread")]
-    if not all(np.isfinite(part).all() for part in parts) or parts[1].shape != parts[2].shape != ():
+    if not all(np.isfinite(part).all() for part in parts):
         raise DataError("its calibration has values that are not numbers")
+    classes, knots = parts[0].shape, parts[1].shape
+    if parts[1].ndim != 2 or parts[1].size == 0 or classes != knots[:1] or any(p.shape != knots for p in parts[2:]):
+        raise DataError("the parts of its calibration do not fit together")
     return Calibration(*parts)
 
 

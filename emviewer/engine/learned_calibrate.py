@@ -37,22 +37,18 @@ class Calibration:
 
     def read(self, estimate: F64, certainty: F64) -> tuple[F64, F64]:
         """Return distances and their standard deviations in rad, both of the shape of ``estimate``."""
-        classes = len(self.certainty)
-        flat, sure = np.ravel(estimate), np.ravel(certainty)
-        at = np.interp(sure, self.certainty, np.arange(classes))
-        below = np.minimum(at.astype(int), max(0, classes - 2))
-        part = at - below
-        both = np.stack([[np.interp(flat, e, v[k]) for k, e in enumerate(self.estimate)]
-                         for v in (self.distance, self.spread)])  # fmt: skip
-        item = np.arange(len(flat))
-        above = np.minimum(below + 1, classes - 1)
-        mixed = both[:, below, item] * (1 - part) + both[:, above, item] * part
-        return mixed[0].reshape(np.shape(estimate)), mixed[1].reshape(np.shape(estimate))
+        place = np.interp(certainty, self.certainty, np.arange(len(self.certainty)))
+        distance, spread = np.zeros(np.shape(estimate)), np.zeros(np.shape(estimate))
+        for k, knots in enumerate(self.estimate):
+            share = np.maximum(0, 1 - np.abs(place - k))
+            distance += share * np.interp(estimate, knots, self.distance[k])
+            spread += share * np.interp(estimate, knots, self.spread[k])
+        return distance, spread
 
 
-def pair_certainty(certainty: F64) -> F64:
-    """Return the certainty (n, n) of pairs of images of certainties (n,): that both are right."""
-    return np.asarray(certainty[:, None] * certainty)
+def pair_certainty(certainty: F64, others: F64) -> F64:
+    """Return the certainty (n, m) of pairs of images of certainties (n,) and (m,): that both are right."""
+    return np.asarray(certainty[:, None] * others)
 
 
 def fit(estimate: F64, truth: F64, certainty: F64) -> Calibration:

@@ -62,8 +62,8 @@ def calibrate(
     group = np.asarray(cells.group.rotations)
     upper = np.triu_indices(n, 1)
     return fit(
-        folded_angles(seen.views, group, check)[upper], folded_angles(views, group, check)[upper],
-        pair_certainty(seen.certainty)[upper],
+        folded_angles(seen.views, group)[upper], folded_angles(views, group)[upper],
+        pair_certainty(seen.certainty, seen.certainty)[upper],
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def at(
     seen = model.embed_orders(orders, check)
     upper = np.triu_indices(n, 1)
     distance, spread = (part[upper] for part in model.distances(seen, check))
-    truth = folded_angles(views, group, check)[upper]
+    truth = folded_angles(views, group)[upper]
     off = distance - truth
     angle = angle_modulo_deg(views, seen.views, group)
     level = Level(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emviewer.engine.types import F32
 
@@ -13,8 +14,10 @@ MOST = 400
 """Images that are looked at."""
 
 
-def ratio_of(images: F32, pixel_size_A: float, badge: Mapping[str, Any]) -> float | None:
-    """Return the ratio of images (n, d, d) at the box and pixel size of a distance's own map.
+def ratio_of(
+    images: F32, pixel_size_A: float, badge: Mapping[str, Any], rows: NDArray[np.int64] | None = None
+) -> float | None:
+    """Return the ratio of images (n, d, d), or of those in ``rows``, at the box and pixel size of a distance's own map.
 
     The noise is that outside the particle, the signal what the particle adds to it.
 
@@ -35,7 +38,8 @@ def ratio_of(images: F32, pixel_size_A: float, badge: Mapping[str, Any]) -> floa
     inside, outside = r <= radius, (r > 1.15 * radius) & (r < pixel_size_A * d / 2)
     if outside.sum() < 50 or inside.sum() < 10:
         return None
-    some = images[np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int))]
+    rows = np.arange(len(images)) if rows is None else rows
+    some = images[rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST)).astype(int))]]
     noise = float(some[:, outside].var(axis=1).mean())
     where = inside if badge.get("snr_region") == "disc" else np.ones((d, d), bool)
     both = float(some[:, where].var(axis=1).mean())

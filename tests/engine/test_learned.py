@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -185,15 +186,21 @@ def _parts(model, tmp_path):
         return {name: found[name] for name in found.files}
 
 
-def _version(parts):
-    meta = json.loads(str(parts["meta"])) | {"version": 99}
-    return parts | {"meta": np.array(json.dumps(meta))}
+def _told(**values):
+    """What says otherwise in a file."""
+    return lambda parts: parts | {"meta": np.array(json.dumps(json.loads(str(parts["meta"])) | values))}
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_version, "format 99"),
+        (_told(version=99), "format 99"),
+        (_told(cells=[0.001, 16, "C1"]), "out of range"),
+        (_told(cells=[30.0, 16, "C0"]), "not a point group"),
+        (_told(cells=[30.0, 18, "C1"]), "do not fit together"),
+        (_told(badge=[1, 2]), "damaged"),
+        (lambda p: p | {"spread": p["spread"][:, :-1]}, "calibration do not fit together"),
+        (lambda p: p | {"certainty": np.array([0.1, 0.9])}, "calibration do not fit together"),
         (lambda p: p | {"w_head": p["w_head"] * np.nan}, "not numbers"),
         (lambda p: p | {"w_head": p["w_head"][:-1]}, "of shape"),
         (lambda p: {k: v for k, v in p.items() if k != "w_out"}, "missing"),
@@ -248,8 +255,21 @@ def test_doubts_name_what_differs(model, images):
         assert said in found[0]
 
 
+def test_distances_of_many_images_need_little_more_than_their_own_memory(model):
+    n = 600
+    rng = np.random.default_rng(3)
+    seen = learned.Embedding(random_rotations(n, rng), rng.uniform(size=n))
+    model.distances(seen)
+    tracemalloc.start()
+    try:
+        model.distances(seen)
+        assert tracemalloc.get_traced_memory()[1] < 2 * n * n * 8 + 8e6
+    finally:
+        tracemalloc.stop()
+
+
 def test_certainty_of_a_pair_is_that_both_are_right():
-    np.testing.assert_allclose(pair_certainty(np.array([1.0, 0.5])), [[1, 0.5], [0.5, 0.25]])
+    np.testing.assert_allclose(pair_certainty(np.array([1.0, 0.5]), np.array([0.5, 0.2])), [[0.5, 0.2], [0.25, 0.1]])
 
 
 def test_softmax_holds_for_large_scores():
@@ -263,6 +283,14 @@ def test_without_torch_training_says_how_to_get_it(monkeypatch, tmp_path):
     with pytest.raises(EmviewerError, match=r"pip install \"emviewer\[learned\]\""):
         drain(run_job(spec, validated(spec.params, {"map": "phantom:C1"}), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_symmetry_that_only_a_file_tells_is_refused(tmp_path):
+    (tmp_path / "c2.sym").write_text("rot_axis 2 0 0 1\n")
+    spec = registry.spec("train-distance")
+    values = {"map": "phantom:C2", "sym": str(tmp_path / "c2.sym")}
+    with pytest.raises(EmviewerError, match=r"named point group.*c2\.sym.*C4"):
+        drain(run_job(spec, validated(spec.params, values), tmp_path / "out"))
 
 
 def test_a_map_that_does_not_tell_its_pixel_size_is_refused(tmp_path):

@@ -185,6 +185,8 @@ def test_the_ratio_of_images_is_estimated_at_the_box_of_the_map(snr):
     assert abs(cut / snr - 1) < 0.35
     assert ratio_of(np.where(np.hypot(y - 32, x - 32) < 20, images, 0), 3.0, badge) is None
     assert ratio_of(images, 3.0, {}) is None
+    images[::2] = 0  # left out
+    assert abs(ratio_of(images, 3.0, badge, np.arange(1, 60, 2)) / snr - 1) < 0.3
 
 
 class Centring:

@@ -70,7 +70,7 @@ def by_learned(
         near = replace(near, max_shift_px=min(near.max_shift_px, LEFT_PX))
     matrix, spread = model.distances(seen, check)
     keep(matrix)
-    ratio = ratio_of(inputs.data[inputs.usable], inputs.pixel_size_A, model.badge)
+    ratio = ratio_of(inputs.data, inputs.pixel_size_A, model.badge, inputs.usable)
     doubts = tuple(model.doubts(inputs.data.shape[1], inputs.pixel_size_A, seen, params.sym, ratio))
     views = seen.views
     yield Solution(views, centre, seen.certainty, "learned views", warnings=doubts)

@@ -8,6 +8,7 @@ import numpy as np
 
 from emviewer import __version__
 from emviewer.engine import learned_judge as judges
+from emviewer.engine.errors import ParameterError
 from emviewer.engine.jobs import train_distance_output as output
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
@@ -18,6 +19,7 @@ from emviewer.engine.learned_cells import Cells
 from emviewer.engine.learned_draw import Conditions, Draws
 from emviewer.engine.learned_train import Settings, Trainer, require_torch
 from emviewer.engine.symmetry import point_group
+from emviewer.engine.symmetry_groups import looks_like_a_name
 from emviewer.engine.task import Batch, Check, message, never
 from emviewer.engine.types import Map3D
 
@@ -38,6 +40,8 @@ def train_distance(
         Rows are measurements from 0; columns ``step, loss, held_out_loss``; extra ``loss`` and, when it was just
         measured, ``held_out_loss``, the cross entropy in nats of images that are not trained on.
     """
+    if not looks_like_a_name(params.sym):
+        raise ParameterError("a distance is trained for a named point group", params.sym, "give its name, as C4 or D7")
     require_torch()
     yield message("opening the map")
     volume = open_training_map(params, folder, check)
