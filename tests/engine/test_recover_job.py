@@ -117,6 +117,23 @@ def test_distances_and_the_frame_of_the_images(planted, tmp_path, distance):
     assert summary["error_median_deg"] < 4
 
 
+def test_orientations_that_are_there_are_settled_without_a_search(planted, tmp_path):
+    """As after a job that was stopped: views off by 8° and shifts by 2 px come back to the truth."""
+    images, truth = planted
+    rng = np.random.default_rng(5)
+    off = Rotation.from_rotvec(np.radians(8) / np.sqrt(3) * rng.normal(size=(N, 3))).as_matrix()
+    before = off @ files.read_images(truth).poses.rotations
+    (tmp_path / "begin").mkdir()
+    _, begin = write(tmp_path / "begin", np.zeros((N, BOX, BOX)), before)
+    settled = {"truth": truth, "begin": begin, "max_shift": 8.0, "reconstruct": False}
+    summary, job = found(tmp_path / "out", images, **settled)
+    assert summary["error_median_deg"] < 3.5 and summary["method"] == "begin"
+    assert {str(begin)} <= {e.get("path") for e in job["inputs"]}
+    images, truth = write(tmp_path, np.zeros((N - 1, BOX, BOX)), before[1:])
+    with pytest.raises(EmviewerError, match=f"{N - 1} orientations for {N} images"):
+        found(tmp_path / "no", planted[0], begin=truth)
+
+
 def test_common_lines(tmp_path):
     views = Rotation.random(60, random_state=8).as_matrix()
     images, truth = write(tmp_path, phantom().project(views, BOX), views)

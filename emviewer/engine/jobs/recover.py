@@ -10,6 +10,7 @@ import numpy as np
 from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.jobs import recover_output as output
 from emviewer.engine.jobs.folder import ResultFolder
+from emviewer.engine.jobs.recover_begin import by_views
 from emviewer.engine.jobs.recover_distances import by_distances, by_lines
 from emviewer.engine.jobs.recover_inputs import LARGEST, Inputs, open_inputs
 from emviewer.engine.jobs.recover_params import HELP, TITLE, RecoverParams
@@ -51,6 +52,7 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     }
     ways = {
         "auto": lambda: solve(small, inputs.group, plan, check),
+        "begin": lambda: by_views(small, inputs, params, plan, check),
         "common-lines": lambda: by_lines(small, inputs, plan, check),
         "distances": lambda: by_distances(
             small, inputs, params, plan, check, rng, lambda matrix: output.write_distances(folder, inputs, matrix)
@@ -123,6 +125,8 @@ def _progress(found: Solution) -> dict[str, float]:
 
 def estimate(params: RecoverParams) -> str:
     """Return one line on what orientation recovery will take."""
+    if params.way == "begin":
+        return f"images are cut to {LARGEST} px; the orientations given are settled, without a search"
     if params.way == "distances":
         return f"images are cut to {LARGEST} px; some seconds for 500 images"
     from emviewer.engine.orientations_starts import MOST_STARTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,12 +158,21 @@ def _flip(images: ImageSet, data: F32, pixel: float, params: RecoverParams, fold
 
 
 def _truth(params: RecoverParams, n: int) -> tuple[F64, F64] | tuple[None, None]:
-    if params.truth is None:
-        return None, None
-    known = files.read_images(params.truth, project_dir=params.project_dir)
+    return (None, None) if params.truth is None else read_views(params.truth, params, n)
+
+
+def read_views(path: Path, params: RecoverParams, n: int) -> tuple[F64, F64]:
+    """Return the views (n, 3, 3) and RELION's shifts (n, 2) in Å of a table with one row an image.
+
+    Raises
+    ------
+    DataError
+        It has no orientations, or another number of rows.
+    """
+    known = files.read_images(path, project_dir=params.project_dir)
     if known.poses is None or known.in_plane_only:
-        raise DataError("the table of the truth has no orientations", params.truth, "give rlnAngleRot, Tilt and Psi")
+        raise DataError("the table has no orientations", path, "give rlnAngleRot, Tilt and Psi")
     if len(known) != n:
-        raise DataError(f"the truth has {len(known)} rows for {n} images", params.truth, "give one row an image")
+        raise DataError(f"the table has {len(known)} orientations for {n} images", path, "give one row an image")
     p = known.poses
     return without_mirror(p.rotations, p.shifts_A, p.mirror)

@@ -55,6 +55,11 @@ class RecoverParams(JobParams):
         None, "trained distance (needed by --distance learned)", flag="--model", kind="file", advanced=True,
         group="Orientation",
     )  # fmt: skip
+    begin: Path | None = option(
+        None, "orientations to begin with, in the order of the images, such as those of a job that was stopped; they "
+        "are settled by the images, and no others are sought", flag="--begin", kind="file", metavar="FILE.star",
+        advanced=True, group="Orientation",
+    )  # fmt: skip
     sym: str = option("C1", "point group of the particle", flag="--sym", metavar="GROUP", group="Orientation")
     max_shift: float | None = option(
         None, "largest shift of a particle from the centre; 8 % of the box unless told", unit="Å", flag="--max-shift",
@@ -88,6 +93,8 @@ class RecoverParams(JobParams):
         return self
 
     @property
-    def way(self) -> Literal["auto", "common-lines", "distances"]:
-        """The method as used: asked for distances of a kind, auto takes them."""
+    def way(self) -> Literal["auto", "common-lines", "distances", "begin"]:
+        """The method as used: asked for distances of a kind, auto takes them; given views, they are settled."""
+        if self.begin is not None:
+            return "begin"
         return "distances" if self.method == "auto" and self.distance != "common-lines" else self.method
