@@ -31,6 +31,8 @@ def short_facts(document: Document) -> str:
         box = f"{nx}³" if document.volume.is_cubic else f"{nx}×{ny}×{nz}"
         known = "" if document.volume.pixel_size_known else "?"
         return f"{box} · {document.volume.pixel_size_A:.3g}{known} Å"
+    if document.rows_are != "images":
+        return "partial" if document.info.get("Status") == "partial" else ""
     if document.streaming:
         return f"{count_text(document.n_rows)} so far"
     partial = " · partial" if document.info.get("Status") == "partial" else ""

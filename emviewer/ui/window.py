@@ -421,7 +421,7 @@ def selection_words(workspace: Workspace, document: Document | None) -> str:
     return (
         f"{count_text(n)} of {count_text(total)} selected ({100 * n / total:.1f} %)"
         if n
-        else f"{count_text(total)} images"
+        else f"{count_text(total)} {document.rows_are}"
     )
 
 

@@ -15,6 +15,8 @@ from emviewer.engine.types import ImageStack, Map3D
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS = {"train-distance": "points of the loss curve"}
+"""What the rows of a result are where they are no images, by its job."""
 _ids = itertools.count(1)
 
 
@@ -59,6 +61,11 @@ class Document:
         if self.table is not None:
             return len(self.table)
         return 0 if self.stack is None else len(self.stack)
+
+    @property
+    def rows_are(self) -> str:
+        """What the rows are, in the plural."""
+        return ROWS.get(str(self.info.get("job")), "images")
 
     @property
     def row_ids(self) -> np.ndarray:

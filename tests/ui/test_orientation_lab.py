@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -240,7 +241,7 @@ def test_without_anything_open_the_form_offers_a_set_to_simulate(lab):
 def test_a_step_takes_over_what_the_step_before_has_made(lab, workspace, simulated, recovered):
     workspace.add(read_document(simulated))
     lab.show_document(workspace.current)
-    lab._go_on()
+    lab.line.next.click()
     table = str(simulated / "particles.star")
     values = lab.forms["recover"].form.values()
     assert lab.list.current == "recover" and values["images"] == values["truth"] == table
@@ -293,11 +294,11 @@ def test_running_hides_the_result_before_it_until_it_is_clear_that_nothing_comes
     handle.state = "running"
     runner.jobs_changed.emit()
     assert lab.chain.shown("recover") is None
-    assert lab.cancel_button.isVisible() and lab.bar.isVisible()
+    assert lab.line.cancel.isVisible() and lab.line.bar.isVisible()
     handle.state = "failed"
     runner.jobs_changed.emit()
     assert lab.chain.shown("recover") is found
-    assert lab.states()["recover"].name == "failed" and not lab.cancel_button.isVisible()
+    assert lab.states()["recover"].name == "failed" and not lab.line.cancel.isVisible()
 
 
 def test_errors_and_thumbnails_are_linked_through_the_workspace(lab, workspace, recovered):
@@ -404,8 +405,8 @@ def test_the_task_opens_the_lab_and_a_set_simulated_in_it_shows_while_it_is_made
     qtbot.waitUntil(lambda: page.pairs.bars is not None, timeout=5000)
     assert page.pairs.bars.counts.sum() == 12 * 11 // 2
     assert len(page.sphere.directions) == 12
-    assert lab.next_button.text() == "Next: Recover"
-    lab._go_on()
+    assert lab.line.next.text() == "Next: Recover"
+    lab.line.next.click()
     assert lab.forms["recover"].form.values()["truth"] == str(tmp_path / "sim" / "particles.star")
     window.area.close_panel(lab)
     QApplication.processEvents()
@@ -438,3 +439,49 @@ def test_a_map_without_a_partner_asks_for_the_reference(window, qtbot, recovered
     qtbot.waitUntil(lambda: window.inspector.task() is not None, timeout=5000)
     form = window.inspector.task()
     assert form.form.values()["maps"] == [str(recovered / "map.mrc")] and form.input_name not in form.form.values()
+
+
+@pytest.mark.parametrize(
+    "status, stage, resumes",
+    [("partial", "start 1 of 4", True), ("partial", "distances, start 1", False), ("complete", "done", False)],
+)
+def test_a_recovery_that_was_stopped_goes_on_from_what_it_found(
+    lab, workspace, recovered, qtbot, tmp_path, status, stage, resumes
+):
+    """Not where views were fitted to distances alone: they stand in no frame that the images know."""
+    folder = tmp_path / "stopped"
+    shutil.copytree(recovered, folder)
+    job = json.loads((folder / "job.json").read_text())
+    told = {"images": str(recovered.parent / "sim" / "particles.star"), "sym": "C1", "starts": 9, "truth": None}
+    (folder / "job.json").write_text(json.dumps(job | {"status": status, "parameters": told}))
+    (folder / "summary.json").write_text(json.dumps({"stage": stage}))
+    lab.show_document(workspace.add(read_document(folder)))
+    lab.list.choose("recover")
+    assert lab.line.resume.isVisible() is resumes
+    if not resumes:
+        return
+    lab.line.resume.click()
+    qtbot.waitUntil(lambda: bool(lab.shell.run), timeout=5000)
+    name, params, out, _ = lab.shell.run[0]
+    assert (name, out) == ("recover", tmp_path / "stopped_resumed")
+    assert (params.begin, params.starts) == (folder / "orientations.star", 9)
+    assert not lab.line.resume.isVisible(), "it is under way"
+
+
+def test_the_lab_keeps_its_result_when_a_map_is_opened_out_of_it(window, qtbot, recovered, tmp_path):
+    folder = tmp_path / "found"
+    shutil.copytree(recovered, folder)
+    window.open_paths([folder])
+    qtbot.waitUntil(lambda: isinstance(window.area.front(), OrientationLabPanel), timeout=5000)
+    lab, documents = window.area.front(), window.workspace.documents
+    lab.list.choose("reconstruct")
+    lab.pages["reconstruct"].flip.click()
+    qtbot.waitUntil(lambda: any(d.title == "found, other hand" for d in documents.values()), timeout=10_000)
+    other = next(d for d in documents.values() if d.kind == "map")
+    assert window.workspace.current is other and lab.chain.shown("recover").title == "found"
+    window.workspace.set_current(next(d for d in documents.values() if d.kind == "result"))
+    window.workspace.set_current(other)
+    assert lab.states()["recover"].name == "done", "also when the map is chosen again"
+    lab.send("gallery")
+    qtbot.waitUntil(lambda: window.inspector.task() is not None, timeout=5000)
+    assert window.inspector.task().form.values()["map"] == str(folder / "map.mrc")

@@ -14,14 +14,16 @@ from emviewer.engine.rotations import random_rotations
 from emviewer.engine.symmetry import point_group
 from emviewer.engine.task import Batch
 from emviewer.ui import orientation_numbers as numbers
+from emviewer.ui.documents import short_facts
 from emviewer.ui.opening import read_document
 from emviewer.ui.orientation_read import of
 from emviewer.ui.panels.orientation_lab import OrientationLabPanel
-from emviewer.ui.panels.orientation_lab_chart import Chart, Line
+from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_train import badge_words
 from emviewer.ui.panels.orientation_lab_truth import compare_pairs
 from emviewer.ui.results_orient import OrientStream
 from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.window import selection_words
 from emviewer.ui.workspace import Document, Workspace
 
 BADGE = {
@@ -185,3 +187,21 @@ def test_numbers_beside_a_chart_have_room(qtbot):
     assert chart.area().left() >= chart.fontMetrics().horizontalAdvance("3.5e-07") + 5 > 0
     chart.show_data(lines=[Line(np.arange(3.0), np.array([1.0, 2.0, 3.0]))])
     assert chart.area().left() == plain
+
+
+def test_a_single_value_stands_in_the_middle_of_its_chart(qtbot):
+    chart = Chart("Explained by the map", "step")
+    qtbot.addWidget(chart)
+    chart.show_data(lines=[Line(np.array([0.0]), np.array([0.8]))])
+    _, _, low, high = chart.ranges()
+    assert (low + high) / 2 == pytest.approx(0.8) and 0.05 < high - low < 0.2
+    chart.show_data(bars=Bars(np.zeros(3), np.arange(4.0)))
+    assert chart.ranges()[2:] == (0, pytest.approx(1, abs=0.1))
+
+
+def test_the_curve_of_a_training_is_not_called_images(trained):
+    document = read_document(trained)
+    workspace = Workspace()
+    workspace.add(document)
+    assert selection_words(workspace, document) == f"{document.n_rows} points of the loss curve"
+    assert short_facts(document) == ""

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSplitter,
-    QStackedWidget,
-    QStyle,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QStyle, QVBoxLayout, QWidget
 
 from emviewer.engine.params import JobParams
 from emviewer.ui.inspector import Section
 from emviewer.ui.latest import Throttle
-from emviewer.ui.notices import Notice
 from emviewer.ui.orientation_read import JOBS, of
-from emviewer.ui.panels.base import Panel
-from emviewer.ui.panels.orientation_lab_chain import Chain, step_of, symmetry_of
-from emviewer.ui.panels.orientation_lab_map import HAND, MapPage
+from emviewer.ui.panels.orientation_lab_chain import Chain, step_of
+from emviewer.ui.panels.orientation_lab_line import StateLine
+from emviewer.ui.panels.orientation_lab_map import MapPage
+from emviewer.ui.panels.orientation_lab_onward import Onward
 from emviewer.ui.panels.orientation_lab_pages import Page, RecoverPage, SimulatePage
-from emviewer.ui.panels.orientation_lab_steps import State, StepList, state_of, steps
+from emviewer.ui.panels.orientation_lab_steps import State, Step, StepList, state_of, steps
 from emviewer.ui.panels.orientation_lab_train import TrainPage
 from emviewer.ui.panels.orientation_lab_truth import DistancesPage, ReportPage
 from emviewer.ui.panels.orientation_lab_words import COMING, EMPTY, NO_FORM, SO_FAR, error_words, summary_words
@@ -50,7 +38,7 @@ FIRST = {"map": "phantom:C1", "n": 200, "snr": 1.0}
 """What the first form offers while nothing is open: a set that is simulated in a second."""
 
 
-class OrientationLabPanel(Panel):
+class OrientationLabPanel(Onward):
     """The steps on the left with the form of the chosen one, and its page on the right."""
 
     kind = "orientation_lab"
@@ -72,8 +60,7 @@ class OrientationLabPanel(Panel):
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.nothing.setContentsMargins(14, 14, 14, 14)
         self.form_room.addWidget(self.nothing)
-        self.words = QLabel()
-        self.words.setWordWrap(True)
+        self.line = StateLine()
         self.pages = self._make_pages()
         self._build()
         self._step_chosen(self.list.current)
@@ -99,7 +86,7 @@ class OrientationLabPanel(Panel):
         assert isinstance(page, MapPage)
         page.send_wanted.connect(self.send)
         page.flipped.connect(self._other_hand)
-        page.failed.connect(self.words.setText)
+        page.failed.connect(self.line.words.setText)
         training = pages["train"]
         assert isinstance(training, TrainPage)
         training.use_wanted.connect(self.use_trained)
@@ -114,27 +101,14 @@ class OrientationLabPanel(Panel):
         self.stack.addWidget(self.welcome)
         for page in self.pages.values():
             self.stack.addWidget(page)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("Progress")
-        self.bar.setMaximumWidth(220)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; what is finished is kept")
-        self.cancel_button.clicked.connect(lambda: self.cancel())
-        self.next_button = QPushButton()
-        self.next_button.clicked.connect(self._go_on)
-        self.state_line = QFrame()
-        self.state_line.setObjectName("verdict")
-        row = QHBoxLayout(self.state_line)
-        row.setContentsMargins(10, 5, 10, 5)
-        row.addWidget(self.words, 1)
-        for widget in (self.bar, self.cancel_button, self.next_button):
-            row.addWidget(widget)
+        self.line.cancel_wanted.connect(self.cancel)
+        self.line.resume_wanted.connect(self.resume)
+        self.line.step_wanted.connect(self.list.choose)
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.state_line)
+        column.addWidget(self.line)
         column.addWidget(self.stack, 1)
         self.left = QWidget()
         beside = QVBoxLayout(self.left)
@@ -306,16 +280,10 @@ class OrientationLabPanel(Panel):
         states = self.states()
         self.list.show_states(states)
         name = self.list.current
-        handle, state = self._working(name), states[name]
-        self.bar.setVisible(handle is not None)
-        self.cancel_button.setVisible(handle is not None)
-        self.cancel_button.setEnabled(handle is not None and not handle.cancelling)
-        if handle is not None:
-            self.bar.setRange(0, handle.total)
-            self.bar.setValue(handle.done)
-        self._show_next(name, state)
+        sentence = self._sentence(name, states[name])
+        following = self._following(name, states[name])
+        self.line.show_state(sentence, self._working(name), following, self.partial(name) is not None)
         self._show_levels()
-        self.words.setText(self._sentence(name, state))
 
     def _show_levels(self) -> None:
         """Offer levels in the inspector only beside the map that they are of."""
@@ -337,66 +305,14 @@ class OrientationLabPanel(Panel):
             return SO_FAR if name == "reconstruct" else f"{shown.title}: so far"
         return f"{shown.title}: {summary_words(shown)}"
 
-    def _show_next(self, name: str, state: State) -> None:
+    def _following(self, name: str, state: State) -> Step | None:
+        """Return the step to go on to; None before this one has anything to go on with."""
+        kept = state.name == "cancelled" and self.chain.shown(name) is not None
+        if state.name not in ("done", "partial") and not kept:
+            return None
         order = list(self.steps)
-        following = next(
-            (n for n in order[order.index(name) + 1 :] if self.steps[n].job and not self.steps[n].optional), ""
-        )
-        settled = state.name in ("done", "partial") or (
-            state.name == "cancelled" and self.chain.shown(name) is not None
-        )
-        here = settled and bool(following)
-        self.next_button.setVisible(here)
-        if here:
-            self.next_button.setText(f"Next: {self.steps[following].title}")
-            self.next_button.setProperty("step", following)
-
-    def use_trained(self) -> None:
-        """Go to Recover with the trained distance filled in."""
-        model, form = self.chain.model(), self._form("recover")
-        if model is not None and form is not None:
-            self.list.choose("recover")
-            form.form.set_values({"method": "distances", "distance": "learned", "model": str(model)})
-
-    def _go_on(self) -> None:
-        self.list.choose(str(self.next_button.property("step")))
-
-    # going on -------------------------------------------------------------------------------------------------------
-    def send(self, job: str) -> None:
-        """Open the map that shows and take it to another task."""
-        made, shell = self.chain.shown("reconstruct"), self._shell()
-        orient = of(made)
-        path = None if orient is None else orient.file("map.mrc")
-        if made is None or path is None or shell is None:
-            return
-        others = [d for d in self.workspace.documents.values() if d.kind == "map" and d.path != path]
-        first = {"compare": self.chain.images(), "align": others[-1] if others else None}
-
-        def then(document: Document) -> None:
-            if document.volume is not None:
-                document.volume = replace(document.volume, symmetry=symmetry_of(made))
-            self._entitle(document, f"{made.title}, map")
-            shell.show_task(job, first.get(job) or document)
-            if job in first and first[job] is None:  # the map is the one to be held against something still to choose
-                form = shell.inspector.task()
-                maps = next(n for n, f in form.form.fields.items() if f.meta.kind == "inputs")
-                form.form.set_values({form.input_name: None, maps: [str(path)]})
-
-        shell.open_paths([path], then)
-
-    def _entitle(self, document: Document, title: str) -> None:
-        document.title = title
-        self.workspace.touch(document)
-
-    def _other_hand(self, folder: Path) -> None:
-        """Open the map of the other hand and say what it is worth."""
-        shell = self._shell()
-        if shell is None:
-            return
-        title = f"{folder.parent.name}, other hand"
-        shell.open_paths([folder / "map.mrc"], lambda document: self._entitle(document, title))
-        sentence = f"The other hand of {folder.parent.name} is written beside it. {HAND}"
-        shell.notices.show_notice(Notice("info", sentence, key=("hand", str(folder))))
+        later = [self.steps[n] for n in order[order.index(name) + 1 :]]
+        return next((step for step in later if step.job and not step.optional), None)
 
     def inspector(self) -> list[tuple[str, QWidget]]:
         page = self.pages.get("reconstruct")
@@ -437,7 +353,7 @@ class OrientationLabPanel(Panel):
 
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
-        if event.type() == event.Type.PaletteChange and hasattr(self, "state_line"):
+        if event.type() == event.Type.PaletteChange and hasattr(self, "line"):
             self.recolour()
 
     def showEvent(self, event: Any) -> None:

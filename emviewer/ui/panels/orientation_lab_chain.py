@@ -37,7 +37,10 @@ class Chain:
         self._begun: dict[str, int] = {}
 
     def show(self, document: Document | None) -> None:
-        """Start from a document."""
+        """Start from a document; from a result instead of a map that was opened out of it."""
+        made = self.workspace.documents.get(document.parent or 0) if document is not None else None
+        if document is not None and document.kind == "map" and of(made) is not None:
+            document = made
         if document is not None and (document.kind in ("map", "images") or of(document) is not None):
             self.start = document
         self.look()

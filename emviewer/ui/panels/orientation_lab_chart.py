@@ -104,8 +104,10 @@ class Chart(QWidget):
         y = np.concatenate([np.asarray(v, float) for v in ys])
         x0, x1 = float(x.min()), float(x.max())
         low, high = self.y_range or (0.0 if self.bars else float(y.min()), float(y.max()))
+        if not high > low:  # a single value stands in the middle
+            low, high = (low, low + 1) if self.bars else (low - 0.05 * abs(low or 1), low + 0.05 * abs(low or 1))
         pad = 0.0 if self.y_range else 0.06 * (high - low)
-        return x0, x1 if x1 > x0 else x0 + 1, low - (0 if self.bars else pad), high + pad if high > low else low + 1
+        return x0, x1 if x1 > x0 else x0 + 1, low - (0 if self.bars else pad), high + pad
 
     def area(self) -> QRectF:
         """Return where the data are drawn."""
