@@ -13,7 +13,7 @@ MAX_STEP_RAD = 0.15
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _turned(w, A, out):
+def turned(w, A, out):
     """Write exp([w]×) A into ``out`` (Rodrigues), column by column."""
     t2 = w[0] * w[0] + w[1] * w[1] + w[2] * w[2]
     t = np.sqrt(t2)
@@ -30,7 +30,7 @@ def _turned(w, A, out):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _phases(table, step, first):
+def phase_table(table, step, first):
     """Fill ``table`` (k, 2) with cosine and sine of ``step · (first + i)``."""
     for i in range(table.shape[0]):
         table[i, 0] = np.cos(step * (first + i))
@@ -38,15 +38,15 @@ def _phases(table, step, first):
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-def _normal_equations(F, c, scale, points, m, weight, transfer, image, A, s, n, value, gradient, H, b):
+def normal_equations(F, c, scale, points, m, weight, transfer, image, A, s, n, value, gradient, H, b):
     """Fill the 5×5 normal matrix and the gradient of the weighted correlation; return the correlation."""
     slice_and_gradient(F, c, scale, points, m, A, value, gradient)
     tp = 2 * np.pi / n
     half = int(n) // 2
     along_x = np.empty((half + 1, 2))
     along_y = np.empty((2 * half + 1, 2))
-    _phases(along_x, -tp * s[0], 0)
-    _phases(along_y, -tp * s[1], -half)
+    phase_table(along_x, -tp * s[0], 0)
+    phase_table(along_y, -tp * s[1], -half)
     ii = 0.0
     im = 0.0
     mm = 0.0
@@ -151,20 +151,20 @@ def refine_one(F, c, scale, points, m, weight, transfer, image, A, s, n, bound, 
     s2 = np.zeros(2)
     A2 = np.zeros((3, 3))
     damping = 1e-3
-    cc = _normal_equations(F, c, scale, points, m, weight, transfer, image, A, s, n, value, gradient, H, b)
+    cc = normal_equations(F, c, scale, points, m, weight, transfer, image, A, s, n, value, gradient, H, b)
     for _ in range(iterations):
         if not _solve(H, b, damping, step):
             return cc, False
         turn = np.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
         if turn > MAX_STEP_RAD:
             step *= MAX_STEP_RAD / turn
-        _turned(step, A, A2)
+        turned(step, A, A2)
         s2[0] = s[0] + step[3]
         s2[1] = s[1] + step[4]
         r = np.sqrt(s2[0] ** 2 + s2[1] ** 2)
         if r > bound:
             s2 *= bound / r
-        cc2 = _normal_equations(F, c, scale, points, m, weight, transfer, image, A2, s2, n, value, gradient, H2, b2)
+        cc2 = normal_equations(F, c, scale, points, m, weight, transfer, image, A2, s2, n, value, gradient, H2, b2)
         if cc2 > cc:
             gain = cc2 - cc
             _take_over(A, A2)
