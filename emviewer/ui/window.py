@@ -224,7 +224,7 @@ class MainWindow(WindowActions, QMainWindow):
         if document is None:
             document = next((d for d in self.workspace.documents.values() if task(name).fits(d)), None)
         if task(name).panel:
-            self.area.open_panel(task(name).panel).start(document)
+            self.area.open_panel(task(name).panel, document).start(document)
             self._update()
             return
         form = self.inspector.task()

@@ -209,8 +209,10 @@ def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind, quick)
 
 
 def test_a_wrong_symmetry_is_doubted(planted, tmp_path, quick):
-    summary, job = found(tmp_path / "out", planted[0], sym="D7", starts=1, max_shift=0.0, reconstruct=False)
+    wrong = {"truth": planted[1], "sym": "D7", "starts": 1, "max_shift": 0.0, "reconstruct": False}
+    summary, job = found(tmp_path / "out", planted[0], **wrong)
     assert summary["confidence_median"] < 0.4
+    assert summary["error_median_deg"] > 0 and summary["error_median_o4_rad"] is None, "O(4) knows no equivalent views"
     assert job["warnings"]
 
 

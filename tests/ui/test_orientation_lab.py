@@ -358,6 +358,31 @@ def test_a_map_of_the_orientations_so_far_is_that_of_the_images():
     assert live_map(table[:3], stack, 1.0, "C1", lambda: None) is None
 
 
+def test_the_map_so_far_comes_when_its_step_is_chosen(lab, workspace, simulated, qtbot):
+    """Not only with what the job says next, which may be long in coming."""
+    document = read_document(simulated)
+    document.info["job"], of(document).job, of(document).folder = "recover", "recover", None
+    document.table = document.table.assign(shift_x_A=0.0, shift_y_A=0.0)
+    document.streaming = True
+    lab.show_document(workspace.add(document))
+    lab.list.choose("recover")
+    lab.list.choose("reconstruct")
+    page = lab.pages["reconstruct"]
+    qtbot.waitUntil(lambda: page.slices.document is not None, timeout=5000)
+    assert page.slices.document.title == "sim so far"
+    document.streaming = False
+
+
+def test_the_task_shows_the_images_it_is_given(window, qtbot, simulated):
+    window.open_paths([simulated / "particles.star"])
+    qtbot.waitUntil(lambda: bool(window.workspace.documents), timeout=5000)
+    (images,) = window.workspace.documents.values()
+    window.show_task("recover", images)
+    lab = window.area.front()
+    assert (lab.document, lab.list.current) == (images, "recover")
+    assert window.area.dock_of(lab).choice.text() == images.title, "and the title names them"
+
+
 def test_the_other_hand_shows_the_same_images(tmp_path):
     volume = simulate.phantom("C1", box=BOX, pixel_size_A=3.0)
     views = rotations.random_rotations(6, np.random.default_rng(3))
@@ -485,3 +510,7 @@ def test_the_lab_keeps_its_result_when_a_map_is_opened_out_of_it(window, qtbot, 
     lab.send("gallery")
     qtbot.waitUntil(lambda: window.inspector.task() is not None, timeout=5000)
     assert window.inspector.task().form.values()["map"] == str(folder / "map.mrc")
+    lab.send("align")
+    qtbot.waitUntil(lambda: window.inspector.task().job == "align", timeout=5000)
+    form = window.inspector.task()
+    assert form.input_name not in form.form.values(), "its own mirror image is no reference"

@@ -178,6 +178,15 @@ def test_distances_of_a_symmetric_particle_are_folded_on_both_sides(tmp_path):
     assert expected[edges[:-1] > 125].sum() == 0
 
 
+@pytest.mark.parametrize("sym, end", [("C1", 180.0), ("D2", 120.0)])
+def test_the_axis_of_distances_ends_where_they_do(lab, sym, end):
+    views = matrix_to_euler(random_rotations(400, np.random.default_rng(0)))
+    page = lab.pages["distances"]
+    page._got(compare_pairs(views, views, None, sym))
+    assert page.pairs.bars.edges[-1] == pytest.approx(end, abs=4)
+    assert page.pairs.bars.counts.sum() == 400 * 399 // 2, "no pair is left out"
+
+
 def test_numbers_beside_a_chart_have_room(qtbot):
     chart = Chart("Loss", "step")
     qtbot.addWidget(chart)

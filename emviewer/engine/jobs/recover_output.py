@@ -91,21 +91,26 @@ def write_stack(folder: ResultFolder, inputs: Inputs) -> None:
             writer.append(part)
 
 
-def errors(inputs: Inputs, found: Solution) -> tuple[dict[str, float], F64]:
-    """Return the errors against the truth for the summary, and the angle of every usable image in degrees."""
+def errors(inputs: Inputs, found: Solution) -> tuple[dict[str, float | None], F64]:
+    """Return the errors against the truth for the summary, and the angle of every usable image in degrees.
+
+    That under O(4) knows nothing of equivalent views: it is told of particles without symmetry alone.
+    """
     assert inputs.truth is not None
     truth, elements = inputs.truth[inputs.usable], np.asarray(inputs.group.rotations)
     turn, flipped, left = align_views(truth, found.rotations, elements)
     angle = np.degrees(left)
     moved = (other_hand(found.rotations) if flipped else found.rotations) @ turn
     toward = np.min([direction_angle_deg(truth[:, 2], moved[:, 2] @ g.T) for g in elements], axis=0)
-    o4 = align_o4(matrix_to_quaternion(truth), matrix_to_quaternion(found.rotations))[1]
+    o4 = None
+    if inputs.group.order == 1:
+        o4 = float(np.median(align_o4(matrix_to_quaternion(truth), matrix_to_quaternion(found.rotations))[1]))
     return {
         "error_median_deg": float(np.median(angle)),
         "error_mean_deg": float(angle.mean()),
         "error_p95_deg": float(np.percentile(angle, 95)),
         "error_direction_median_deg": float(np.median(toward)),
-        "error_median_o4_rad": float(np.median(o4)),
+        "error_median_o4_rad": o4,
         "truth_has_other_hand": flipped,
     }, angle
 

@@ -170,10 +170,10 @@ class OrientationLabPanel(Onward):
         self.chain.look()
         name = self.list.current
         page, shown = self.pages[name], self.chain.shown(name)
-        page.show_document(shown)
         handle = self._handle(name)
         self.welcome.setText(COMING if handle is not None and handle.active else EMPTY[name])
         self.stack.setCurrentWidget(page if shown is not None else self.welcome)
+        page.show_document(shown)  # once it is seen: what nobody sees is not computed
         self._show_states()
 
     def _follow(self) -> None:

@@ -70,7 +70,8 @@ class Onward(Panel):
         path = None if orient is None else orient.file("map.mrc")
         if made is None or path is None or shell is None:
             return
-        others = [d for d in self.workspace.documents.values() if d.kind == "map" and d.path != path]
+        documents = self.workspace.documents.values()
+        others = [d for d in documents if d.kind == "map" and d.path != path and d.parent != made.id]
         first = {"compare": self.chain.images(), "align": others[-1] if others else None}
 
         def then(document: Document) -> None:

@@ -184,15 +184,20 @@ class DistancesPage(Page):
         self.runner.view((self.owner, "pairs"), lambda check: compare_pairs(angles, truth, told, sym), self._got)
 
     def _got(self, pairs: _Pairs) -> None:
-        middle = (PAIR_EDGES[1:] + PAIR_EDGES[:-1]) / 2
+        shown = [pairs.found, pairs.expected] + ([] if pairs.truth is None else [pairs.truth])
+        top = int(np.flatnonzero(np.sum(shown, axis=0) > 0.1).max(initial=3)) + 1  # folded distances end before 180°
+        edges = PAIR_EDGES[: top + 1]
+        middle = (edges[1:] + edges[:-1]) / 2
         total = float(pairs.found.sum())
         uniform = "uniform: (1 − cos d)/π" if pairs.sym == "C1" else f"uniform, least over {pairs.sym}"
-        lines = [Line(middle, pairs.expected, uniform, "text", dashed=True)]
+        lines = [Line(middle, pairs.expected[:top], uniform, "text", dashed=True)]
         if pairs.truth is not None:
-            lines.append(Line(middle, pairs.truth, "truth", "text"))
-        self.pairs.show_data(bars=Bars(pairs.found, PAIR_EDGES), lines=lines, note=f"{total:.0f} pairs")
+            lines.append(Line(middle, pairs.truth[:top], "truth", "text"))
+        self.pairs.show_data(bars=Bars(pairs.found[:top], edges), lines=lines, note=f"{total:.0f} pairs")
         if pairs.dots is None:
-            words = "As estimated from the images." if pairs.estimated else "Between the orientations that are known."
+            orient = of(self.document)
+            views = "recovered orientations" if orient is not None and orient.job == "recover" else "true orientations"
+            words = "As estimated from the images." if pairs.estimated else f"Between {views}."
             self.figures.say([], f"{words} Recover with the truth at hand to compare them with it.")
             return
         self.plot.show()
