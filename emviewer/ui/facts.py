@@ -84,6 +84,8 @@ _NAMES = {
     "error_p95_deg": "95 % of errors within",
     "error_median_o4_rad": "Median error, O(4)",
     "agreement_of_starts": "Starts agree",
+    "mae_rad": "Mean error",
+    "rms_rad": "RMS error",
 }
 _UNITS = {"_deg": "°", "_A": " Å", "_px": " px", "_per_second": " a second", "_rad": " rad", "_MB": " MB"}
 

@@ -113,6 +113,19 @@ def test_the_trained_distance_goes_into_recover(lab, trained):
     assert str(values["model"]) == str(trained / "model.npz")
 
 
+def test_a_training_belongs_to_the_images_that_it_was_begun_with(lab, trained):
+    """Its own input is a map: the images for Recover are those that the lab showed."""
+    images = lab.workspace.add(Document("images", "noisy", trained.parent / "noisy.star"))
+    lab.show_document(images)
+    handle = lab._run("train", "train-distance", None, trained, False)
+    document = read_document(trained)
+    document.info["_handle"] = handle
+    lab.workspace.add(document)
+    lab.show_document(document)
+    lab.use_trained()
+    assert lab.forms["recover"].form.values()["images"] == str(images.path)
+
+
 def test_the_loss_shows_while_training_goes_on(lab, qtbot, tmp_path, runner):
     document = Document("result", "training", info={"job": "train-distance", "_parameters": {"map": "phantom:C1"}})
     stream = OrientStream(document, lab.workspace, runner, tmp_path / "out", lambda d: None)

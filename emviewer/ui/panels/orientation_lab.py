@@ -51,6 +51,7 @@ class OrientationLabPanel(Onward):
         self.list = StepList(list(self.steps.values()))
         self.forms: dict[str, TaskForm] = {}
         self.handles: dict[str, JobHandle] = {}
+        self._trained_for: Document | None = None
         self.chain = Chain(workspace)
         self._given: dict[str, dict[str, Any]] = {}
         self.form_room = QStackedWidget()
@@ -66,7 +67,7 @@ class OrientationLabPanel(Onward):
         self._step_chosen(self.list.current)
         self._growing = Throttle(self._refresh, GROWING_MS, self)
         self.list.chosen.connect(self._step_chosen)
-        self.listen(workspace.added, lambda _: self._refresh())
+        self.listen(workspace.added, self._added)
         workspace.removed.connect(self._removed)
         workspace.changed.connect(self._changed)
         self.listen(workspace.row_changed, lambda _: self._follow())
@@ -155,6 +156,14 @@ class OrientationLabPanel(Onward):
         if wanted in self.steps:
             self.list.choose(str(wanted))
 
+    def _added(self, document: Document) -> None:
+        # a training names a map, not the images that it is meant for
+        if document.parent is None and self._trained_for is not None:
+            mine = self.handles.get("train")
+            if mine is not None and document.info.get("_handle") is mine:
+                document.parent = self._trained_for.id
+        self._refresh()
+
     def _removed(self, document: Document) -> None:
         self.chain.forget(document)
         self._refresh()
@@ -226,6 +235,8 @@ class OrientationLabPanel(Onward):
     def _run(self, name: str, job: str, params: JobParams, out: Path, overwrite: bool) -> JobHandle:
         handle: JobHandle = self._shell().run_job(job, params, out, overwrite)
         self.handles[name] = handle
+        if name == "train":
+            self._trained_for = self.chain.start
         self.chain.begin(name)
         self._refresh()
         return handle

@@ -111,7 +111,8 @@ class Chain:
             table = _table(simulated)
             if table is not None and simulated is not None:
                 return {"images": str(table), "truth": str(table), "sym": symmetry_of(simulated)} | learned
-            return ({"images": source_of(start)} if start is not None and start.kind == "images" else {}) | learned
+            own = next((d for d in self.family if d.kind == "images"), None)
+            return ({} if own is None else {"images": source_of(own)}) | learned
         if step == "reconstruct":
             made = next((d for d in (recovered, simulated) if _table(d) is not None), None)
             if made is not None:
