@@ -90,7 +90,7 @@ def draw(spec: AlignmentSpec | DifferenceSpec) -> Page:
 def draw_alignment(spec: AlignmentSpec) -> Page:
     """Return the page of a reference and a map moved onto it."""
     reference = sources.open_map(spec.reference, pixel_size_A=spec.pixel_size_A)
-    moving = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A)
+    moving = sources.open_map(spec.map, pixel_size_A=spec.map_pixel_size_A or spec.pixel_size_A)
     if spec.magnification != 1:
         moving = moving.with_pixel_size(moving.pixel_size_A * spec.magnification)
     grid = _Grid.of(spec, reference)

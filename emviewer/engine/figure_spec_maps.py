@@ -45,6 +45,8 @@ class AlignmentSpec(CutsSpec):
         Its motion, ``x' = M x + t`` in Å about voxel n // 2.
     magnification : float
         Factor of the moving map's pixel size.
+    map_pixel_size_A : float or None
+        Overrules the header of the moving map, if it is not that of the reference.
     mode : str
         ``overlay`` in cyan and red, ``wipe`` half and half at the position, ``side`` one above the other.
     names : tuple of str
@@ -56,6 +58,7 @@ class AlignmentSpec(CutsSpec):
     matrix: tuple[Triple, Triple, Triple] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     translation_A: Triple = (0.0, 0.0, 0.0)
     magnification: float = Field(1.0, gt=0)
+    map_pixel_size_A: float | None = Field(None, gt=0)
     mode: Literal["overlay", "wipe", "side"] = "overlay"
     names: tuple[str, str] = ("Reference", "Moving map")
 
@@ -100,8 +103,8 @@ class SurfaceSpec(FigureSpec):
         The map, or ``phantom:NAME``.
     map : str or None
         The moving map as it came.
-    matrix, translation_A, magnification : 3 x 3 numbers, 3 numbers, number
-        Its motion, as in :class:`AlignmentSpec`.
+    matrix, translation_A, magnification, map_pixel_size_A : 3 x 3 numbers, 3 numbers, number, number or None
+        Its motion and pixel size, as in :class:`AlignmentSpec`.
     percent : float
         Of the reference's box that the surface encloses; the other encloses the same volume.
     azimuth_deg, elevation_deg, distance_A, fov_deg : float
@@ -122,6 +125,7 @@ class SurfaceSpec(FigureSpec):
     matrix: tuple[Triple, Triple, Triple] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     translation_A: Triple = (0.0, 0.0, 0.0)
     magnification: float = Field(1.0, gt=0)
+    map_pixel_size_A: float | None = Field(None, gt=0)
     percent: float = Field(1.5, gt=0, le=95)
     azimuth_deg: float = 45.0
     elevation_deg: float = Field(30.0, ge=-90, le=90)

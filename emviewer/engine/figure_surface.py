@@ -106,7 +106,8 @@ def draw(spec: SurfaceSpec, check: Check = never) -> Page:
     if spec.show != "map" or spec.map is None:
         bodies.append((Body.of(reference, still, enclosed, check), CYAN))
     if spec.map is not None and spec.show != "reference":
-        moving = sources.open_map(spec.map, pixel_size_A=spec.pixel_size_A, resolution_A=spec.resolution_A)
+        pixel = spec.map_pixel_size_A or spec.pixel_size_A
+        moving = sources.open_map(spec.map, pixel_size_A=pixel, resolution_A=spec.resolution_A)
         moving = moving.with_pixel_size(moving.pixel_size_A * spec.magnification)
         motion = RigidTransform(np.array(spec.matrix), np.array(spec.translation_A))
         bodies.append((Body.of(moving, motion, enclosed, check), RED))

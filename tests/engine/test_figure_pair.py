@@ -92,6 +92,16 @@ def test_an_overlay_is_grey_where_the_maps_agree(folder, tmp_path):
     assert after < 0.1 * before and before > 5
 
 
+def test_maps_whose_headers_disagree_are_overruled_one_by_one(folder, tmp_path):
+    """The moving map says 3 Å and has 2 Å; the reference is right, and an overruling of both would be wrong for it."""
+    mrc.write_map(tmp_path / "wrong.mrc", mrc.read_map(folder / "moving.mrc").data, 1.5 * PIXEL)
+    grey = []
+    for name, told in (("right", {"map_pixel_size_A": PIXEL}), ("wrong", {})):
+        figure.render(alignment(map=str(tmp_path / "wrong.mrc"), **told), tmp_path / f"{name}.png", base=folder)
+        grey.append(colourful(pixels(tmp_path / f"{name}.png")))
+    assert grey[0] < 0.1 * grey[1]
+
+
 def test_a_wipe_is_the_reference_left_of_the_position_and_the_map_right_of_it(folder, tmp_path):
     bright, dark = {"low": -1, "high": 0}, {"low": 5, "high": 6}
     spec = alignment(mode="wipe", cuts=["XY"], position=[6, 12, 12], contrast=dark, second=bright, scale_bar=False)

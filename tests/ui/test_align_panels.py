@@ -25,7 +25,7 @@ from emviewer.ui import colormaps, motion_text, results_align
 from emviewer.ui.canvas import to_words
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.align_pair import shifted, turned
-from emviewer.ui.panels.align_volumes import read_inputs, read_volume
+from emviewer.ui.panels.align_volumes import Told, read_inputs, read_volume
 from emviewer.ui.panels.difference import significant
 from emviewer.ui.panels.difference_read import read_maps
 from emviewer.ui.panels.fsc import crossings
@@ -547,6 +547,11 @@ def test_the_pixel_size_goes_where_the_job_put_it(tmp_path, first, second, sizes
     result.discard()
     assert [v.pixel_size_A for v in theirs] == pytest.approx(sizes)
     assert read_inputs([None, paths[0]], never)[0] is None
+    told = Told.of({"reference": str(paths[0]), "maps": [str(paths[1])], "pixel_size": 3.0})
+    assert [read_volume(p, never, told.size_of(p)).map.pixel_size_A for p in paths] == pytest.approx(sizes)
+    copy = untold(tmp_path / "aligned.mrc", 2)
+    assert told.size_of(copy) is None, "what the job wrote tells its own"
+    assert Told.of({"reference": str(paths[0])}).size_of(paths[0]) is None
 
 
 def test_maps_of_a_difference_are_shown_with_the_pixel_size_its_job_was_told(tmp_path):

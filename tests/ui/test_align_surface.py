@@ -12,6 +12,7 @@ import pytest
 from emviewer.engine import mrc
 from emviewer.engine.task import never
 from emviewer.engine.types import Map3D, RigidTransform
+from emviewer.ui.panels.align_volumes import Told
 from emviewer.ui.panels.surface import SurfacePanel, has_gl
 from emviewer.ui.panels.surface_mesh import Source, contour, mesh, normals_of, prepare
 from emviewer.ui.results_align import KEY, Alignment
@@ -68,8 +69,9 @@ def test_normals_point_away_from_a_ball_and_are_none_where_nothing_is():
 
 def test_a_map_of_a_file_is_read_as_it_was_said(tmp_path):
     mrc.write_map(tmp_path / "ball.mrc", ball().data, 2.0)
-    found = Source(tmp_path / "ball.mrc", pixel_size_A=3.0, size=1.5).read(never)
-    assert found.step_A == pytest.approx(4.5) and Source(ball()).read(never).step_A == 2.0
+    place = tmp_path / "ball.mrc"
+    found = Source(place, Told(3.0, None, (str(place),)), size=1.5).read(never)
+    assert found.step_A == found.pixel_size_A == pytest.approx(4.5) and Source(ball()).read(never).step_A == 2.0
 
 
 @needs_gl

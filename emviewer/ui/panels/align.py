@@ -22,7 +22,7 @@ from emviewer.ui.panels.align_pair import MODES, Pair, PairCanvas
 from emviewer.ui.panels.align_pictures import BLINK_MS, AlignPictures
 from emviewer.ui.panels.align_scatter import ScoreScatter
 from emviewer.ui.panels.align_text import MotionText
-from emviewer.ui.panels.align_volumes import Volume, read_volume
+from emviewer.ui.panels.align_volumes import Told, Volume, read_volume
 from emviewer.ui.panels.shell import ask_and_export
 from emviewer.ui.panels.slices_read import CutReader
 from emviewer.ui.panels.slices_state import PLANES, Plane, SliceState
@@ -137,15 +137,14 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
         # the copy of the reference in the result is the same map: reading it anew would only make the picture blink
         given = found.parameters.get("reference", str(found.reference))
         known = Path(given) if results_align.is_there(given) else found.reference
-        told = (found.parameters.get("pixel_size"), found.parameters.get("resolution"))
-        return (str(known), str(moving), each.size, told, each.name)
+        return (str(known), str(moving), each.size, Told.of(found.parameters), each.name)
 
     def reading(self, wanted: tuple[Any, ...]) -> Callable[[Check], Any]:
-        given, moved, size, (pixel, resolution), _ = wanted
+        given, moved, size, told, _ = wanted
 
         def read(check: Check) -> tuple[Volume, Volume, MovedCuts]:
-            reference = read_volume(Path(given), check, pixel, resolution)
-            moving = read_volume(Path(moved), check, pixel, resolution)
+            reference = read_volume(Path(given), check, told.size_of(given), told.resolution_A)
+            moving = read_volume(Path(moved), check, told.size_of(moved), told.resolution_A)
             if size != 1.0:
                 scaled = moving.map.with_pixel_size(moving.map.pixel_size_A * size)
                 moving = Volume(scaled, moving.distribution, moving.levels, moving.sigma)
@@ -304,8 +303,11 @@ class AlignPanel(AlignPictures, AlignHand, AlignCutsPanel):
     def figure_spec(self) -> dict[str, Any] | None:
         if self.moving is None or self.reference is None or not self._loaded:
             return None
-        reference, moving, _, (pixel, _), _ = self._loaded
-        return self.pictures_spec(reference, moving, pixel)
+        reference, moving, size, told, _ = self._loaded
+        if told.pixel_size_A is None:
+            return self.pictures_spec(reference, moving)
+        sizes = (self.reference.map.pixel_size_A, self.moving.map.pixel_size_A / size)
+        return self.pictures_spec(reference, moving, *sizes)
 
     def state(self) -> dict[str, Any]:
         moved = {} if self.alignment is None else {

@@ -147,8 +147,10 @@ class AlignPictures:
         x = canvas.to_widget(self.current.voxel[plane.across] + 0.5, 0).x()
         paint_wipe(painter, canvas, made, x, ("Reference", "Moving map"))
 
-    def pictures_spec(self, reference: str, moving: str, pixel_size_A: float | None) -> dict[str, object]:
-        """Return the spec of the figure of what is seen, for maps at these places."""
+    def pictures_spec(
+        self, reference: str, moving: str, pixel_size_A: float | None = None, map_pixel_size_A: float | None = None
+    ) -> dict[str, object]:
+        """Return the spec of the figure of what is seen, for maps at these places; their headers may be overruled."""
         motion, each = self.motion(), self.shown
         first, second = self.dark_contrasts() if self.mode == "overlay" else self.contrasts()
         name = "moving map" if each is None else each.name
@@ -168,6 +170,7 @@ class AlignPictures:
             "contrast": plain(first),
             "second": plain(second),
             "pixel_size_A": pixel_size_A,
+            "map_pixel_size_A": map_pixel_size_A,
         }
 
 

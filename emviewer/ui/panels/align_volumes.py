@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from emviewer.engine.errors import EmviewerError
 from emviewer.engine.filters_display import Distribution, map_distribution
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, Contrast, Map3D, RigidTransform
@@ -58,6 +60,54 @@ class Volume:
         scale = (self.distribution.auto_high - self.level(0.5)) / (theirs if theirs > 0 else 1.0)
         low, high = (self.level(0.5) + (v - other.level(0.5)) * scale for v in (of_other.low, of_other.high))
         return Contrast(low, high, of_other.colormap, of_other.inverted)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a job was told of the maps that it aligned.
+
+    Parameters
+    ----------
+    pixel_size_A, resolution_A : float or None
+        Overrules headers, as :func:`read_inputs` says; makes a map of a model.
+    inputs : tuple of str
+        Every map of the job.
+    """
+
+    pixel_size_A: float | None = None
+    resolution_A: float | None = None
+    inputs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Told:
+        """Return what the parameters of a job say."""
+        maps = (parameters.get("reference"), *(parameters.get("maps") or ()))
+        inputs = tuple(_place(each) for each in maps if each)
+        return cls(parameters.get("pixel_size"), parameters.get("resolution"), inputs)
+
+    def size_of(self, place: str | Path) -> float | None:
+        """Return the pixel size that the job read a map with; None for that of its header. Reads headers: for a lane.
+
+        What the job itself wrote tells its pixel size.
+        """
+        from emviewer.engine import sources
+
+        wanted = _place(place)
+        if self.pixel_size_A is None or wanted not in self.inputs or wanted.startswith(sources.PHANTOM):
+            return None
+        known = {}
+        for each in self.inputs:
+            try:
+                volume = sources.open_map(each, resolution_A=self.resolution_A, verify=False)
+            except EmviewerError:
+                continue  # gone since, and no longer to be asked
+            known[each] = volume.pixel_size_known
+        return self.pixel_size_A if all(known.values()) or not known.get(wanted, False) else None
+
+
+def _place(place: str | Path) -> str:
+    """Return a path in full; a phantom as it is."""
+    return str(place) if str(place).startswith("phantom:") else str(Path(place).absolute())
 
 
 def read_volume(

@@ -16,6 +16,7 @@ from emviewer.engine.task import Check
 from emviewer.engine.types import Map3D, RigidTransform
 from emviewer.ui import results_align
 from emviewer.ui.latest import Latest
+from emviewer.ui.panels.align_volumes import Told
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.surface_mesh import Contoured, Source, contour, mesh
 from emviewer.ui.runner import Runner
@@ -120,14 +121,14 @@ class SurfacePanel(Panel):
             return None, None
         if found is None or found.current is None:
             return (None if document.volume is None else Source(document.volume)), None
-        told = (found.parameters.get("pixel_size"), found.parameters.get("resolution"))
+        told = Told.of(found.parameters)
         each = found.current
         given = found.parameters.get("reference") or found.reference
         reference = found.reference if given is None or not results_align.is_there(given) else given
         moving = each.moving or each.aligned
         return (
-            None if reference is None else Source(reference, *told),
-            None if moving is None else Source(moving, *told, each.size if each.moving else 1.0),
+            None if reference is None else Source(reference, told),
+            None if moving is None else Source(moving, told, each.size if each.moving else 1.0),
         )
 
     def motion(self) -> RigidTransform | None:
@@ -230,14 +231,17 @@ class SurfacePanel(Panel):
             "fov_deg": float(camera["fov"]),
             "centre_A": [float(v) for v in camera["center"].toTuple()],
             "aspect": self.view.height() / max(1, self.view.width()),
-            "pixel_size_A": reference.pixel_size_A,
-            "resolution_A": reference.resolution_A,
+            "pixel_size_A": None if reference.told.pixel_size_A is None else self.maps[0].pixel_size_A,
+            "resolution_A": reference.told.resolution_A,
         }
         if moving is None:
             return spec
         there = {} if motion is None else {
             "matrix": motion.matrix.tolist(), "translation_A": motion.translation_A.tolist(),
         }  # fmt: skip
+        read = self.maps[1]
+        if reference.told.pixel_size_A is not None and read is not None:
+            there |= {"map_pixel_size_A": read.pixel_size_A / moving.size}
         show = "both" if all(seen) else "map" if seen[1] else "reference"
         return spec | there | {"map": str(moving.map), "magnification": moving.size, "show": show}
 

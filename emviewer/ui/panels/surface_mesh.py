@@ -12,10 +12,12 @@ import numpy as np
 from emviewer.engine.filters_display import bin_volume
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, Map3D, RigidTransform
+from emviewer.ui.panels.align_volumes import Told
 
 MOST = 112
 """Longest edge of the map that is contoured: 0.12 s for 25 000 triangles (one thread), their normals 4 ms."""
 SAMPLE = 400_000
+NOTHING = Told()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +32,15 @@ class Contoured:
         Place of the first voxel relative to the map's centre, and the edge of a voxel.
     levels : ndarray of float32
         Its values in order.
+    pixel_size_A : float
+        Of the map before.
     """
 
     data: F32
     corner_A: np.ndarray
     step_A: float
     levels: F32
+    pixel_size_A: float
 
     @property
     def volume_A3(self) -> float:
@@ -49,7 +54,9 @@ class Contoured:
         even = self.data[: n[0], : n[1], : n[2]]
         data = even.reshape(n[0] // 2, 2, n[1] // 2, 2, n[2] // 2, 2).mean(axis=(1, 3, 5), dtype=np.float32)
         values = np.sort(data.ravel()[:: max(1, data.size // SAMPLE)])
-        return Contoured(np.ascontiguousarray(data), self.corner_A + self.step_A / 2, 2 * self.step_A, values)
+        return Contoured(
+            np.ascontiguousarray(data), self.corner_A + self.step_A / 2, 2 * self.step_A, values, self.pixel_size_A
+        )
 
     def level(self, percent: float) -> float:
         """Return the value that so many percent of the box exceed."""
@@ -65,15 +72,14 @@ class Source:
     ----------
     map : Map3D or Path
         The map.
-    pixel_size_A, resolution_A : float or None
-        Overrule the header; make a density of a model.
+    told : Told
+        What overrules its header and makes a density of a model.
     size : float
         Factor of its pixel size.
     """
 
     map: Map3D | Path
-    pixel_size_A: float | None = None
-    resolution_A: float | None = None
+    told: Told = NOTHING
     size: float = 1.0
 
     def read(self, check: Check) -> Contoured:
@@ -88,7 +94,8 @@ class Source:
         if not isinstance(volume, Map3D):
             from emviewer.engine import sources
 
-            volume = sources.open_map(str(volume), pixel_size_A=self.pixel_size_A, resolution_A=self.resolution_A)
+            pixel = self.told.size_of(volume)
+            volume = sources.open_map(str(volume), pixel_size_A=pixel, resolution_A=self.told.resolution_A)
         if self.size != 1:
             volume = volume.with_pixel_size(volume.pixel_size_A * self.size)
         return prepare(volume, check)
@@ -101,7 +108,7 @@ def prepare(volume: Map3D, check: Check) -> Contoured:
     pixel = volume.pixel_size_A
     corner = np.array([((factor - 1) / 2 - n // 2) * pixel for n in volume.shape[::-1]])
     values = np.sort(data.ravel()[:: max(1, data.size // SAMPLE)])
-    return Contoured(np.ascontiguousarray(data.transpose(2, 1, 0)), corner, factor * pixel, values)
+    return Contoured(np.ascontiguousarray(data.transpose(2, 1, 0)), corner, factor * pixel, values, pixel)
 
 
 def contour(small: Contoured, percent: float) -> tuple[F32, np.ndarray]:
