@@ -554,6 +554,19 @@ def test_the_pixel_size_goes_where_the_job_put_it(tmp_path, first, second, sizes
     assert Told.of({"reference": str(paths[0])}).size_of(paths[0]) is None
 
 
+def test_the_figure_of_maps_whose_headers_disagree_has_the_size_of_each(window, qtbot, folder):
+    """The reference tells no pixel size and was told one; the moving map keeps that of its header."""
+    untold(folder / "reference.mrc", 0)
+    record = json.loads((folder / "job.json").read_text())
+    record["parameters"]["pixel_size"] = 3.0
+    (folder / "job.json").write_text(json.dumps(record))
+    panel = window.area.open_panel("align", window.open_document(read_document(folder)))
+    qtbot.waitUntil(lambda: panel.reference is not None, timeout=20000)
+    spec = panel.figure_spec()
+    assert (spec["pixel_size_A"], spec["map_pixel_size_A"]) == pytest.approx((3.0, PIXEL))
+    assert panel.moving.map.pixel_size_A == pytest.approx(PIXEL)
+
+
 def test_maps_of_a_difference_are_shown_with_the_pixel_size_its_job_was_told(tmp_path):
     given, moved = untold(tmp_path / "a.mrc", 0), untold(tmp_path / "b.mrc", 0)
     mrc.write_map(tmp_path / "difference.mrc", 0.1 * density(), PIXEL)
