@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QWidget
 
@@ -49,25 +49,11 @@ class PairGrid(TileGrid):
         edge, left, top = self.edge(), x + self.pad, y + self.pad
         return QRectF(left, top, edge, edge), QRectF(left + edge + GAP, top, edge, edge)
 
-    def _paint_area(self, painter: QPainter, area: QRect, look: Look) -> None:
-        width, height = self.cell.width(), self.cell.height()
-        top = self.verticalScrollBar().value()
-        shown, selected, current = self.rows.shown, self.picker.selected, self.picker.current
+    def _paint_cell(self, painter: QPainter, look: Look, at: QPoint, position: int, chosen: bool) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for line in range(max(0, (area.top() + top) // height), (area.bottom() + top) // height + 1):
-            y = line * height - top
-            for column in range(self.columns):
-                place = line * self.columns + column
-                if place >= len(shown):
-                    return
-                position = int(shown[place])
-                x = self._origin_x + column * width
-                chosen = bool(selected[position])
-                if chosen or place == current:
-                    look.draw_cell(painter, QRect(x, y, width, height), chosen, place == current)
-                self._paint_pair(painter, x, y, position, look)
-                if look.lines:
-                    look.draw_caption(painter, x, y, self._words(position), chosen)
+        self._paint_pair(painter, at.x(), at.y(), position, look)
+        if look.lines:
+            look.draw_caption(painter, at.x(), at.y(), self._words(position), chosen)
 
     def _paint_pair(self, painter: QPainter, x: int, y: int, position: int, look: Look) -> None:
         before, after = self.halves(x, y)

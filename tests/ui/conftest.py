@@ -64,6 +64,43 @@ def own_settings(tmp_path_factory, leaves_nothing_in_qt):
 
 
 @pytest.fixture
+def runner(qapp):
+    """Return the lanes of a window; they end with the test."""
+    from emviewer.ui.runner import Runner
+
+    one = Runner()
+    yield one
+    assert one.close()
+
+
+@pytest.fixture
+def workspace(qapp):
+    """Return a workspace in which nothing is open."""
+    from emviewer.ui.workspace import Workspace
+
+    return Workspace()
+
+
+@pytest.fixture
+def made_form(qtbot, runner):
+    """Return a function that makes the form of a job; what it would run is kept in its ``calls``."""
+    made = []
+
+    def make(kind, job):
+        calls = []
+        form = kind(job, runner, lambda *args: calls.append(args))
+        form.calls = calls
+        qtbot.addWidget(form)
+        form.show()
+        made.append(form)
+        return form
+
+    yield make
+    for form in made:
+        form.close()
+
+
+@pytest.fixture
 def window(qtbot, tmp_path):
     """Return a shown main window with settings of its own; it ends with the test."""
     from emviewer.ui import theme

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt
 from emviewer.engine import mrc
 from emviewer.ui.align_form import AlignForm
 from emviewer.ui.panels.pairing import Pairing
-from emviewer.ui.runner import Runner
 
 
 def paired() -> Pairing:
@@ -67,16 +66,9 @@ def test_the_reference_cannot_be_one_of_the_maps():
 
 
 @pytest.fixture
-def form(qtbot):
-    """Return the form of an alignment with a runner of its own."""
-    runner, calls = Runner(), []
-    made = AlignForm("align", runner, lambda *args: calls.append(args))
-    made.calls = calls
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.close()
-    assert runner.close()
+def form(made_form):
+    """Return the form of an alignment."""
+    return made_form(AlignForm, "align")
 
 
 def maps(folder, *names):

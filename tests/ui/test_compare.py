@@ -26,10 +26,8 @@ from emviewer.ui.panels.compare_pictures import Triplet
 from emviewer.ui.panels.directions import DirectionsPanel
 from emviewer.ui.panels.scores import ScoresPanel
 from emviewer.ui.panels.scores_view import FITTED, RESIDUAL
-from emviewer.ui.runner import Runner
 from emviewer.ui.tags import NAMES, Tags
 from emviewer.ui.undo import History
-from emviewer.ui.workspace import Workspace
 
 BOX, PIXEL, N = 32, 4.0, 20
 FOREIGN = (17, 18, 19)
@@ -79,18 +77,6 @@ def parameters(folder):
         "report": "none",
         "step": 15.0,
     }
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
-
-
-@pytest.fixture
-def workspace(qapp):
-    return Workspace()
 
 
 @pytest.fixture

@@ -20,17 +20,9 @@ from emviewer.ui.panels.compare_details import CompareArea, edges
 from emviewer.ui.panels.compare_pictures import Triplet
 from emviewer.ui.panels.compare_polar import PolarStrip
 from emviewer.ui.row_order import RowIds, RowOrder, sortable
-from emviewer.ui.runner import Runner
 from emviewer.ui.tags import NAMES, Tags
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 def wedge(n=64, turned=0):

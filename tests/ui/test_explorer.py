@@ -17,7 +17,6 @@ from emviewer.engine.types import Map3D
 from emviewer.ui.panels.explorer import ExplorerPanel
 from emviewer.ui.panels.explorer_orientation import View, nearest_row
 from emviewer.ui.panels.explorer_prepare import coarse_factor, prepare, rest_factor
-from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
 BOX = 24
@@ -32,13 +31,6 @@ def blob(box, centre, sigma=2.5):
 def centroid(image):
     y, x = np.indices(image.shape)
     return np.array([(image * x).sum(), (image * y).sum()]) / image.sum()
-
-
-@pytest.fixture
-def runner(qtbot):
-    r = Runner()
-    yield r
-    assert r.close()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from emviewer.engine.jobs import registry
 from emviewer.engine.params import JobParams, command_line, option, validated
 from emviewer.ui.forms import Field, NumberEdit, PathEdit, label_of, when_empty
 from emviewer.ui.params_form import ParamsForm
-from emviewer.ui.runner import Runner
 from emviewer.ui.task_form import TaskForm, free_folder
 from emviewer.ui.tasks import tasks
 from emviewer.ui.workspace import Document
@@ -139,14 +138,8 @@ def test_the_output_folder_is_beside_the_map_and_numbered(tmp_path):
 
 
 @pytest.fixture
-def task_form(qtbot):
-    runner, calls = Runner(), []
-    form = TaskForm("gallery", runner, lambda *args: calls.append(args))
-    form.calls = calls
-    qtbot.addWidget(form)
-    form.show()
-    yield form
-    assert runner.close()
+def task_form(made_form):
+    return made_form(TaskForm, "gallery")
 
 
 def test_run_waits_for_an_input_and_says_what_it_will_make(qtbot, task_form, tmp_path):

@@ -15,8 +15,7 @@ from emviewer.engine.types import ImageStack
 from emviewer.ui.panels import gallery_menu
 from emviewer.ui.panels.gallery import GalleryPanel
 from emviewer.ui.panels.gallery_contrast import LEVELS_FROM
-from emviewer.ui.runner import Runner
-from emviewer.ui.workspace import Document, Workspace
+from emviewer.ui.workspace import Document
 
 CTRL, SHIFT, PLAIN = (
     Qt.KeyboardModifier.ControlModifier,
@@ -24,18 +23,6 @@ CTRL, SHIFT, PLAIN = (
     Qt.KeyboardModifier.NoModifier,
 )
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
-
-
-@pytest.fixture
-def workspace(qapp):
-    return Workspace()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from emviewer.engine.task import drain
 from emviewer.ui import centering_session
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.micrograph import MicrographPanel
-from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Workspace
 
 BOX, PIXEL, MIC_PIXEL, SIZE = 48, 3.0, 1.5, 600
@@ -60,13 +59,6 @@ def centred(tmp_path_factory):
              "method": "mass"}  # fmt: skip
     drain(run_job(SPEC, validated(CenterParams, given), folder / "out"))
     return folder
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from emviewer.ui.micrograph_colours import CLASS, UNKNOWN, WAY, Classes, by_valu
 from emviewer.ui.micrograph_list import short_names
 from emviewer.ui.opening import read_document
 from emviewer.ui.panels.micrograph import MicrographPanel
-from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.runner import JobHandle
 from emviewer.ui.workspace import Document, Workspace
 
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
@@ -73,13 +73,6 @@ def project(tmp_path):
     write_micrographs(tmp_path / "Micrographs")
     write_table(tmp_path / "Class2D/run_data.star")
     return tmp_path
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 @pytest.fixture

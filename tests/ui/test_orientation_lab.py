@@ -29,9 +29,9 @@ from emviewer.ui.panels.orientation_lab import OrientationLabPanel
 from emviewer.ui.panels.orientation_lab_map import live_map, write_other_hand
 from emviewer.ui.panels.orientation_lab_steps import state_of
 from emviewer.ui.results_orient import OrientStream
-from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.runner import JobHandle
 from emviewer.ui.task_form import free_folder
-from emviewer.ui.workspace import Document, Workspace
+from emviewer.ui.workspace import Document
 
 N, BOX = 40, 32
 
@@ -94,18 +94,6 @@ def off_deg():
 def recovered(simulated, off_deg):
     truth = read_document(simulated).table[ANGLES].to_numpy(float)
     return write_recovered(simulated.parent / "found", truth, off_deg)
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
-
-
-@pytest.fixture
-def workspace(qapp):
-    return Workspace()
 
 
 class Shell:

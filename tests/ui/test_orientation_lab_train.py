@@ -22,7 +22,7 @@ from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_train import badge_words
 from emviewer.ui.panels.orientation_lab_truth import compare_pairs
 from emviewer.ui.results_orient import OrientStream
-from emviewer.ui.runner import JobHandle, Runner
+from emviewer.ui.runner import JobHandle
 from emviewer.ui.window import selection_words
 from emviewer.ui.workspace import Document, Workspace
 
@@ -51,13 +51,6 @@ def trained(tmp_path):
     job = {"job": "train-distance", "status": "complete", "inputs": [{"path": str(tmp_path / "map.mrc")}]}
     (out / "job.json").write_text(json.dumps(job | {"parameters": {"map": str(tmp_path / "map.mrc")}}))
     return out
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 @pytest.fixture

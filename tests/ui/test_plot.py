@@ -9,18 +9,10 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 
 from emviewer.ui.panels.plot import COUNT, PlotPanel
 from emviewer.ui.plot_scale import in_polygon, ticks
-from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN, SHIFT, ALT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 @pytest.fixture

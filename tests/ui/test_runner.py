@@ -15,13 +15,6 @@ def batch(i, total=0):
     return Batch(np.array([i]), {"x": np.array([float(i)])}, i + 1, total)
 
 
-@pytest.fixture
-def runner(qtbot):
-    runner = Runner()
-    yield runner
-    assert runner.close()
-
-
 def run(qtbot, runner, make, **kw):
     job = runner.submit(JobHandle("test", make, **kw))
     qtbot.waitUntil(lambda: not job.active, timeout=5000)

@@ -10,17 +10,9 @@ from emviewer.ui.panels.slices import SlicesPanel
 from emviewer.ui.panels.slices_read import CutReader, is_memory_mapped, warm
 from emviewer.ui.panels.slices_rings import resolutions, spectrum_text
 from emviewer.ui.panels.slices_state import PLANES
-from emviewer.ui.runner import Runner
 from emviewer.ui.workspace import Document, Workspace
 
 SHAPE = (12, 16, 20)
-
-
-@pytest.fixture
-def runner(qtbot):
-    r = Runner()
-    yield r
-    assert r.close()
 
 
 @pytest.fixture

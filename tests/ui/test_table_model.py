@@ -10,18 +10,10 @@ from PySide6.QtCore import Qt
 from emviewer.ui import columns
 from emviewer.ui.row_order import RowOrder, sorted_positions, table_ids
 from emviewer.ui.row_picker import RowPicker
-from emviewer.ui.runner import Runner
 from emviewer.ui.table_model import IMAGE, RowSorter, TableModel, as_tsv, toggled_keys
 from emviewer.ui.workspace import Document, Workspace
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 def test_text_that_holds_numbers_sorts_as_numbers_and_missing_comes_last_either_way():

@@ -11,8 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from emviewer.engine.types import ImageStack
 from emviewer.ui.panels.gallery import GalleryPanel
 from emviewer.ui.panels.table import TablePanel
-from emviewer.ui.runner import Runner
-from emviewer.ui.workspace import Document, Workspace
+from emviewer.ui.workspace import Document
 
 CTRL, SHIFT, PLAIN = (
     Qt.KeyboardModifier.ControlModifier,
@@ -20,18 +19,6 @@ CTRL, SHIFT, PLAIN = (
     Qt.KeyboardModifier.NoModifier,
 )
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
-
-
-@pytest.fixture
-def workspace(qapp):
-    return Workspace()
 
 
 @pytest.fixture

@@ -5,18 +5,9 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import pytest
 
 from emviewer.engine.types import ImageStack
-from emviewer.ui.runner import Runner
 from emviewer.ui.thumbnails import Thumbnails, TileStyle, painted
-
-
-@pytest.fixture
-def runner(qapp):
-    one = Runner()
-    yield one
-    assert one.close()
 
 
 def ramp_stack(n=500, shape=(32, 32)):

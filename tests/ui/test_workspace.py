@@ -2,17 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from emviewer.ui.settings import RECENT_MAX, Settings
 from emviewer.ui.undo import MERGE_S, History
 from emviewer.ui.window import selection_words
-from emviewer.ui.workspace import Document, Workspace
-
-
-@pytest.fixture
-def workspace(qapp):
-    return Workspace()
+from emviewer.ui.workspace import Document
 
 
 def images(n=10, start=0):

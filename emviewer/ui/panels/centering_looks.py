@@ -14,6 +14,7 @@ from emviewer.ui.centering_plots import ArrowPlot, DisplacementHistogram
 from emviewer.ui.centering_read import decision
 from emviewer.ui.centering_session import Centering, Choice
 from emviewer.ui.centering_tiles import PairGrid
+from emviewer.ui.pages import dim_words, pages_of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.contrast_actions import ContrastActions
 from emviewer.ui.panels.gallery_contrast import GalleryContrast
@@ -89,9 +90,7 @@ class CenteringLooks(ContrastActions, Panel):
         column.addWidget(self.caption)
         column.addWidget(self.strip)
         column.addWidget(plots, 2)
-        self.nothing = QLabel(NOTHING)
-        self.nothing.setObjectName("dim")
-        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing = dim_words(NOTHING)
         left = QWidget()
         self.left = QStackedLayout(left)
         self.left.addWidget(self.grid)
@@ -110,13 +109,8 @@ class CenteringLooks(ContrastActions, Panel):
         for part in (self.summary, self.header, self.notice):
             layout.addWidget(part)
         layout.addWidget(self.splitter, 1)
-        self.empty = QLabel(EMPTY)
-        self.empty.setObjectName("dim")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.pages = QStackedLayout(self)
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(content)
+        self.empty = dim_words(EMPTY)
+        self.pages = pages_of(self, self.empty, content)
 
     # classes --------------------------------------------------------------------------------------------------------
     def show_classes(self, centering: Centering | None) -> None:

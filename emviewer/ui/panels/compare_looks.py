@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from emviewer.engine.types import Contrast
 from emviewer.ui.levels import LevelsWidget
+from emviewer.ui.pages import dim_words, pages_of
 from emviewer.ui.panels.compare_details import CompareArea
 from emviewer.ui.panels.compare_header import CompareHeader, PictureOptions
 from emviewer.ui.panels.compare_rows import CompareRows
@@ -75,13 +76,8 @@ class CompareLooks(ContrastActions, CompareRows):
         layout.addWidget(self.area, 1)
         layout.addWidget(self.hand_strip)
         layout.addWidget(self.strip)
-        self.empty = QLabel(EMPTY)
-        self.empty.setObjectName("dim")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.pages = QStackedLayout(self)
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(content)
+        self.empty = dim_words(EMPTY)
+        self.pages = pages_of(self, self.empty, content)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def _levels_changed(self, contrast: Contrast) -> None:

@@ -13,13 +13,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QStackedLayout,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from emviewer.ui import columns
+from emviewer.ui.pages import dim_words, pages_of
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.plot_paint import QUICK
 from emviewer.ui.plot_scale import Limits, limits_of
@@ -107,13 +107,7 @@ class PlotPanel(Panel):
         column.setSpacing(0)
         column.addLayout(strip)
         column.addWidget(self.view, 1)
-        empty = QLabel(EMPTY)
-        empty.setObjectName("dim")
-        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        empty.setWordWrap(True)
-        self.pages = QStackedLayout(self)
-        self.pages.addWidget(empty)
-        self.pages.addWidget(content)
+        self.pages = pages_of(self, dim_words(EMPTY), content)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -14,6 +14,7 @@ from emviewer.engine.symmetry import point_group
 from emviewer.ui import columns
 from emviewer.ui.facts import count_text
 from emviewer.ui.latest import Throttle
+from emviewer.ui.pages import dim_words
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_feed import SphereFeed, angle_columns, angles_of
@@ -69,10 +70,7 @@ class SpherePanel(Panel):
         strip.addWidget(self.flat_button)
         strip.addWidget(self.count)
         column.addLayout(strip)
-        self.empty = QLabel("No view directions here:\nopen a gallery, or a table with rot and tilt angles.")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.empty.setObjectName("dim")
+        self.empty = dim_words("No view directions here:\nopen a gallery, or a table with rot and tilt angles.")
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
