@@ -53,10 +53,13 @@ class Embedding:
         Views in the frame of the map it was trained on.
     certainty : ndarray of float64, shape (n,)
         Probability of the views near the one given, 0 … 1.
+    recognised : ndarray of float64, shape (n,), or None
+        The same were the place of the particle known, where it is not: tells whether images show the structure at all.
     """
 
     views: F64
     certainty: F64
+    recognised: F64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +270,8 @@ def _doubts(
     usual = badge.get("certainty")
     if isinstance(usual, Mapping):
         expected = _usual_certainty(usual, snr)
-        median = float(np.median(embedding.certainty))
+        sure = embedding.certainty if embedding.recognised is None else embedding.recognised
+        median = float(np.median(sure))
         if expected is not None and median < LEAST_SHARE * expected:
             found.append(
                 f"the network recognises little in these images (certainty {median:.2f}, on views of {name} "

@@ -1,8 +1,9 @@
-"""Where particles stand, found together with their views by a trained distance.
+"""The views of images whose particles are not centred, and where they stand, by a trained distance.
 
-A network that was trained on centred images scores its best view highest where the particle is centred. At a low
-signal-to-noise ratio that tells more than the round mean of all images: at SNR 1/16 in 116 px, shifts of 3 px, images
-centred on their mean were off by 5 px and 10 to 16 % of the views wrong; those sought here, 0.3 to 0.7 %.
+A network that was trained on centred images scores its best view highest where the particle is centred, but at a low
+signal-to-noise ratio also by chance where it is not. So places are not chosen among: their probabilities are summed,
+those far out counting less. Measured on one chain at SNR 1/16 in 64 px, reach 5 px, mean errors of the views: centred
+images 14° (13° told so; 25° with the best place about the round mean of all images), shifts of 2 px 20° (27°).
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from emviewer.engine.types import F32, F64
 CHUNK = 16
 LEAST_STEP_PX = 1.0
 STEP = 2.0
-"""Distance of the places first tried, in standard deviations of the shifts that the network was trained with."""
+"""Distance of the places tried, in standard deviations of the shifts that the network was trained with."""
+MOST_STEPS = 4
+"""Places are tried up to so many steps out; farther, images must be centred otherwise first."""
+
+
+def step_px(model: LearnedDistance, pixel_size_A: float) -> float:
+    """Return the distance in pixels of the places at which particles are tried."""
+    return max(LEAST_STEP_PX, STEP * float(model.badge.get("shift_A") or 0.0) / pixel_size_A)
 
 
 def embed_centred(
@@ -35,50 +43,53 @@ def embed_centred(
     pixel_size_A : float
         Of the images.
     centre_px : ndarray of float64, shape (n, 2)
-        Where particles are thought to stand from d // 2, x first; sought about there.
+        Where particles are thought to stand from d // 2, x first.
     reach_px : float
-        How far they may stand from it.
+        How far they may stand from it; thought to be their standard deviation, too.
     check : callable
         Raises to stop.
 
     Returns
     -------
     Embedding
-        At the place found.
+        Over all places; recognised at the most probable one.
     ndarray of float64, shape (n, 2)
-        The places.
+        The mean places.
     """
-    n, group = len(images), model.cells
+    n, tries = len(images), places(reach_px, step_px(model, pixel_size_A))
     reader = model.reader(images.shape[1], pixel_size_A)
-    step = max(LEAST_STEP_PX, STEP * float(model.badge.get("shift_A") or 0.0) / pixel_size_A)
-    tries = places(reach_px, step)
-    near = places(step / 2, step / 2)[1:] if len(tries) > 1 else np.empty((0, 2))
-    views, certainty, stands = np.empty((n, 3, 3)), np.empty(n), centre_px.copy()
+    unlikely = ((tries**2).sum(axis=1) / (2 * max(reach_px, 1e-3) ** 2)).astype(np.float32)
+    views, certainty, recognised, stands = np.empty((n, 3, 3)), np.empty(n), np.empty(n), centre_px.copy()
 
     def work(start: int, stop: int) -> None:
         part = slice(start, stop)
-        best = np.full(stop - start, -np.inf)
-        kept = np.empty((stop - start, len(group.views)), np.float32)
-        for round_ in (tries, near):
-            middle = stands[part].copy()
-            for offset in round_:
-                check()
-                score = model.network.score(reader.read_some(images[part], middle + offset))
-                strength = score.max(axis=1) - score.mean(axis=1)
-                better = strength > best
-                best[better], kept[better] = strength[better], score[better]
-                stands[part][better] = (middle + offset)[better]
-        views[part], certainty[part] = group.settle(softmax(kept))
+        top = np.full(stop - start, -np.inf, np.float32)
+        summed = np.zeros((stop - start, len(model.cells.views)), np.float32)
+        best, moment = summed.copy(), np.zeros((stop - start, 2))
+        for offset, less in zip(tries, unlikely, strict=True):
+            check()
+            score = model.network.score(reader.read_some(images[part], centre_px[part] + offset))
+            score -= score.mean(axis=1, keepdims=True) + less
+            peak = score.max(axis=1)
+            best[peak > top] = score[peak > top]
+            highest = np.maximum(top, peak)
+            keep, power = np.exp(top - highest)[:, None], np.exp(score - highest[:, None])
+            summed, top = summed * keep + power, highest
+            moment = moment * keep + power.sum(axis=1)[:, None] * offset
+        mass = summed.sum(axis=1, keepdims=True)
+        views[part], certainty[part] = model.cells.settle(summed / mass)
+        recognised[part] = model.cells.settle(softmax(best))[1]
+        stands[part] += moment / mass
 
     each_chunk(work, n, CHUNK)
-    return Embedding(views, certainty), stands
+    return Embedding(views, certainty, recognised), stands
 
 
 def places(reach: float, step: float) -> F64:
     """Return the places (k, 2) of a triangular grid within ``reach`` of the origin, which is first."""
     if reach < step / 2:
         return np.zeros((1, 2))
-    step = max(step, reach / 4)  # 61 places at most
+    step = max(step, reach / MOST_STEPS)  # 61 places at most
     m = int(np.ceil(reach / step)) + 1
     i, j = (v.ravel() for v in np.mgrid[-m : m + 1, -m : m + 1])
     grid = step * np.stack([i + j / 2, j * np.sqrt(3) / 2], axis=1)

@@ -25,6 +25,7 @@ from emviewer.engine.learned_rings import Rings
 from emviewer.engine.mrc_write import StackWriter
 from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.params import validated
+from emviewer.engine.rotations import angle_deg
 from emviewer.engine.simulate_phantom import phantom_blobs
 from emviewer.engine.star_write import write_particles
 from emviewer.engine.symmetry import point_group
@@ -110,7 +111,6 @@ def test_views_that_the_network_knows_come_out_sharper(planted, tmp_path, monkey
 def test_a_symmetric_particle_begins_at_the_views_of_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(orientations_starts, "COARSE_VIEWS", 2000)
     monkeypatch.setattr(orientations_starts, "FINE_VIEWS", 3000)
-    monkeypatch.setattr(orientations_starts, "SEARCH_STEP_DEG", 15.0)
     views = Rotation.random(N, random_state=3).as_matrix()
     write_set(tmp_path, "D2", views)
     a_model("D2").save(tmp_path / "model.npz")
@@ -126,7 +126,6 @@ def test_a_symmetric_particle_begins_at_the_views_of_the_network(tmp_path, monke
 def test_a_network_that_recognises_nothing_says_so_and_is_not_believed(planted, tmp_path, monkeypatch):
     monkeypatch.setattr(orientations_starts, "COARSE_VIEWS", 1500)
     monkeypatch.setattr(orientations_starts, "FINE_VIEWS", 2000)
-    monkeypatch.setattr(orientations_starts, "SEARCH_STEP_DEG", 20.0)
     folder, _ = planted
     outcome = run(folder, tmp_path / "out")
     assert any(learned.OTHER in w for w in outcome.warnings)
@@ -214,6 +213,33 @@ def test_particles_are_found_where_the_network_scores_them_highest():
     again, kept = learned_centre.embed_centred(model, images, PIXEL, stands, 0.0)
     np.testing.assert_array_equal(kept, stands)
     assert again.certainty.min() > 0.1
+
+
+class Deceived:
+    """Reads where it looks; scores one view well about the middle, another by chance a little better far out."""
+
+    turns = 16
+
+    def read_some(self, images, place):
+        return place
+
+    def score(self, place):
+        scores = np.zeros((len(place), 16 * a_model().cells.directions), np.float32)
+        far = np.hypot(*place.T)
+        scores[:, 3] = 12.0 * (far < 2.5)
+        scores[:, 90] = 12.5 * ((far > 3.5) & (place[:, 0] > 3.5))
+        return scores
+
+
+def test_what_is_scored_at_many_places_outweighs_what_is_scored_at_one(monkeypatch):
+    monkeypatch.setattr(LearnedDistance, "reader", lambda *_: Deceived())
+    model = replace(a_model(), network=Deceived(), badge={"shift_A": 2.0 * PIXEL / 3})
+    images = np.zeros((3, BOX, BOX), np.float32)
+    seen, stands = learned_centre.embed_centred(model, images, PIXEL, np.zeros((3, 2)), 4.0)
+    wanted = model.cells.views[3]
+    assert angle_deg(np.broadcast_to(wanted, (3, 3, 3)), seen.views).max() < 20
+    assert np.abs(stands).max() < 1.0
+    assert (seen.certainty < seen.recognised).all()  # something speaks for another place and view
 
 
 @pytest.mark.parametrize(("reach", "step"), [(0.0, 1.5), (1.0, 1.5), (5.0, 1.5), (40.0, 2.0)])

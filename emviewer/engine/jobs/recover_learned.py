@@ -16,7 +16,7 @@ from emviewer.engine.conventions import matrix_to_quaternion, quaternion_to_matr
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_params import RecoverParams
-from emviewer.engine.learned_centre import embed_centred
+from emviewer.engine.learned_centre import MOST_STEPS, embed_centred, step_px
 from emviewer.engine.learned_ratio import ratio_of
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_distances import pairs_from_matrix, steps
@@ -62,9 +62,11 @@ def by_learned(
         )  # fmt: skip
     ready, centre, near = prepared(images, plan)
     pixel = inputs.grid.pixel_size_A
-    seen, stands = embed_centred(model, images, pixel, centre, near.max_shift_px, check)
+    # the round mean of all images is trusted only where particles may stand farther out than the network can look
+    far = MOST_STEPS * step_px(model, pixel)
+    about, reach = (np.zeros_like(centre), plan.max_shift_px) if plan.max_shift_px <= far else (centre, far)
+    seen, stands = embed_centred(model, images, pixel, about, reach, check)
     if not np.array_equal(stands, centre):
-        # the network knows better where particles stand than the round mean of all images does
         centre = stands
         ready = prepare_images(shift_images(images, -centre), min(near.radius_px + 2.0, 0.47 * images.shape[1]))
         near = replace(near, max_shift_px=min(near.max_shift_px, LEFT_PX))
