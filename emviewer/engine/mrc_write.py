@@ -96,6 +96,7 @@ class StackWriter:
         self.pixel_size_A = float(pixel_size_A)
         self.n = 0
         self._low, self._high, self._sum, self._squares = np.inf, -np.inf, 0.0, 0.0
+        self._before = (0, self._low, self._high, self._sum, self._squares)
         self.path.unlink(missing_ok=True)
         self._file: Any = self.path.open("xb", buffering=0)
 
@@ -126,6 +127,13 @@ class StackWriter:
         self._count(block)
         self._put(0, self._header())
 
+    def take_back(self) -> None:
+        """Remove the images of the last append (what belongs to them could not be written)."""
+        self.n, self._low, self._high, self._sum, self._squares = self._before
+        self._file.truncate(SIZE + self.n * self._image_bytes if self.n else 0)
+        if self.n:
+            self._put(0, self._header())
+
     @property
     def _image_bytes(self) -> int:
         return 4 * self.shape[0] * self.shape[1]
@@ -138,6 +146,7 @@ class StackWriter:
             rest = rest[self._file.write(rest) :]
 
     def _count(self, block: F32) -> None:
+        self._before = (self.n, self._low, self._high, self._sum, self._squares)
         self.n += len(block)
         flat = block.reshape(len(block), -1)
         with np.errstate(invalid="ignore", over="ignore"):

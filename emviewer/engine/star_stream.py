@@ -106,7 +106,9 @@ class ParticleStream:
             raise
 
     def close(self) -> None:
-        """Close the file; closing twice is no error."""
+        """Close the file, and remove it if it has no row; closing twice is no error."""
+        if not self._file.closed and self.n == 0:
+            self.path.unlink(missing_ok=True)
         self._file.close()
 
     def __enter__(self) -> Self:

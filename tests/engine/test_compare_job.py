@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
+from emviewer.__main__ import main
 from emviewer.engine import conventions, mrc, mrc_write
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import compare as compare_job
@@ -252,6 +254,33 @@ def test_cancelling_keeps_what_is_finished(planted, tmp_path):
     scores = pd.read_csv(tmp_path / "out" / "scores.csv")
     assert len(scores) == seen[0] < N
     assert mrc.read_stack(tmp_path / "out" / "true" / "aligned.mrcs").n == seen[0]
+
+
+def test_a_full_disk_leaves_stacks_and_scores_of_the_same_images(planted, tmp_path, monkeypatch, capsys):
+    """The disk takes the first batch, and of the second the aligned images and half of the reprojections."""
+    folder, _, _, _ = planted
+    original = mrc_write.StackWriter._put
+
+    def put(self, place, content):
+        if self.path.name == "reprojections.mrcs" and self.n and place:
+            original(self, place, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(self, place, content)
+
+    monkeypatch.setattr(mrc_write.StackWriter, "_put", put)
+    words = ["compare", folder / "images.mrcs", folder / "true.mrc", "--report", "none", "--quiet"]
+    assert main([*map(str, words), "--out", str(tmp_path / "out")]) == 2
+    monkeypatch.undo()
+    said = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(said) == 1
+    assert "the disk is full" in said[0]
+    assert json.loads((tmp_path / "out" / "job.json").read_text())["status"] == "partial"
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert 0 < len(scores) < N
+    for kind in ("aligned", "reprojections", "residuals"):
+        assert len(mrc.read_stack(tmp_path / "out" / "true" / f"{kind}.mrcs")) == len(scores)
+    assert scores["cc"].notna().all()
+    assert not list((tmp_path / "out").rglob(".*"))
 
 
 def test_views_that_noise_leaves_open_say_so(planted, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -108,6 +109,26 @@ def test_planted_difference_is_found_and_nothing_else(tmp_path):
     assert (tmp_path / "out/report.png").exists()
     assert mrc.read_map(tmp_path / "out/difference.mrc").origin_A == pytest.approx((100, 0, -50))
     assert (tmp_path / "out/difference_z.mrc").exists()
+
+
+def test_a_full_disk_keeps_the_difference_that_was_written(tmp_path, monkeypatch, capsys):
+    mrc.write_map(tmp_path / "ref.mrc", noisy(3, 0.1), PIXEL)
+    mrc.write_map(tmp_path / "map.mrc", noisy(4, 0.1), PIXEL)
+    original = mrc.write_map
+
+    def write(path, *rest):
+        original(path, *rest)
+        if path.name == "difference_z.mrc":
+            path.unlink()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(mrc, "write_map", write)
+    words = ["difference", tmp_path / "ref.mrc", tmp_path / "map.mrc", "--out", tmp_path / "out", "--quiet"]
+    assert main([*map(str, words)]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    kept = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert kept == ["difference.mrc", "job.json", "summary.json"]
+    assert json.loads((tmp_path / "out/job.json").read_text())["status"] == "partial"
 
 
 def test_half_maps_give_the_noise():

@@ -343,6 +343,27 @@ def test_stack_writer_keeps_what_was_finished_when_the_disk_is_full(tmp_path, mo
     assert path.stat().st_size == 1024 + 3 * 42 * 4
 
 
+def test_stack_writer_takes_back_its_last_images(tmp_path):
+    path, kept = tmp_path / "a.mrcs", np.arange(84, dtype=np.float32).reshape(2, 6, 7)
+    with mrc.StackWriter(path, (6, 7), 1.25) as writer:
+        writer.append(kept)
+        writer.append(np.full((3, 6, 7), 1e6, np.float32))
+        writer.take_back()
+        np.testing.assert_array_equal(mrc.read_stack(path)[:], kept)
+        assert mrcfile.validate(path)  # the statistics of the header too
+        writer.append(kept[:1])
+    np.testing.assert_array_equal(mrc.read_stack(path)[:], kept[[0, 1, 0]])
+    assert mrcfile.validate(path)
+
+
+def test_stack_writer_takes_back_its_only_images(tmp_path):
+    with mrc.StackWriter(tmp_path / "a.mrcs", (6, 7), 1.25) as writer:
+        writer.append(np.ones((3, 6, 7), np.float32))
+        writer.take_back()
+        assert (writer.n, (tmp_path / "a.mrcs").stat().st_size) == (0, 0)
+    assert not (tmp_path / "a.mrcs").exists()
+
+
 def test_stack_writer_refuses_other_sizes(tmp_path):
     with mrc.StackWriter(tmp_path / "a.mrcs", (6, 7), 1.0) as writer, pytest.raises(DataError):
         writer.append(np.zeros((1, 7, 6), np.float32))

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -156,6 +157,38 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, after):
         assert outcome.status == "partial"
         assert "the disk is full" in str(outcome.error)
         assert record(tmp_path / "out")["status"] == "partial"
+
+
+def test_a_full_disk_keeps_files_that_are_whole_but_never_for_an_earlier_result(tmp_path):
+    def full(params, folder, **kw):
+        (folder / "map.mrc").write_bytes(b"whole")
+        yield message("subtracting")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    _, outcome = drain(run_job(spec(full), CountParams(), tmp_path / "out"))
+    assert outcome.status == "partial"
+    assert "the disk is full" in str(outcome.error)
+    assert (tmp_path / "out" / "map.mrc").read_bytes() == b"whole"
+    drain(run_job(spec(), CountParams(n=2), tmp_path / "out", overwrite=True))
+    with pytest.raises(OutputError, match="the disk is full"):
+        drain(run_job(spec(full), CountParams(), tmp_path / "out", overwrite=True))
+    assert record(tmp_path / "out")["status"] == "complete"
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("allocates", [True, False])
+def test_room_is_kept_for_what_is_written_at_the_end(tmp_path, monkeypatch, allocates):
+    if not allocates:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    folder = ResultFolder(tmp_path / "out")
+    (kept,) = folder.path.iterdir()
+    before = kept.stat().st_blocks
+    folder.reserve(3_000_000)
+    assert (kept.stat().st_blocks - before) * 512 >= 3_000_000 - 4096
+    assert not folder.holds_files
+    folder.release()
+    assert list(folder.path.iterdir()) == []
+    folder.close("complete")
 
 
 def test_a_full_disk_met_while_closing_is_said_too(tmp_path):

@@ -17,6 +17,7 @@ from emviewer.engine.align3d_move import Grid3D, move_map, move_mask, overlay_or
 from emviewer.engine.align3d_pair import Alignment
 from emviewer.engine.difference import Difference, subtract
 from emviewer.engine.difference_blobs import find_blobs
+from emviewer.engine.files_whole import whole
 from emviewer.engine.fsc import Curve, ceiling, correlate
 from emviewer.engine.jobs.align_inputs import Member, read_data
 from emviewer.engine.jobs.align_params import AlignParams
@@ -76,7 +77,8 @@ class Writer:
         path, volume = self.reference.path, self.reference.volume
         target = self.folder / "reference.mrc"
         if path.suffix.lower() in (".mrc", ".map", ".ccp4") and path.is_file() and self.params.pixel_size is None:
-            shutil.copyfile(path, target)
+            with whole(target) as beside:
+                shutil.copyfile(path, beside)
         else:
             mrc.write_map(target, volume)
 
@@ -278,9 +280,11 @@ class Writer:
     def write_tables(self) -> None:
         """Write transforms.json and align.cxc of what is finished."""
         text = json.dumps(plain(self.rows), indent=1, allow_nan=False, ensure_ascii=False)
-        (self.folder / "transforms.json").write_text(text + "\n", encoding="utf-8")
+        with whole(self.folder / "transforms.json") as beside:
+            beside.write_text(text + "\n", encoding="utf-8")
         head = "# opens the reference and the aligned maps in ChimeraX; run it from this folder\n"
-        (self.folder / "align.cxc").write_text(head + "\n".join(self.script) + "\n", encoding="utf-8")
+        with whole(self.folder / "align.cxc") as beside:
+            beside.write_text(head + "\n".join(self.script) + "\n", encoding="utf-8")
 
 
 def release(data: F32) -> None:

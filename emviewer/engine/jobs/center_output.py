@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emviewer.engine import star
 from emviewer.engine.centering import Centres
 from emviewer.engine.files_unused import each_its_own
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.center_classes import Classes
 from emviewer.engine.jobs.center_inputs import WRITERS, CenterInputs
 from emviewer.engine.jobs.center_members import Members, Moved
@@ -79,7 +80,8 @@ def write(result: Result, folder: ResultFolder, check: Check) -> None:
     check()
     if moved.centre_px is not None and members.micrographs:
         write_coordinates(members, moved, folder / "coordinates", check)
-        _micrographs(members, moved).to_csv(folder / "micrographs.csv", index=False, float_format="%.6g")
+        with whole(folder / "micrographs.csv") as beside:
+            _micrographs(members, moved).to_csv(beside, index=False, float_format="%.6g")
 
 
 def _sources(result: Result) -> dict[str, str]:
@@ -158,7 +160,8 @@ def write_coordinates(members: Members, moved: Moved, target: Path, check: Check
                 moved.outside[rows].astype(int).tolist(), strict=True,
             )
         ]  # fmt: skip
-        (target / f"{file}.star").write_text(head + "".join(lines) + "\n", encoding="utf-8")
+        with whole(target / f"{file}.star") as beside:
+            beside.write_text(head + "".join(lines) + "\n", encoding="utf-8")
 
 
 def _micrographs(members: Members, moved: Moved) -> pd.DataFrame:

@@ -46,6 +46,7 @@ def compare(params: CompareParams, folder: ResultFolder, *, check: Check, rng: n
         "assignment": "use" if inputs.use else "search",
         "max_shift": round(inputs.max_shift_px * inputs.grid.pixel_size_A, 4),
     }
+    folder.reserve(output.table_bytes(inputs))
     run = _Run(params, inputs, folder)
     folder.summary |= {"n_images": len(run.reader), "n_outliers": 0, "median_cc": None, "best_map": None}
     if not kernels.is_compiled(match_warm.LOOPS):
@@ -158,6 +159,7 @@ class _Run:
     def finish(self, seconds: float) -> None:
         """Write scores, ranking and summary of what is finished."""
         self.folder.stage("write")
+        self.folder.release()
         if not self.tables:
             return
         output.write_scores(self.folder, self.inputs, self.tables)

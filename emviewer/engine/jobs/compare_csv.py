@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from emviewer.engine.files_whole import whole
+
 ROWS = 20_000
 """Rows in memory as text at a time."""
 
@@ -17,12 +19,12 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     Parameters
     ----------
     path : pathlib.Path
-        Written anew.
+        Written anew; it appears whole or not at all.
     table : DataFrame
         Columns of whole numbers, of numbers (missing: NaN) and of text. Columns of whole numbers that have missing
         values are best given as pandas' ``Int64``.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(map(_quoted, table.columns)) + "\n")
         for start in range(0, len(table), ROWS):
             columns = [_texts(table[name].iloc[start : start + ROWS]) for name in table.columns]

@@ -26,6 +26,8 @@ from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32
 
 STACKS = ("aligned", "reprojections", "residuals")
+ROW_BYTES = 640
+"""Room for an image's row in scores.csv and scores.star, 450 bytes as measured with short names."""
 POSES = ("rot_deg", "tilt_deg", "psi_deg", "shift_x_A", "shift_y_A", "cc_second", "cc_margin")
 CENTROID_SAMPLE = 400
 """Residuals from which the centroid of Xmipp's covariance score is made, when there are more."""
@@ -59,13 +61,26 @@ class MapWriter:
     def append(
         self, ids: NDArray[np.int64], kept: NDArray[np.int64], compared: Compared, reasons: dict[int, str]
     ) -> None:
-        """Write the images of ``ids``; those that failed (not in ``kept``) become empty images."""
+        """Write the images of ``ids``; those that failed (not in ``kept``) become empty images.
+
+        Raises
+        ------
+        OSError
+            The disk is full; the images of this call are in none of the stacks, the earlier ones in all.
+        """
         place = np.searchsorted(ids, kept)
-        for kind in STACKS:
-            images: F32 = getattr(compared, kind)
-            full = np.zeros((len(ids), *images.shape[1:]), np.float32)
-            full[place] = images
-            self._writers[kind].append(full)
+        written: list[mrc_write.StackWriter] = []
+        try:
+            for kind in STACKS:
+                images: F32 = getattr(compared, kind)
+                full = np.zeros((len(ids), *images.shape[1:]), np.float32)
+                full[place] = images
+                self._writers[kind].append(full)
+                written.append(self._writers[kind])
+        except OSError:
+            for writer in written:
+                writer.take_back()
+            raise
         columns: dict[str, NDArray[Any]] = {}
         for name, values in compared.columns.items():
             columns[name] = np.full(len(ids), np.nan)
@@ -119,6 +134,12 @@ class MapWriter:
 
         each_chunk(work, len(good), 32)
         table.loc[table.index[good], "zScoreResCov"] = out
+
+
+def table_bytes(inputs: Inputs) -> int:
+    """Return about how large the tables of all images will be."""
+    blocks = inputs.images.blocks.values() if inputs.images.format == "cryosparc" else ()
+    return len(inputs.maps) * (len(inputs.images) * ROW_BYTES + sum(int(rows.nbytes) for rows in blocks))
 
 
 def write_scores(folder: ResultFolder, inputs: Inputs, tables: dict[str, pd.DataFrame]) -> None:

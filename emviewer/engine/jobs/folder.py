@@ -60,10 +60,15 @@ def peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
+def is_full(err: Exception) -> bool:
+    """Whether an error says that there is no room on the disk, or none left of what a user may have."""
+    return isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def as_error(err: OSError, folder: ResultFolder) -> EmviewerError:
     """Turn an operating-system error met in a job into one sentence: about the result, or about a file it read."""
     name = err.filename
-    if name is not None and err.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if name is not None and not is_full(err):
         path = Path(os.fsdecode(name)).absolute()
         if not path.is_relative_to(folder.path):
             return FileError(f"{err.strerror or err}", path, "check that the file is there and may be read")
@@ -72,7 +77,7 @@ def as_error(err: OSError, folder: ResultFolder) -> EmviewerError:
 
 def as_output_error(err: OSError, where: object) -> OutputError:
     """Turn an operating-system error met while writing into one sentence."""
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(err):
         return OutputError("the disk is full", where, "free some space or choose another --out folder and run again")
     if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError("the folder cannot be written", where, "choose an --out folder that you may write to")
@@ -134,6 +139,25 @@ class ResultFolder:
             with whole(self / f"{stem}.{kind}") as beside:
                 page.savefig(beside, format=kind, dpi=200)
 
+    def reserve(self, more_bytes: int) -> None:
+        """Keep further room, for tables that can only be written at the end; :meth:`release` frees it for them.
+
+        Raises
+        ------
+        OSError
+            There is not so much room on the disk.
+        """
+        with self._reserve.open("ab") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), file.tell(), more_bytes)
+                return
+            for start in range(0, more_bytes, 1 << 20):
+                file.write(bytes(min(1 << 20, more_bytes - start)))
+
+    def release(self) -> None:
+        """Free the room that was kept."""
+        self._reserve.unlink(missing_ok=True)
+
     def stage(self, name: str) -> None:
         """Begin a stage; the seconds of each go to job.json."""
         now = time.perf_counter()
@@ -161,7 +185,7 @@ class ResultFolder:
             "warnings": self.warnings,
         }
         try:
-            self._reserve.unlink(missing_ok=True)
+            self.release()
             for name, content in (("job.json", self.record), ("summary.json", self.summary)):
                 text = json.dumps(plain(content), indent=1, allow_nan=False, ensure_ascii=False)
                 (self.path / name).write_text(text + "\n", encoding="utf-8")
@@ -175,6 +199,11 @@ class ResultFolder:
         """Delete what was written; the final folder is not touched."""
         if hasattr(self, "path"):
             shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def holds_files(self) -> bool:
+        """Whether a file stands in the folder; all are whole, as writers leave them."""
+        return any(path.is_file() and not path.name.startswith(".") for path in self.path.rglob("*"))
 
     @property
     def replaces(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import ResultFolder, report_kinds
 from emviewer.engine.jobs.gallery_experiment import defocus
 from emviewer.engine.jobs.gallery_params import GalleryParams
@@ -38,12 +39,11 @@ class GalleryWriter:
 
     def __init__(self, folder: ResultFolder, params: GalleryParams, box: int, pixel_size_A: float) -> None:
         self.path = folder / STACK
-        self._table_path = folder / TABLE
         self._optics_end = (1, *defocus(params)) if params.defocus is not None else (1,)
         self.stack = StackWriter(self.path, (box, box), pixel_size_A)
         microscope = (params.kv, params.cs, params.q0) if params.defocus is not None else None
         columns = view_columns(STACK, params.defocus is not None)
-        self.table = ParticleStream(self._table_path, optics_group(box, pixel_size_A, microscope), columns)
+        self.table = ParticleStream(folder / TABLE, optics_group(box, pixel_size_A, microscope), columns)
 
     @property
     def n(self) -> int:
@@ -71,9 +71,6 @@ class GalleryWriter:
         """Close both files; a table and stack of no view at all are not left behind."""
         self.stack.close()
         self.table.close()
-        if self.n == 0:
-            self.path.unlink(missing_ok=True)
-            self._table_path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +101,7 @@ def write_figures(folder: ResultFolder, params: GalleryParams, spec: dict[str, A
     """Write gallery.json (the spec) and gallery.png and gallery.pdf as ``--report`` says."""
     from emviewer.engine import figure
 
-    (folder / "gallery.json").write_text(json.dumps(spec, indent=1) + "\n")
+    with whole(folder / "gallery.json") as beside:
+        beside.write_text(json.dumps(spec, indent=1) + "\n")
     targets = [folder / f"gallery.{kind}" for kind in report_kinds(params.report)]
     figure.render(spec, targets, base=folder.path, check=check)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emviewer.engine import fsc
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.mrc_write import write_map
 from emviewer.engine.reconstruct import Reconstructor
@@ -124,9 +125,9 @@ def write_curve(folder: ResultFolder, curve: fsc.Curve, name: str = "fsc.csv", t
         "fsc_masked": nothing if curve.masked is None else curve.masked,
         "fsc_corrected": nothing if curve.corrected is None else curve.corrected,
     }
-    pd.DataFrame(columns if truth is None else columns | {"fsc_truth": truth}).to_csv(
-        folder / name, index=False, float_format="%.6f"
-    )
+    table = pd.DataFrame(columns if truth is None else columns | {"fsc_truth": truth})
+    with whole(folder / name) as beside:
+        table.to_csv(beside, index=False, float_format="%.6f")
 
 
 def random_halves(n: int, seed: int) -> Ids:

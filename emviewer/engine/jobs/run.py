@@ -12,7 +12,7 @@ import numpy as np
 
 from emviewer import __version__
 from emviewer.engine.errors import DataError, EmviewerError, OutputError
-from emviewer.engine.jobs.folder import ResultFolder, as_error, changed, fingerprint
+from emviewer.engine.jobs.folder import ResultFolder, as_error, changed, fingerprint, is_full
 from emviewer.engine.jobs.progress import Progress
 from emviewer.engine.params import JobParams, command_line
 from emviewer.engine.task import Batch, Cancelled, Check, never
@@ -92,9 +92,10 @@ def run_job(
 ) -> Generator[Batch, None, Outcome]:
     """Run a job; yield its batches and return its :class:`Outcome`.
 
-    An error before anything was finished is raised and leaves no folder. Once a batch has rows, what is finished
-    is kept, closed and renamed with status ``partial``, and the reason is in ``Outcome.error``. A job that is
-    cancelled is kept too, even with nothing finished, unless it would replace an earlier result by nothing.
+    An error before anything was finished is raised and leaves no folder. Once a batch has rows, or a file is whole
+    when the disk is full, what is finished is kept, closed and renamed with status ``partial``, and the reason is in
+    ``Outcome.error``. A job that is cancelled is kept too, even with nothing finished, unless it would replace an
+    earlier result by nothing.
 
     Raises
     ------
@@ -136,7 +137,8 @@ def run_job(
         raise
     except (EmviewerError, OSError, MemoryError) as err:
         status, error = "partial", _sentence(err, folder)
-        if not finished:
+        kept = finished or (is_full(err) and folder.holds_files and not folder.replaces)
+        if not kept:
             folder.discard()
             raise error from err
     for path in changed(folder.record["inputs"]):

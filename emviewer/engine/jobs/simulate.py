@@ -10,6 +10,7 @@ import numpy as np
 from emviewer.engine import conventions, project, simulate, sources
 from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import DataError, ParameterError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs import gallery_experiment as experiment
 from emviewer.engine.jobs.folder import ResultFolder, report_kinds
 from emviewer.engine.jobs.run import JobSpec
@@ -168,7 +169,8 @@ def _figures(params: SimulateParams, folder: ResultFolder, name: str) -> None:
         "subtitle": f"{len(rows)} of {params.n} images, coverage {params.coverage}, {said}",
         "width_mm": 180,
     }
-    (folder / "report.json").write_text(json.dumps(spec, indent=1) + "\n")
+    with whole(folder / "report.json") as beside:
+        beside.write_text(json.dumps(spec, indent=1) + "\n")
     figure.render(spec, [folder / f"report.{kind}" for kind in report_kinds(params.report)], base=folder.path)
 
 

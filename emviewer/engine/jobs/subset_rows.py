@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emviewer.engine import cryosparc, star
 from emviewer.engine.errors import DataError, OutputError, ParameterError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs import subset
 from emviewer.engine.jobs.folder import as_output_error
 from emviewer.engine.task import Batch, Check, message, never
@@ -62,7 +63,8 @@ def save_rows(
     _refuse_source(images, target)
     try:
         if target.suffix == ".csv" and scores is not None:
-            scores.iloc[chosen].to_csv(target, index=False, float_format="%.6g")
+            with whole(target) as beside:
+                scores.iloc[chosen].to_csv(beside, index=False, float_format="%.6g")
             return [target]
         if target.suffix == ".cs":
             return _save_cs(images, chosen, target)
