@@ -5,18 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QUrl
+from PySide6.QtCore import QByteArray, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import (
-    QApplication,
-    QLabel,
-    QMainWindow,
-    QMessageBox,
-    QStackedWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.params import JobParams
@@ -24,12 +15,9 @@ from emviewer.ui import menus, theme
 from emviewer.ui.action_set import ActionSet
 from emviewer.ui.align_form import AlignForm
 from emviewer.ui.bug_report import BugDialog, is_bug, report_text
-from emviewer.ui.documents import DocumentsTree
 from emviewer.ui.facts import count_text
 from emviewer.ui.file_control import FileControl
-from emviewer.ui.inspector import Inspector
 from emviewer.ui.job_control import JobControl
-from emviewer.ui.jobs_dock import JobsView
 from emviewer.ui.log_dock import LogView
 from emviewer.ui.notices import Notice, NoticeArea
 from emviewer.ui.offer_pair import offering
@@ -38,19 +26,18 @@ from emviewer.ui.panels.base import Panel
 from emviewer.ui.panels.registry import load_panels
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.settings import Settings
-from emviewer.ui.start_page import StartPage
 from emviewer.ui.task_form import TaskForm
-from emviewer.ui.tasks import further_tasks, task, tasks
-from emviewer.ui.titled_dock import TitledDock
+from emviewer.ui.tasks import task
 from emviewer.ui.undo import History
 from emviewer.ui.window_actions import WindowActions
+from emviewer.ui.window_layout import WindowLayout
 from emviewer.ui.workspace import Document, Workspace
 
 CLOSE_MS = 10_000
 """How long closing waits for a job to close its files (normally well under a second)."""
 
 
-class MainWindow(WindowActions, QMainWindow):
+class MainWindow(WindowActions, WindowLayout):
     """The window.
 
     Parameters
@@ -90,69 +77,7 @@ class MainWindow(WindowActions, QMainWindow):
             self.log.error(problem)
         self.refresh_recent()
 
-    # building -------------------------------------------------------------------------------------------------------
-    def _build_centre(self) -> None:
-        self.start = StartPage(self.settings)
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.start)
-        self.pages.addWidget(self.area)
-        self.no_panel = QLabel("No panel is open. Double-click a document, or choose a panel in the View menu.")
-        self.no_panel.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.no_panel.setProperty("role", "dim")
-        self.pages.addWidget(self.no_panel)
-        centre = QWidget()
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.notices)
-        layout.addWidget(self.pages, 1)
-        self.setCentralWidget(centre)
-
-    def _build_docks(self) -> None:
-        left, right, below = (
-            Qt.DockWidgetArea.LeftDockWidgetArea,
-            Qt.DockWidgetArea.RightDockWidgetArea,
-            Qt.DockWidgetArea.BottomDockWidgetArea,
-        )
-        self.tree = DocumentsTree(self.workspace)
-        self.tree.kinds_for = self.area.kinds_for
-        self.tree.tasks_for = lambda document: [
-            (t.job, t.title) for t in (*tasks(), *further_tasks()) if t.fits(document)
-        ]
-        self.inspector = Inspector(self.workspace)
-        self.jobs_view = JobsView(self.runner)
-        clear = menus.small_button("Clear", "Take the ended jobs off the list; their results stay")
-        clear.clicked.connect(self.jobs_view.clear_ended)
-        save = menus.small_button("Save…", "Save the log as a file that a shell can run")
-        save.clicked.connect(self.do_save_log)
-        self.docks = {
-            "documents": TitledDock("Documents", self.tree),
-            "inspector": TitledDock("Inspector", self.inspector),
-            "jobs": TitledDock("Jobs", self.jobs_view, (clear,)),
-            "log": TitledDock("Log", self.log, (save,)),
-        }
-        self.setCorner(Qt.Corner.BottomLeftCorner, below)
-        self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.addDockWidget(left, self.docks["documents"])
-        self.addDockWidget(right, self.docks["inspector"])
-        self.addDockWidget(below, self.docks["jobs"])
-        self.splitDockWidget(self.docks["jobs"], self.docks["log"], Qt.Orientation.Horizontal)
-
-    def _build_status(self) -> None:
-        bar = self.statusBar()
-        bar.setSizeGripEnabled(False)
-        self.readout, self.selection_text, self.opening_text = QLabel(), QLabel(), QLabel()
-        self.theme_button = QToolButton()
-        self.theme_button.setMinimumSize(24, 24)
-        self.theme_button.setIconSize(QSize(16, 16))
-        self.theme_button.setAccessibleName("Change between light and dark")
-        self.theme_button.setToolTip("Change between light and dark")
-        self.theme_button.clicked.connect(lambda: self.set_theme("light" if theme.is_dark() else "dark"))
-        bar.addWidget(self.readout, 1)
-        bar.addPermanentWidget(self.opening_text)
-        bar.addPermanentWidget(self.selection_text)
-        bar.addPermanentWidget(self.theme_button)
-
+    # connecting -------------------------------------------------------------------------------------------------------
     def _connect(self) -> None:
         self.area.actions_of_panels = self.actions_.of_panels()
         self.area.front_changed.connect(self._front_changed)
@@ -180,7 +105,7 @@ class MainWindow(WindowActions, QMainWindow):
         self.history.canRedoChanged.connect(lambda _: self._update())
         QApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
 
-    # opening and running --------------------------------------------------------------------------------------------
+    # opening and running ----------------------------------------------------------------------------------------------
     def open_paths(self, paths: list[Path] | list[str], then: Any = None) -> None:
         """Open files or result folders in a lane; each shows when it is there."""
         self.files.open([Path(p) for p in paths], then)
@@ -267,7 +192,7 @@ class MainWindow(WindowActions, QMainWindow):
         self.start.refresh()
         self.files.look_for_recent(self.start.show_missing)
 
-    # following ------------------------------------------------------------------------------------------------------
+    # following --------------------------------------------------------------------------------------------------------
     def _update(self) -> None:
         """Bring enabled actions, the page in the centre and the selection count up to date."""
         self._set_working(bool(self.workspace.documents or self.area.docks or self.runner.jobs))
@@ -309,7 +234,7 @@ class MainWindow(WindowActions, QMainWindow):
         if document is not None:
             self._show_in(document, "", False)
 
-    # theme ----------------------------------------------------------------------------------------------------------
+    # theme ------------------------------------------------------------------------------------------------------------
     def set_theme(self, name: str) -> None:
         """Change to ``system``, ``light`` or ``dark``, now and for the next starts."""
         self.settings.theme = name
@@ -329,47 +254,7 @@ class MainWindow(WindowActions, QMainWindow):
         menus.recolour(self)
         self.theme_button.setIcon(theme.icon("sun" if theme.is_dark() else "moon", theme.current().dim))
 
-    def _set_working(self, working: bool) -> None:
-        """Show the docks once there is something to show in them; the start page has the window to itself."""
-        if working == self._working:
-            return
-        self._working = working
-        if working:
-            if self._layout is None or not self.restoreState(self._layout):
-                self.default_layout()
-            else:
-                self._widen_docks()
-            return
-        self._layout = self.saveState()
-        for dock in self.docks.values():
-            dock.hide()
-
-    # geometry and the end -------------------------------------------------------------------------------------------
-    def _restore_geometry(self) -> None:
-        self.resize(1440, 900)
-        geometry = self.settings.bytes_of("geometry")
-        if geometry is not None:
-            self.restoreGeometry(geometry)
-        for dock in self.docks.values():
-            dock.hide()
-
-    def default_layout(self) -> None:
-        """Put the docks of the edges where they belong at first."""
-        em = self.fontMetrics().height()
-        for dock in self.docks.values():
-            dock.show()
-        self.resizeDocks([self.docks["documents"], self.docks["inspector"]], [em * 14, em * 23],
-                         Qt.Orientation.Horizontal)  # fmt: skip
-        self.resizeDocks([self.docks["jobs"]], [em * 5], Qt.Orientation.Vertical)
-        self.resizeDocks([self.docks["jobs"], self.docks["log"]], [em * 40, em * 40], Qt.Orientation.Horizontal)
-
-    def _widen_docks(self) -> None:
-        """Give docks that a smaller window had squeezed the room to be read in."""
-        em = self.fontMetrics().height()
-        least = {self.docks["documents"]: em * 12, self.docks["inspector"]: em * 20}
-        narrow = {dock: width for dock, width in least.items() if dock.width() < width}
-        self.resizeDocks(list(narrow), list(narrow.values()), Qt.Orientation.Horizontal)
-
+    # the end ----------------------------------------------------------------------------------------------------------
     def ask_to_close(self) -> bool:
         """Ask whether to close although a job runs."""
         n = len(self.runner.active)
@@ -400,7 +285,7 @@ class MainWindow(WindowActions, QMainWindow):
         self.history.blockSignals(True)  # it speaks once more while it is destroyed, to a window that is half gone
         QApplication.quit()
 
-    # drag and drop --------------------------------------------------------------------------------------------------
+    # drag and drop ----------------------------------------------------------------------------------------------------
     def dragEnterEvent(self, event: Any) -> None:
         """Take files."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QHideEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
@@ -29,22 +29,21 @@ from emviewer.ui.panels.explorer_actions import STEP_DEG, ExplorerActions
 from emviewer.ui.panels.explorer_controls import ExplorerControls, ViewList
 from emviewer.ui.panels.explorer_gallery import GalleryLink
 from emviewer.ui.panels.explorer_orientation import View
+from emviewer.ui.panels.explorer_overlays import paint_hint, paint_tripod
 from emviewer.ui.panels.explorer_prepare import Turning
+from emviewer.ui.panels.explorer_session import ExplorerSession
 from emviewer.ui.panels.explorer_stage import Stage
-from emviewer.ui.panels.slices_area import AXIS_COLOURS
 from emviewer.ui.panels.slices_rings import paint_rings, spectrum_text
 from emviewer.ui.panels.sphere import GROWING_MS, group_of
 from emviewer.ui.runner import Runner
-from emviewer.ui.scale_bar import outlined_text
 from emviewer.ui.sphere_view import SphereView
 from emviewer.ui.workspace import Document, Workspace
 
-HINT = "drag turns · Shift+drag spins · wheel zooms"
 REST_MS = 150
 """After this long without a movement the map rests, and is shown in full resolution."""
 
 
-class ExplorerPanel(ExplorerActions, Panel):
+class ExplorerPanel(ExplorerActions, ExplorerSession, Panel):
     """Drag turns the map about the screen's axes, Shift or Alt drag in the plane, the wheel zooms."""
 
     kind = "explorer"
@@ -88,7 +87,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         self.canvas.free_drag = True
         self.canvas.wheel_zooms = True
         self.canvas.setAccessibleName("Projection")
-        self.canvas.overlays = [self._paint_tripod, self._paint_hint]
+        self.canvas.overlays = [self._paint_over]
         self.busy = QLabel()
         self.cancel_button = QPushButton("Cancel")
         self.empty = QLabel("Open a map to turn it and see its projections:\ndrop a file here, or press Ctrl+O.")
@@ -275,7 +274,7 @@ class ExplorerPanel(ExplorerActions, Panel):
         if spectrum != self._spectrum or self._volume is None:
             return
         known, box = self._volume.pixel_size_known, float(turning.box)
-        self.canvas.overlays = [paint_rings] if spectrum else [self._paint_tripod, self._paint_hint]
+        self.canvas.overlays = [paint_rings] if spectrum else [self._paint_over]
         self.canvas.show_scale_bar = not spectrum
         if spectrum:
             self.canvas.pixel_size_A = turning.pixel_size_A * turning.factor if known else None
@@ -290,6 +289,11 @@ class ExplorerPanel(ExplorerActions, Panel):
         coarse = f"   1/{turning.factor} resolution" if turning.factor > 1 else ""
         name = "|F|   " if spectrum else ""
         self.canvas.set_label(f"{name}rot {rot:.1f}°  tilt {tilt:.1f}°  psi {psi:.1f}°{coarse}")
+
+    def _paint_over(self, painter: QPainter, canvas: ImageCanvas) -> None:
+        paint_tripod(painter, canvas, self.view.matrix)
+        if not self._turned_by_hand:  # the hint stays until it has been followed
+            paint_hint(painter, canvas)
 
     def _choose_spectrum(self, on: bool) -> None:
         self._spectrum = on
@@ -346,25 +350,6 @@ class ExplorerPanel(ExplorerActions, Panel):
         lengths = f" ({x * size:.1f}, {y * size:.1f} Å)" if size else ""
         self.status.emit(f"x {x} y {y}{lengths}  {self.canvas.value_at(x, y):.4g}")
 
-    def _paint_hint(self, painter: QPainter, canvas: ImageCanvas) -> None:
-        """Say what the mouse does, until it has been done."""
-        if self._turned_by_hand or canvas.width() < 360 or canvas.height() < 240:
-            return
-        width = painter.fontMetrics().horizontalAdvance(HINT)
-        outlined_text(painter, QPointF((canvas.width() - width) / 2, canvas.height() - 12), HINT, QColor(165, 171, 181))
-
-    def _paint_tripod(self, painter: QPainter, canvas: ImageCanvas) -> None:
-        if canvas.width() < 160 or canvas.height() < 160:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        matrix, at = self.view.matrix, QPointF(canvas.width() - 46, canvas.height() - 46)
-        for axis in sorted(range(3), key=lambda k: -matrix[2, k]):
-            end = QPointF(float(matrix[0, axis]), float(matrix[1, axis])) * 28.0
-            colour = QColor(AXIS_COLOURS[axis])
-            painter.setPen(QPen(colour, 2))
-            painter.drawLine(at, at + end)
-            painter.drawText(at + end * 1.32 + QPointF(-3, 4), "xyz"[axis])
-
     # window -----------------------------------------------------------------------------------------------------
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -377,59 +362,6 @@ class ExplorerPanel(ExplorerActions, Panel):
     def picture_widget(self) -> QWidget:
         """Return what a picture of the panel shows."""
         return self.canvas
-
-    def figure_spec(self) -> dict[str, Any] | None:
-        volume = self._volume
-        if volume is None or volume.source is None or self.stage.turning is None or self._spectrum:
-            return None
-        c = self.levels.contrast
-        told = self.document.info if self.document is not None else {}
-        return {
-            "kind": "image",
-            "map": str(volume.source),
-            "resolution_A": told.get("_resolution"),
-            "pixel_size_A": volume.pixel_size_A if volume.pixel_size_known else None,
-            "max_res_A": self._resolution_A or None,
-            "angles": list(self.view.angles),
-            "width_mm": 85.0,
-            "contrast": {"low": c.low, "high": c.high, "colormap": c.colormap, "inverted": c.inverted},
-        }
-
-    def state(self) -> dict[str, Any]:
-        c = self._contrasts.get((self.document.id, False)) if self.document is not None else None
-        return {
-            "angles": list(self.view.angles),
-            "symmetry": self.controls.group.name,
-            "resolution_A": self._resolution_A,
-            "contrast": None if c is None else [c.low, c.high, c.colormap, c.inverted],
-            "views": [list(view.angles) for view in self.kept.views],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.document is None:
-            self._restoring = state
-        else:
-            self._take(state)
-            self.set_view(self.view)
-
-    def _take(self, state: dict[str, Any]) -> None:
-        assert self.document is not None
-        self._restoring = None
-        if len(state.get("angles", ())) == 3:
-            self.view = View(*(float(a) for a in state["angles"]))
-        self.kept.set_views([View(*(float(a) for a in angles)) for angles in state.get("views", [])])
-        try:
-            self.controls.set_group(point_group(str(state.get("symmetry", self.controls.group.name))))
-            self._groups[self.document.id] = self.controls.group
-        except EmviewerError:
-            pass
-        self.controls.resolution_box.setValue(float(state.get("resolution_A", 0.0)))
-        c = state.get("contrast")
-        if isinstance(c, (list, tuple)) and len(c) == 4:
-            contrast = Contrast(float(c[0]), float(c[1]), str(c[2]), bool(c[3]))
-            self._contrasts[self.document.id, False] = contrast
-            self.levels.set_contrast(contrast)
-            self.canvas.set_contrast(contrast)
 
 
 def known_group(name: str) -> PointGroup:
