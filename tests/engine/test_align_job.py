@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 
@@ -315,3 +316,22 @@ def test_independent_rotation_of_a_real_map(shared_data, tmp_path):
     assert row["hand"] == "same"
     assert abs(np.degrees(np.linalg.norm(Rotation.from_matrix(row["rotation"]).as_rotvec())) - 30) < 0.1
     assert abs(row["axis_angle"][0]) > 0.9999
+
+
+def test_a_full_disk_keeps_the_transform_that_was_found(place, tmp_path, monkeypatch, capsys):
+    original = mrc.write_map
+
+    def write(path, *rest):
+        if path.parent.name == "difference":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(path, *rest)
+
+    monkeypatch.setattr(mrc, "write_map", write)
+    words = ["align", place / "ref.mrc", place / "a_map.mrc", "--siblings", "none", "--report", "none", "--quiet"]
+    assert main([*map(str, words), "--out", str(tmp_path / "out")]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out/job.json").read_text())["status"] == "partial"
+    (row,) = json.loads((tmp_path / "out/transforms.json").read_text())
+    np.testing.assert_allclose(row["translation_A"], SHIFT, atol=0.5)
+    assert row["misregistration"] is None
+    assert mrc.read_map(tmp_path / "out/aligned/a_map.mrc").shape == (BOX,) * 3

@@ -60,7 +60,6 @@ class _Run:
             self.particles = open_particles(params.particles, len(self.members), params.pixel_size, folder)
         self.writer = Writer(params, folder, self.reference, check)
         self.prepared: dict[float, AlignMap] = {}
-        self.alignments: list[Alignment] = []
 
     def one(self, index: int) -> Iterator[Batch]:
         """Align one map, move what belongs to it, write it."""
@@ -74,7 +73,6 @@ class _Run:
         if index == total - 1:
             self.prepared.clear()
         result = self.writer.add(member, alignment, time.perf_counter() - start)
-        self.alignments.append(alignment)
         self._move_particles(alignment, index)
         self._report(result, index)
         self._doubts(result)
@@ -175,7 +173,8 @@ class _Run:
     def finish(self) -> None:
         """Write the tables, the particles not written yet and the summary of what is finished."""
         self.folder.stage("write")
-        if not self.alignments:
+        alignments = self.writer.alignments
+        if not alignments:
             return
         self.writer.write_tables()
         if self.particles:
@@ -183,14 +182,14 @@ class _Run:
 
             for file in self.particles:
                 write_particles(file, len(self.members), self.folder)
-        hands = [a.hand for a in self.alignments]
+        hands = [a.hand for a in alignments]
         self.folder.summary |= {
-            "n_aligned": len(self.alignments),
-            "n_flipped": sum(a.motion.hand_flipped for a in self.alignments),
+            "n_aligned": len(alignments),
+            "n_flipped": sum(a.motion.hand_flipped for a in alignments),
             "n_hand_undetermined": hands.count("undetermined"),
-            "n_place_undetermined": [a.same.place for a in self.alignments].count("undetermined"),
-            "mean_cc_before": float(np.mean([a.cc_before for a in self.alignments])),
-            "mean_cc_after": float(np.mean([a.cc_after for a in self.alignments])),
+            "n_place_undetermined": [a.same.place for a in alignments].count("undetermined"),
+            "mean_cc_before": float(np.mean([a.cc_before for a in alignments])),
+            "mean_cc_after": float(np.mean([a.cc_after for a in alignments])),
             "fsc_is": "between each map and the reference, not a resolution",
         }
 

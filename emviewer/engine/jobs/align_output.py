@@ -68,6 +68,7 @@ class Writer:
         self.params, self.folder, self.reference, self.check = params, folder, reference, check
         self.grid = Grid3D.of(reference.volume)
         self.rows: list[dict[str, Any]] = []
+        self.alignments: list[Alignment] = []
         self.script: list[str] = ["open reference.mrc"]
         for name in ("aligned", "masks", "fsc", *(("difference",) if params.difference else ())):
             (folder / name).mkdir()
@@ -95,14 +96,16 @@ class Writer:
         limit = self._ceiling(member, curve)
         self._write_curve(member, curve, before, limit)
         self._write_search(member, alignment)
-        difference = None
-        if self.params.difference:
-            release(member.volume.data)
-            difference = self._difference(member, reference, moved, common, motion, size)
-        release(member.volume.data)
-        result = Result(member, alignment, curve, before, limit, difference, moved, seconds)
+        result = Result(member, alignment, curve, before, limit, None, moved, seconds)
+        # known from here on, also if the difference finds no room on the disk
         self.rows.append(self._row(result))
         self.script.append(self._open_line(result))
+        self.alignments.append(alignment)
+        if self.params.difference:
+            release(member.volume.data)
+            result.difference = self._difference(member, reference, moved, common, motion, size)
+            self.rows[-1]["misregistration"] = result.difference.misregistration
+        release(member.volume.data)
         return result
 
     def _before(self, member: Member) -> Curve:
@@ -254,7 +257,7 @@ class Writer:
             "place": a.same.place,
             "n_places": a.same.count,
             "place_sigma": a.same.sigma if np.isfinite(a.same.sigma) else None,
-            "misregistration": result.difference.misregistration if result.difference else None,
+            "misregistration": None,
             "fsc_0.143_A": result.curve.resolution_A(0.143),
             "fsc_0.5_A": result.curve.resolution_A(0.5),
             "half_bit_A": result.curve.resolution_A(result.curve.half_bit),
