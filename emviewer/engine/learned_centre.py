@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from emviewer.engine.learned import Embedding, LearnedDistance
-from emviewer.engine.learned_cells import softmax
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
@@ -52,37 +51,34 @@ def embed_centred(
     Returns
     -------
     Embedding
-        Over all places; recognised at the most probable one.
+        Over all places.
     ndarray of float64, shape (n, 2)
         The mean places.
     """
     n, tries = len(images), places(reach_px, step_px(model, pixel_size_A))
     reader = model.reader(images.shape[1], pixel_size_A)
     unlikely = ((tries**2).sum(axis=1) / (2 * max(reach_px, 1e-3) ** 2)).astype(np.float32)
-    views, certainty, recognised, stands = np.empty((n, 3, 3)), np.empty(n), np.empty(n), centre_px.copy()
+    views, certainty, stands = np.empty((n, 3, 3)), np.empty(n), centre_px.copy()
 
     def work(start: int, stop: int) -> None:
         part = slice(start, stop)
         top = np.full(stop - start, -np.inf, np.float32)
         summed = np.zeros((stop - start, len(model.cells.views)), np.float32)
-        best, moment = summed.copy(), np.zeros((stop - start, 2))
+        moment = np.zeros((stop - start, 2))
         for offset, less in zip(tries, unlikely, strict=True):
             check()
             score = model.network.score(reader.read_some(images[part], centre_px[part] + offset))
             score -= score.mean(axis=1, keepdims=True) + less
-            peak = score.max(axis=1)
-            best[peak > top] = score[peak > top]
-            highest = np.maximum(top, peak)
+            highest = np.maximum(top, score.max(axis=1))
             keep, power = np.exp(top - highest)[:, None], np.exp(score - highest[:, None])
             summed, top = summed * keep + power, highest
             moment = moment * keep + power.sum(axis=1)[:, None] * offset
         mass = summed.sum(axis=1, keepdims=True)
         views[part], certainty[part] = model.cells.settle(summed / mass)
-        recognised[part] = model.cells.settle(softmax(best))[1]
         stands[part] += moment / mass
 
     each_chunk(work, n, CHUNK)
-    return Embedding(views, certainty, recognised), stands
+    return Embedding(views, certainty), stands
 
 
 def places(reach: float, step: float) -> F64:

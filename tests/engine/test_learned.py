@@ -255,13 +255,6 @@ def test_doubts_name_what_differs(model, images):
         assert said in found[0]
 
 
-def test_images_of_unknown_place_are_doubted_by_how_they_are_recognised(model, images):
-    views = model.embed(images, PIXEL).views
-    little, well = np.full(6, 0.1), np.full(6, 0.9)
-    assert model.doubts(BOX, PIXEL, learned.Embedding(views, little, well), "C1", 0.5) == []
-    assert model.doubts(BOX, PIXEL, learned.Embedding(views, well, little), "C1", 0.5) != []
-
-
 def test_distances_of_many_images_need_little_more_than_their_own_memory(model):
     n = 600
     rng = np.random.default_rng(3)

@@ -239,7 +239,7 @@ def test_what_is_scored_at_many_places_outweighs_what_is_scored_at_one(monkeypat
     wanted = model.cells.views[3]
     assert angle_deg(np.broadcast_to(wanted, (3, 3, 3)), seen.views).max() < 20
     assert np.abs(stands).max() < 1.0
-    assert (seen.certainty < seen.recognised).all()  # something speaks for another place and view
+    assert (seen.certainty < 0.98).all()  # something speaks for another place and view
 
 
 @pytest.mark.parametrize(("reach", "step"), [(0.0, 1.5), (1.0, 1.5), (5.0, 1.5), (40.0, 2.0)])
