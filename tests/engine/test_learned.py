@@ -17,7 +17,7 @@ from emviewer.engine.errors import DataError, EmviewerError, FileError
 from emviewer.engine.jobs import registry
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import run_job
-from emviewer.engine.jobs.train_distance_source import open_training_map
+from emviewer.engine.jobs.train_distance_source import name_of, open_training_map
 from emviewer.engine.learned import LearnedDistance
 from emviewer.engine.learned_calibrate import Calibration, fit, isotonic, pair_certainty
 from emviewer.engine.learned_cells import Cells, softmax
@@ -300,6 +300,14 @@ def test_a_map_that_does_not_tell_its_pixel_size_is_refused(tmp_path):
         open_training_map(validated(params, {"map": tmp_path / "map.npy"}), ResultFolder(tmp_path / "out"), never)
     told = validated(params, {"map": tmp_path / "map.npy", "pixel_size": 2.5})
     assert open_training_map(told, ResultFolder(tmp_path / "out"), never).pixel_size_A == 2.5
+
+
+def test_the_map_of_a_result_is_called_after_its_folder(tmp_path):
+    volume = replace(phantom("C1"), name="map")
+    assert name_of(tmp_path / "found" / "map.mrc", volume) == "map"
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "job.json").write_text("{}")
+    assert name_of(tmp_path / "found" / "map.mrc", volume) == "found/map"
 
 
 @pytest.mark.parametrize(("value", "said"), [("0:1", "--snr"), ("2:1", "--snr"), ("1:2:3", "--snr"), ("x", "--snr")])

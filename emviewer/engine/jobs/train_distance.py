@@ -13,7 +13,7 @@ from emviewer.engine.jobs import train_distance_output as output
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.jobs.train_distance_params import HELP, TITLE, TrainDistanceParams
-from emviewer.engine.jobs.train_distance_source import map_hash, open_training_map
+from emviewer.engine.jobs.train_distance_source import map_hash, name_of, open_training_map
 from emviewer.engine.learned import LearnedDistance
 from emviewer.engine.learned_cells import Cells
 from emviewer.engine.learned_draw import Conditions, Draws
@@ -108,7 +108,7 @@ def _badge(params: TrainDistanceParams, volume: Map3D, draws: Draws) -> dict[str
     """Return what the file says of its origin: enough to know what it may be used for, and to make it again."""
     given = draws.conditions
     return {
-        "map": volume.name or params.map.name,
+        "map": name_of(params.map, volume),
         "map_sha256": map_hash(volume),
         "symmetry": point_group(params.sym).name,
         "pixel_size_A": volume.pixel_size_A,

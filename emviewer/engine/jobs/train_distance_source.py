@@ -48,6 +48,12 @@ def map_hash(volume: Map3D) -> str:
     return digest.hexdigest()[:16]
 
 
+def name_of(path: Path, volume: Map3D) -> str:
+    """Return what a map is called: its name, after its folder's where a job wrote it, as all jobs write a map.mrc."""
+    name, folder = volume.name or path.name, path.expanduser().resolve().parent
+    return f"{folder.name}/{name}" if (folder / "job.json").is_file() else name
+
+
 def _is_table(path: Path) -> bool:
     from emviewer.engine import files_bytes
 
