@@ -168,7 +168,7 @@ def test_particles_with_orientations_train_on_their_map(tmp_path):
     values = SMALL | {"map": str(tmp_path / "set" / "particles.star"), "n": 128, "passes": 1}
     _, outcome = run(values, tmp_path / "out")
     assert any("map of the 60 particles" in w for w in outcome.warnings)
-    assert learned.load(tmp_path / "out" / "model.npz").badge["map"] == "particles"
+    assert learned.load(tmp_path / "out" / "model.npz").badge["map"] == "set/particles"
 
 
 def test_training_gives_torch_its_threads_back(draws):
