@@ -11,11 +11,14 @@ from emviewer.ui import theme
 from emviewer.ui.panels.base import Panel
 from emviewer.ui.workspace import Document, Workspace
 
+LEAST = QSize(600, 240)
+"""Room that a panel has even on a small screen."""
+SHARE = 0.62
+"""Of the width of the screen that a panel may ask for."""
+
 
 class _Room(QScrollArea):
     """Where a panel stands. On a small screen it scrolls rather than making the window larger than the screen."""
-
-    LEAST = QSize(600, 240)
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()
@@ -30,7 +33,11 @@ class _Room(QScrollArea):
         return super().viewportEvent(event)
 
     def minimumSizeHint(self) -> QSize:
-        return self.widget().minimumSizeHint().expandedTo(self.widget().minimumSize()).boundedTo(self.LEAST)
+        wide = max(LEAST.width(), round(SHARE * self.screen().availableGeometry().width()))
+        wanted = self.widget().minimumSizeHint().expandedTo(self.widget().minimumSize())
+        if wanted.height() > LEAST.height():
+            wanted += QSize(self.verticalScrollBar().sizeHint().width(), 0)
+        return wanted.boundedTo(QSize(wide, LEAST.height()))
 
     def sizeHint(self) -> QSize:
         return self.widget().sizeHint()

@@ -27,6 +27,8 @@ from emviewer.ui.panels.slices import SlicesPanel
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
 
+LOW_EM = 30
+"""Height in lines of text below which there is no room for what the hand means; the button's tip says it, too."""
 FLIPPED = "other_hand"
 MAPS = ("map.mrc", "half1.mrc", "half2.mrc")
 HAND = (
@@ -70,7 +72,7 @@ class MapPage(Page):
         self.hand.setProperty("role", "dim")
         self.hand.setWordWrap(True)
         self.flip = QPushButton("Flip hand")
-        self.flip.setToolTip("Write map, halves and orientations of the other hand into a folder beside them")
+        self.flip.setToolTip(f"Write map, halves and orientations of the other hand into a folder beside them. {HAND}")
         self.flip.clicked.connect(lambda: self.flip_hand())
         self.sends = []
         for job, title in jobs:
@@ -110,6 +112,7 @@ class MapPage(Page):
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
+        self.hand.setVisible(self.height() > LOW_EM * self.fontMetrics().height())
         wide = self.width() > 1.25 * self.height()
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if wanted != self.split.orientation() or event.oldSize().width() < 1:

@@ -179,6 +179,7 @@ class StepList(QWidget):
     def __init__(self, of: list[Step]) -> None:
         super().__init__()
         self.setAccessibleName("Steps")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)  # the words are not cut
         self._group = QButtonGroup(self)
         self.rows = {step.name: _Row(number + 1, step) for number, step in enumerate(of)}
         self._states: dict[str, State] = {}
