@@ -236,6 +236,28 @@ def test_members_without_class_and_classes_without_members(tmp_path, stack):
     assert any("2 of 6 particles have no class" in sentence for sentence in outcome.warnings)
 
 
+@pytest.mark.parametrize("store", ["both", "coordinates", "alignment"])
+def test_coordinates_that_are_no_numbers_are_kept_and_counted(tmp_path, stack, store):
+    odd = ["nan", "500.0", "None", "100.0", "2.0", "inf"]
+    particles = relion(tmp_path / "p.star", rlnCoordinateX=odd)
+    outcome = center(tmp_path / "out", stack, particles=particles, store=store)
+    said = [sentence for sentence in outcome.warnings if "are no numbers" in sentence]
+    assert len(said) == 1
+    assert said[0].startswith("the coordinates of 3 of 6 particles")
+    for name in ("particles.star", "particles_in_place.star"):
+        kept = table_of(tmp_path / "out" / name)["rlnCoordinateX"].tolist()
+        assert [kept[i] for i in (0, 2, 5)] == ["nan", "None", "inf"]
+        np.testing.assert_allclose(places(tmp_path / "out" / name)[[1, 3, 4]], expected_centres()[[1, 3, 4]], atol=0.35)
+    tables = [table_of(path) for path in sorted((tmp_path / "out" / "coordinates").iterdir())]
+    assert [len(table) for table in tables] == [1, 2]
+    assert np.isfinite([star.numbers(table, "rlnCoordinateX").sum() for table in tables]).all()
+
+
+def test_nothing_is_said_of_coordinates_that_are_numbers(tmp_path, stack):
+    outcome = center(tmp_path / "out", stack, particles=relion(tmp_path / "p.star"))
+    assert not any("no numbers" in sentence for sentence in outcome.warnings)
+
+
 def test_a_micrograph_that_is_missing_is_said(tmp_path, stack):
     mics = micrographs(tmp_path / "mics")
     (mics / "m1.mrc").unlink()

@@ -140,7 +140,7 @@ def _say_classes(result: Result, folder: ResultFolder) -> None:
 
 
 def write_coordinates(members: Members, moved: Moved, target: Path, check: Check) -> None:
-    """Write one table of places a micrograph into the new folder ``target``: the centres, for extraction."""
+    """Write one table of places a micrograph into the new folder ``target``: the centres that are known."""
     assert moved.centre_px is not None
     target.mkdir(parents=True)
     order = np.argsort(members.micrograph, kind="stable")
@@ -153,6 +153,7 @@ def write_coordinates(members: Members, moved: Moved, target: Path, check: Check
         if i % 50 == 0:
             check()
         rows = order[first[i] : first[i + 1]]
+        rows = rows[np.isfinite(moved.centre_px[rows]).all(axis=1)]
         lines = [
             f"{x:.3f} {y:.3f} {c} {p:.4f} {o}\n"
             for x, y, c, p, o in zip(

@@ -53,6 +53,8 @@ def read(path: Path, pixel_size_A: float | None, class_pixel_A: float) -> Member
         micrograph, names = text.coded(table, "rlnMicrographName")
     has_place = {"rlnCoordinateX", "rlnCoordinateY"} <= set(table.columns)
     place = np.stack([star.numbers(table, f"rlnCoordinate{a}") for a in "XY"], axis=1) if has_place else None
+    if place is not None:
+        place[~np.isfinite(place)] = np.nan  # an infinite one has no differences
     size = rows.column("rlnImageSize")
     return Members(
         class_number=np.where(np.isfinite(number) & (number > 0), number, -1).astype(np.int64),
@@ -129,7 +131,7 @@ def _changed(blocks: Any, name: str, members: Members, moved: Moved, store: str,
     origin, place = stored(members, moved, store)
     if place is not None:
         for axis, letter in enumerate("XY"):
-            text.replaced(table, f"rlnCoordinate{letter}", place[:, axis], rows)
+            text.replaced(table, f"rlnCoordinate{letter}", place[:, axis], rows & np.isfinite(place[:, axis]))
     in_pixels = "rlnOriginX" in table.columns or ("rlnOriginXAngst" not in table.columns and "optics" not in blocks)
     for axis, letter in enumerate("XY"):
         if "optics" in blocks or not in_pixels or f"rlnOrigin{letter}Angst" in table.columns:

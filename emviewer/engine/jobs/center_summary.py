@@ -54,13 +54,19 @@ def key_figures(members: Members, moved: Moved) -> dict[str, Any]:
 
 
 def hints(members: Members, moved: Moved) -> list[str]:
-    """Return sentences about members that are not moved, stand outside, or were picked off as a whole."""
+    """Return sentences about members that are not moved, stand outside or nowhere, or were picked off as a whole."""
     n, said = len(members), []
     homeless = int((moved.state == STATES.index(NO_CLASS)).sum())
     if homeless:
         said.append(f"{homeless} of {n} particles have {NO_CLASS} among the class averages: they are not moved")
     if moved.outside.any():
         said.append(f"{int(moved.outside.sum())} particles stand outside their micrograph: marked emvOutOfBounds 1")
+    unknown = _without_coordinates(members)
+    if unknown:
+        said.append(
+            f"the coordinates of {unknown} of {n} particles are no numbers: they are kept as they came and left out of "
+            "the tables of micrographs; mend them before a re-extraction"
+        )
     ways = _from_picks(members, moved)
     if len(ways) < ENOUGH:
         return said
@@ -75,6 +81,14 @@ def hints(members: Members, moved: Moved) -> list[str]:
     if far.mean() > 0.5:
         said.append(f"{100 * far.mean():.0f} % of the particles moved by 2 px or more: the classes are off as a whole")
     return said
+
+
+def _without_coordinates(members: Members) -> int:
+    """Return how many particles stand in a micrograph, if any is named, at coordinates that are not finite."""
+    if members.coordinate_px is None:
+        return 0
+    here = members.micrograph >= 0 if members.micrographs else np.ones(len(members), bool)
+    return int((here & ~np.isfinite(members.coordinate_px).all(axis=1)).sum())
 
 
 def _from_picks(members: Members, moved: Moved) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
