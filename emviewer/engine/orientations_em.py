@@ -101,6 +101,63 @@ def band(images: F32, top: float, radius_px: float) -> Band:
     return Band(values, points, np.round(radius).astype(np.int64), n, n / d, radius_px * n / d, share)
 
 
+class MapOf:
+    """The map of a band of images, out of their slices' sums.
+
+    Parameters
+    ----------
+    band : Band
+        The images.
+    group : ndarray of float64, shape (g, 3, 3)
+        Point group.
+
+    Attributes
+    ----------
+    count, power : ndarray, shape (r,)
+        Points of each ring, and the images' mean power in it.
+    p : int
+        Edge of the padded transform.
+    """
+
+    def __init__(self, band: Band, group: F64) -> None:
+        self.band, self.group = band, group
+        self.count = np.maximum(np.bincount(band.rings, minlength=band.n // 2 + 1), 1)
+        self.power = self.ring_mean((np.abs(band.values) ** 2).mean(axis=0))
+        self.p = 2 * band.n
+        x = np.arange(band.n) - band.n // 2
+        r = np.sqrt(x[:, None, None] ** 2 + x[:, None] ** 2 + x**2)
+        t = np.clip(r - band.radius_px - 0.5, 0, 1)
+        self.mask = ((1 + np.cos(np.pi * t)) / 2).astype(np.float32)
+        g = np.sinc(x / self.p) ** 2
+        self.spread = (g[:, None, None] * g[:, None] * g).astype(np.float32)
+
+    def ring_mean(self, values: F64) -> F64:
+        """Return the means (r,) over rings of values (m,) at the points."""
+        return np.asarray(np.bincount(self.band.rings, values, self.band.n // 2 + 1) / self.count)
+
+    def empty(self) -> tuple[C64, F32]:
+        """Return a transform (p, p, p // 2 + 1) to which slices are added, and one for their weights."""
+        total = np.zeros((self.p, self.p, self.p // 2 + 1), np.complex64)
+        return total, np.zeros(total.shape, np.float32)
+
+    def of(self, total: C64, there: F32, noise: F64) -> F32:
+        """Return the masked map (n, n, n) of sums and weights, filtered by what of each ring is not ``noise`` (r,)."""
+        b, p, c = self.band, self.p, self.p // 2
+        mate = (2 * c - np.arange(p)) % p
+        total[:, :, 0] += total[mate][:, mate, 0].conj()
+        there[:, :, 0] += there[mate][:, mate, 0]
+        z = np.arange(p) - c
+        ring = np.sqrt(z[:, None, None] ** 2 + z[:, None] ** 2 + np.arange(c + 1) ** 2) * b.n / p
+        signal = np.maximum(self.power - noise, 0.02 * self.power)
+        ratio = np.interp(ring, np.arange(len(signal)), noise / np.maximum(signal, 1e-30))
+        spectrum = total / (there + ratio.astype(np.float32) + 1e-6)
+        spectrum[ring > b.rings.max() + 0.5] = 0
+        full = sfft.irfftn(sfft.ifftshift(spectrum, axes=(0, 1)), s=(p, p, p), workers=1)
+        o = p // 2 - b.n // 2
+        data = sfft.fftshift(full)[o : o + b.n, o : o + b.n, o : o + b.n] / self.spread
+        return np.ascontiguousarray(data * self.mask, np.float32)
+
+
 class Annealing:
     """Expectation maximisation of one start.
 
@@ -126,19 +183,9 @@ class Annealing:
         self.group = np.eye(3)[None] if group is None else np.asarray(group, float)
         self.tries = np.zeros((1, 2)) if displacements_px is None else displacements_px
         self.centre = np.zeros((len(band.values), 2)) if centre_px is None else centre_px.copy()
-        self.count = np.maximum(np.bincount(band.rings, minlength=band.n // 2 + 1), 1)
-        self.power = self._ring_mean((np.abs(band.values) ** 2).mean(axis=0))
+        self.map = MapOf(band, self.group)
+        self.power = self.map.power
         self.noise = self.power.copy()
-        self.p = 2 * band.n
-        x = np.arange(band.n) - band.n // 2
-        r = np.sqrt(x[:, None, None] ** 2 + x[:, None] ** 2 + x**2)
-        t = np.clip(r - band.radius_px - 0.5, 0, 1)
-        self.mask = ((1 + np.cos(np.pi * t)) / 2).astype(np.float32)
-        g = np.sinc(x / self.p) ** 2
-        self.spread = (g[:, None, None] * g[:, None] * g).astype(np.float32)
-
-    def _ring_mean(self, values: F64) -> F64:
-        return np.asarray(np.bincount(self.band.rings, values, self.band.n // 2 + 1) / self.count)
 
     def map_of(self, rotations: F64, displacement_px: F64 | None = None) -> F32:
         """Return the map of images at single views: a start."""
@@ -152,9 +199,8 @@ class Annealing:
 
     def _map(self, sums: C64, weight: F32, rotations: F64) -> F32:
         """Return the masked map of slices (k, m) that hold sums of images, and their weights (k,)."""
-        b, p, c = self.band, self.p, self.p // 2
-        total = np.zeros((p, p, c + 1), np.complex64)
-        there = np.zeros(total.shape, np.float32)
+        b, p, c = self.band, self.map.p, self.map.p // 2
+        total, there = self.map.empty()
         used = np.flatnonzero(weight > 1e-6)
         each = np.repeat(weight[used, None], len(b.points), axis=1).astype(np.float32)
         views = rotations[used]
@@ -166,19 +212,7 @@ class Annealing:
                 insert_slices(b.points, values, each, turned, p / b.n, c, lo, hi, total, there)
 
         each_chunk(work, p, max(2, p // 8))
-        mate = (2 * c - np.arange(p)) % p
-        total[:, :, 0] += total[mate][:, mate, 0].conj()
-        there[:, :, 0] += there[mate][:, mate, 0]
-        z = np.arange(p) - c
-        ring = np.sqrt(z[:, None, None] ** 2 + z[:, None] ** 2 + np.arange(c + 1) ** 2) * b.n / p
-        signal = np.maximum(self.power - self.noise, 0.02 * self.power)
-        ratio = np.interp(ring, np.arange(len(signal)), self.noise / np.maximum(signal, 1e-30))
-        spectrum = total / (there + ratio.astype(np.float32) + 1e-6)
-        spectrum[ring > b.rings.max() + 0.5] = 0
-        full = sfft.irfftn(sfft.ifftshift(spectrum, axes=(0, 1)), s=(p, p, p), workers=1)
-        o = p // 2 - b.n // 2
-        data = sfft.fftshift(full)[o : o + b.n, o : o + b.n, o : o + b.n] / self.spread
-        return np.ascontiguousarray(data * self.mask, np.float32)
+        return self.map.of(total, there, self.noise)
 
     def run(
         self,
@@ -260,10 +294,10 @@ class Annealing:
         complex_sums = (sums[:, :m] + 1j * sums[:, m:]).astype(np.complex64)
         cross = (complex_sums * model.conj()).real.sum(axis=0)
         kept = weight @ (np.abs(model) ** 2)
-        residual = self._ring_mean((np.abs(b.values) ** 2).mean(axis=0) - (2 * cross - kept) / n)
+        residual = self.map.ring_mean((np.abs(b.values) ** 2).mean(axis=0) - (2 * cross - kept) / n)
         self.noise = np.clip(residual, 1e-3 * self.power, self.power)
         self.centre += self.tries[shift]
-        explained = float(1 - (residual * self.count)[2:].sum() / (self.power * self.count)[2:].sum())
+        explained = float(1 - (residual * self.map.count)[2:].sum() / (self.power * self.map.count)[2:].sum())
         made = self._map(complex_sums, weight.astype(np.float32), self.views)
         return made, State(self.views[best], self.centre.copy(), sure, explained, made, iteration)
 

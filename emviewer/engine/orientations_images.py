@@ -19,10 +19,11 @@ from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.orientations_em import prepare_images
 from emviewer.engine.orientations_judge import judged
 from emviewer.engine.orientations_polish import polish
+from emviewer.engine.orientations_soft import SEARCH_STEP_DEG, settled
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.resample import shift_images
 from emviewer.engine.sampling import even
-from emviewer.engine.symmetry import PointGroup
+from emviewer.engine.symmetry import PointGroup, point_group
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
 
@@ -184,7 +185,7 @@ def _from_lines(
     last = Solution(views.copy(), stands.copy(), np.zeros(n), "polished lines")
     yield last
     others = np.setdiff1d(np.arange(n), anchors)
-    everywhere = euler_to_matrix(*even(orientations_starts.SEARCH_STEP_DEG).T)
+    everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG).T)
     start = float(np.clip(2.2 * d / plan.radius_px, 6.0, d / 2 - 2))
     if len(others):
         placed = orientations_match.place(
@@ -194,10 +195,4 @@ def _from_lines(
         yield last
     if found.support > CLEAR:
         return
-    for refined in orientations_match.rounds(
-        ready, last.rotations, last.displacement_px, max_shift_px=plan.max_shift_px + 1e-3, start=start,
-        count=3 if len(others) == 0 else 2, folds=4 if n >= 16 else 2, seed=plan.seed, search_views=everywhere,
-        search_rounds=1 if len(others) == 0 else 0, check=check,
-    ):  # fmt: skip
-        last = Solution(refined.rotations, refined.displacement_px, np.zeros(n), "refined", fit=refined.score)
-        yield last
+    yield from settled(ready, last, point_group("C1"), plan, start, check)

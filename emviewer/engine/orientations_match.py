@@ -1,12 +1,10 @@
-"""Refine orientations against the map that they themselves give: reconstruct, match, again, with growing resolution.
+"""Seek images anew in the map that the others give: single images that went wrong are rescued like this.
 
-Images of one half are matched to the map of the other, so that no image is compared with its own noise; both halves
-stay in one frame because each follows the other.
+Images of one part are matched to the map of all other parts, so that no image is compared with its own noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,62 +55,55 @@ def shell_correlation(a: F32, b: F32) -> F64:
     return np.asarray(np.divide(sums[0], norm, out=np.zeros(keep), where=norm > 0))
 
 
-def rounds(
+def search_again(
     images: F32,
     rotations: F64,
     displacement_px: F64,
+    search_views: F64,
     *,
     group: F64 | None = None,
     max_shift_px: float = 3.0,
     start: float = 6.0,
-    count: int = 8,
-    folds: int = 2,
-    search_views: F64 | None = None,
-    search_rounds: int = 0,
+    folds: int = 4,
     seed: int = 0,
     check: Check = never,
-) -> Iterator[Refined]:
-    """Yield the state after every round of reconstruction and matching.
+) -> Refined:
+    """Return the poses that fit the map of the other images best, out of all and the present one.
 
     Parameters
     ----------
     images : ndarray of float32, shape (n, d, d)
         Masked, background zero, white on dark.
     rotations, displacement_px : ndarray
-        Where to start.
+        Poses most of which are right.
+    search_views : ndarray of float64, shape (v, 3, 3)
+        Views among which every image is searched.
     group : ndarray of float64, shape (g, 3, 3), optional
         Point group.
     max_shift_px : float
         Largest displacement allowed.
     start : float
-        Ring at which the band begins; it grows to where the halves agree.
-    count : int
-        Rounds.
+        Ring up to which images are compared at least; further if the halves' maps agree.
     folds : int
         Even number of parts; the images of one part are matched to the map of all others.
-    search_views, search_rounds : ndarray of float64 (v, 3, 3), int
-        In the first ``search_rounds`` rounds every image is searched over these views anew.
+    seed : int
+        Of the parts.
+    check : callable
+        Raises to stop.
     """
     n, d, _ = images.shape
     part = np.random.default_rng(seed).permutation(n) % folds
     A, s = rotations.copy(), displacement_px.copy()
     score = np.zeros(n)
-    top = start
-    for number in range(count):
-        works = [_gather(images[part == f], A[part == f], s[part == f], group, check) for f in range(folds)]
-        maps = np.stack([_together(works[h::2]).map() for h in (0, 1)])
-        # each image is matched to the map of all parts but its own
-        most = min(top * 1.5, d / 2 - 1)
-        reliability, top = _band(shell_correlation(maps[0], maps[1]), 2 * (1 - 1 / folds), start, most)
-        for h in range(folds):
-            mine = np.flatnonzero(part == h)
-            rest = maps[1 - h] if folds == 2 else _together([w for i, w in enumerate(works) if i != h]).map()
-            found = _match(
-                images[mine], rest, A[mine], s[mine], reliability, top, max_shift_px,
-                search_views if number < search_rounds else None, group, check,
-            )  # fmt: skip
-            A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
-        yield Refined(A.copy(), s.copy(), score.copy(), maps, top)
+    works = [_gather(images[part == f], A[part == f], s[part == f], group, check) for f in range(folds)]
+    maps = np.stack([_together(works[h::2]).map() for h in (0, 1)])
+    reliability, top = _band(shell_correlation(maps[0], maps[1]), 2 * (1 - 1 / folds), start, d / 2 - 1)
+    for h in range(folds):
+        mine = np.flatnonzero(part == h)
+        rest = maps[1 - h] if folds == 2 else _together([w for i, w in enumerate(works) if i != h]).map()
+        found = _match(images[mine], rest, A[mine], s[mine], reliability, top, max_shift_px, search_views, group, check)
+        A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
+    return Refined(A, s, score, maps, top)
 
 
 def place(
@@ -174,14 +165,13 @@ def _together(works: list[Reconstructor]) -> Reconstructor:
 
 def _match(
     images: F32, data: F32, A: F64, s: F64, reliability: F64, top: float, max_shift_px: float,
-    search_views: F64 | None, group: F64 | None, check: Check,
+    search_views: F64, group: F64 | None, check: Check,
 ) -> Matches:  # fmt: skip
     n = images.shape[1]
     transform = prepare_transform(data)
     centre = (transform.shape[0] - 2) // 2
     slices = Slices(transform, centre, 2 * centre / n, n)
-    views = np.eye(3)[None] if search_views is None else search_views
-    matcher = Matcher(slices, views, max_shift_px, top, finest=top, group=group)
+    matcher = Matcher(slices, search_views, max_shift_px, top, finest=top, group=group)
     values = matcher.image_values(images)
     power = matcher.ring_sums((np.abs(values) ** 2).mean(axis=0)) / np.maximum(
         np.bincount(matcher.rings, minlength=n // 2 + 1), 1
@@ -192,8 +182,11 @@ def _match(
     if not weight.any():
         weight[:] = 1
     matcher.set_weights(weight / weight.max())
-    if search_views is not None:
-        start = matcher.search(images, keep=6, check=check)
-        return matcher.refine(values, start, bands=((top * 0.7, 3, 6), (top, 1, 8)), check=check)
-    start = Matches(A[:, None].copy(), s[:, None].copy(), np.zeros((len(A), 1)), np.zeros((len(A), 1), bool))
-    return matcher.refine(values, start, bands=((top, 1, 10),), check=check)
+    sought = matcher.search(images, keep=6, check=check)
+    start = Matches(
+        np.concatenate([A[:, None], sought.rotations], axis=1),
+        np.concatenate([s[:, None], sought.displacement_px], axis=1),
+        np.concatenate([np.ones((len(A), 1)), sought.score], axis=1),
+        np.concatenate([np.zeros((len(A), 1), bool), sought.converged], axis=1),
+    )
+    return matcher.refine(values, start, bands=((top * 0.7, 3, 6), (top, 1, 8)), check=check)

@@ -22,7 +22,7 @@ class Plan:
     iterations : int
         Of each start.
     rounds : int
-        Of refinement against the images' own maps.
+        In which views and the map they give settle, at most, before and after all are sought anew.
     search : bool
         Whether starts search for views where common lines do not give them.
     seed : int

@@ -8,21 +8,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emviewer.engine import orientations_match
-from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_em import Annealing, Band, State, band
+from emviewer.engine.orientations_soft import settled
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.rotations import super_fibonacci
-from emviewer.engine.sampling import even
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
 
 COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
 """Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
-SEARCH_STEP_DEG = 7.5
-"""Step of the directions over which each image is searched anew once the map is good, to rescue single images."""
 MOST_STARTS, CONFIRMED = 3, 0.8
 """Times as many starts as asked for are made at most, until another agrees with the best on so many of the images."""
 FEW_SYMMETRIC = 50
@@ -84,20 +80,8 @@ def annealed(
     agreement = float(_agreement(ends, elements).mean()) if len(ends) > 1 else None
     fine = _fine(ready, ends[0], anchors, group, plan, top, check)
     yield _partial(fine, np.arange(n), n, "finer grid")
-    last_found = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "refining", ends[0].explained, agreement)
-    band_top = top
-    everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG, group).T)
-    for searched, count in ((0, plan.rounds // 2), (1, plan.rounds - plan.rounds // 2)):
-        for refined in orientations_match.rounds(
-            ready, last_found.rotations, last_found.displacement_px, group=elements,
-            max_shift_px=plan.max_shift_px + 1e-3, start=max(band_top, top * 1.2), count=count,
-            folds=4 if n >= 16 else 2, seed=plan.seed, search_views=everywhere, search_rounds=searched, check=check,
-        ):  # fmt: skip
-            band_top = refined.top
-            last_found = replace(
-                last_found, rotations=refined.rotations, displacement_px=refined.displacement_px, fit=refined.score
-            )
-            yield last_found
+    begun = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "settling", ends[0].explained, agreement)
+    yield from settled(ready, begun, group, plan, 1.4 * top, check)
 
 
 def _start(

@@ -8,7 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from emviewer.engine import orientations_lines as ol
 from emviewer.engine import orientations_match
+from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.orientations_align import align_views
+from emviewer.engine.sampling import even
 from emviewer.engine.simulate_phantom import GaussianPhantom
 
 BOX = 48
@@ -45,10 +47,11 @@ def test_lines_of_shifted_images_need_trial_shifts(projections):
     assert error[5.0] < 8.0 < error[0.0]
 
 
-def test_matching_to_half_maps_mends_wrong_views(projections):
+def test_images_sought_again_in_the_map_of_the_others_come_back(projections):
     _, views, images = projections
-    start = Rotation.from_rotvec(np.random.default_rng(1).normal(0, 0.08, (60, 3))).as_matrix() @ views
-    before = np.median(align_views(views, start)[2])
-    *_, last = orientations_match.rounds(images, start, np.zeros((60, 2)), count=4)
-    assert np.median(align_views(views, last.rotations)[2]) < 0.6 * before
-    assert last.score.min() > 0.8
+    start = Rotation.from_rotvec(np.random.default_rng(1).normal(0, 0.05, (60, 3))).as_matrix() @ views
+    start[:5] = start[20:25]
+    everywhere = euler_to_matrix(*even(10.0).T)
+    found = orientations_match.search_again(images, start, np.zeros((60, 2)), everywhere)
+    assert np.degrees(align_views(views, found.rotations)[2]).max() < 10
+    assert found.score.min() > 0.8

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
-from emviewer.engine import files, mrc, orientations_starts, star
+from emviewer.engine import files, mrc, orientations_soft, orientations_starts, star
 from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import reconstruct, recover
@@ -58,7 +58,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(recover, "Plan", partial(Plan, iterations=5, rounds=2))
     monkeypatch.setattr(orientations_starts, "COARSE_VIEWS", 1000)
     monkeypatch.setattr(orientations_starts, "FINE_VIEWS", 2000)
-    monkeypatch.setattr(orientations_starts, "SEARCH_STEP_DEG", 15.0)
+    monkeypatch.setattr(orientations_soft, "SEARCH_STEP_DEG", 15.0)
 
 
 def found(out, images, **options):

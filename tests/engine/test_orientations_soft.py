@@ -1,0 +1,79 @@
+"""Views settle with the map they give: nearer to the truth than where they began, and single wrong ones come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from emviewer.engine import orientations_soft
+from emviewer.engine.orientations_align import align_views
+from emviewer.engine.orientations_em import prepare_images
+from emviewer.engine.orientations_solution import Plan, Solution
+from emviewer.engine.simulate_phantom import phantom_blobs
+from emviewer.engine.symmetry import point_group
+from emviewer.engine.task import Cancelled
+
+BOX, N = 48, 80
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Images at SNR 4 over the box, displaced; their views and displacements."""
+    rng = np.random.default_rng(3)
+    views = Rotation.random(N, random_state=4).as_matrix()
+    shift = rng.uniform(-2, 2, (N, 2))
+    images = phantom_blobs("C1", BOX).project(views, BOX, shift)
+    images = images + rng.normal(size=images.shape) * images.std() * 0.5
+    return prepare_images(images.astype(np.float32), 19.0), views, -shift  # shifts are RELION's origins
+
+
+def begun(views, degrees):
+    turn = np.random.default_rng(5).normal(0, np.radians(degrees), (len(views), 3))
+    return Rotation.from_rotvec(turn).as_matrix() @ views
+
+
+def test_views_and_displacements_settle(noisy):
+    images, views, shift = noisy
+    start = begun(views, 5)
+    before = np.degrees(np.median(align_views(views, start)[2]))
+    *_, last = orientations_soft.settle(
+        images, start, shift + np.random.default_rng(1).normal(0, 0.7, shift.shape), radius_px=19.0, top=9.0,
+        max_shift_px=4.0,
+    )  # fmt: skip
+    after = np.degrees(align_views(views, last.rotations)[2])
+    assert np.median(after) < 0.4 * before
+    assert last.top > 9.0  # there is signal beyond where it began
+    # displacements are known up to one of the object, which moves all images as their views tell
+    rows, apart = last.rotations[:, :2].reshape(-1, 3), (last.displacement_px - shift).ravel()
+    left = apart - rows @ np.linalg.lstsq(rows, apart, rcond=None)[0]
+    assert np.median(np.hypot(*left.reshape(-1, 2).T)) < 0.5
+    # how far views may be wrong is known: most are within twice the spread
+    assert np.mean(after < 2 * np.degrees(last.spread_rad)) > 0.75
+
+
+def test_still_particles_stay_where_they_are(noisy):
+    images, views, _ = noisy
+    *_, last = orientations_soft.settle(images, views, np.zeros((N, 2)), radius_px=19.0, top=9.0, rounds=2)
+    assert not last.displacement_px.any()
+
+
+def test_images_that_went_elsewhere_come_back(noisy):
+    images, views, shift = noisy
+    start = begun(views, 3)
+    start[:6] = start[10:16]
+    found = Solution(start, shift, np.zeros(N), "started")
+    plan = Plan(4.0, 19.0, rounds=3)
+    stages = list(orientations_soft.settled(images, found, point_group("C1"), plan, 9.0))
+    assert [s.stage for s in stages][-1] == "settled"
+    assert np.degrees(align_views(views, stages[-1].rotations)[2]).max() < 15
+
+
+def test_it_stops_when_asked(noisy):
+    images, views, shift = noisy
+
+    def stop():
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(orientations_soft.settle(images, views, shift, radius_px=19.0, top=9.0, check=stop))
