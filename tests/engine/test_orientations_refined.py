@@ -61,3 +61,21 @@ def test_symmetric_views_are_searched_and_the_better_ones_kept(planted, monkeypa
         *_, last = orientations_images.refined(images, begin, plan, group)
         np.testing.assert_array_equal(last.rotations, views)
     assert told == [("D7", 0)] * 2
+
+
+def test_lines_that_say_nothing_do_not_hold_settled_views_back(planted, monkeypatch):
+    views, _, _ = planted
+    rng = np.random.default_rng(4)
+    angle = rng.uniform(0, 2 * np.pi, (N, N))
+    lines = Lines(np.stack([np.cos(angle), np.sin(angle)], axis=-1), np.ones((N, N), np.float32), np.zeros((N, N)))
+    # of two answers that random lines do not bear out, one fits them better by chance
+    answers = sorted((random_rotations(N, rng), views), key=lambda v: orientations_quick.misfit(lines, v))
+    monkeypatch.setattr(orientations_quick, "detect", lambda *_: lines)
+    monkeypatch.setattr(
+        orientations_starts, "annealed",
+        lambda *_: iter([Solution(answers[1], np.zeros((N, 2)), np.zeros(N), "settled", 0.9)]),
+    )  # fmt: skip
+    images, plan = np.zeros((N, 16, 16), np.float32), Plan(0.0, 6.0)
+    *_, last = orientations_images.refined(images, answers[0], plan, point_group("C1"))
+    np.testing.assert_array_equal(last.rotations, answers[1])
+    assert last.confidence.max() < 0.1
