@@ -93,6 +93,17 @@ def test_truth_is_found_and_exceptions_are_flagged(planted, tmp_path):
     assert used["max_shift"] == pytest.approx(0.1 * BOX * PIXEL)
 
 
+def test_images_that_want_to_go_further_than_they_may_are_said(planted, tmp_path):
+    folder, _, shifts, _ = planted
+    limit = 1.2
+    beyond = int((np.hypot(*shifts[:-4].T) > limit).sum())
+    outcome, _ = compare(tmp_path / "out", folder / "images.mrcs", [folder / "true.mrc"], max_shift=limit * PIXEL)
+    (said,) = [sentence for sentence in outcome.warnings if "largest shift of 3.6 Å" in sentence]
+    assert int(said.split()[0]) == pytest.approx(beyond, abs=4)  # the exceptions go anywhere
+    outcome, _ = compare(tmp_path / "wide", folder / "images.mrcs", [folder / "true.mrc"])
+    assert not any("largest shift" in sentence for sentence in outcome.warnings)
+
+
 def test_inverted_contrast_gives_the_same_answer(planted, tmp_path):
     folder, _, _, images = planted
     with mrc_write.StackWriter(tmp_path / "dark.mrcs", (BOX, BOX), PIXEL) as writer:

@@ -193,6 +193,19 @@ class _Run:
             )
         if explained is False:
             self.folder.warn("none of the maps explains these images better than a map of random phases does")
+        else:  # where nothing fits, half of the images wander there
+            self._say_limit(table)
+
+    def _say_limit(self, table: pd.DataFrame) -> None:
+        """Warn if many images of the best map would go further than they may."""
+        grid, known = self.inputs.grid, int(table["cc"].notna().sum())
+        limit_A = self.inputs.max_shift_px * grid.pixel_size_A
+        count = scores.at_limit(table, limit_A, grid.pixel_size_A) if self.params.refine else 0
+        if count > scores.MANY_AT_LIMIT * known:
+            self.folder.warn(
+                f"{count} of {known} images ({100 * count / known:.0f} %) end at the largest shift of {limit_A:.3g} Å: "
+                "raise --max-shift, or centre the images first"
+            )
 
 
 def _batch(
