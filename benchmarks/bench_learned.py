@@ -9,7 +9,8 @@ the models there and takes those that are there already. Rows:
 - ``held out``: mean absolute error in rad of the distances of 300 views that training never saw, calibrated, and the
   error of the views themselves;
 - ``other structure``: the same network on images of the other chain, with what its badge's check says;
-- ``start``: 600 images at SNR 1/16 recovered with the trained distance as the start (T7, second half); and without.
+- ``start``: 600 images at SNR 1/16 recovered with the trained distance as the start (T7, second half); ``auto``:
+  without. New images for every seed, one network a structure.
 """
 
 from __future__ import annotations
@@ -91,27 +92,27 @@ def held_out(model: LearnedDistance, volume: Map3D, name: str, trained_on: str) 
         )
 
 
-def start(volume: Map3D, name: str, keep: Path, seeds: int, images: int = 600) -> None:
-    """Print the errors of recovery at SNR 1/16 with the trained distance as the start, and of the search."""
+def start(volume: Map3D, name: str, keep: Path, seeds: int, methods: list[str], images: int = 600) -> None:
+    """Print the errors of recovery at SNR 1/16 by these methods: with the trained distance as the start, or auto."""
     place = keep / f"{name}.mrc"
     write_map(place, volume.data, volume.pixel_size_A)
-    for method in ("distances", "auto"):
+    for method in methods:
         medians, means, seconds = [], [], []
         for seed in range(seeds):
             folder = keep / f"set_{name}_{seed}"
             values = {"map": str(place), "n": images, "snr": 1 / 16, "snr_region": "box", "seed": seed}
             _run("simulate", values, folder)
             table = str(folder / "particles.star")
-            given = {"images": table, "truth": table, "method": method, "reconstruct": False, "max_shift": 0.0}
-            if method == "distances":
+            given = {"images": table, "truth": table, "method": "auto", "reconstruct": False, "max_shift": 0.0}
+            if method == "start":
                 given |= {"distance": "learned", "model": str(keep / f"train_{name}" / "model.npz")}
             before = time.process_time()
-            summary = _run("recover", given, keep / "found")
+            summary = _run("recover", given, keep / f"found_{name}_{method}_{seed}")
             seconds.append(time.process_time() - before)
             medians.append(np.radians(summary["error_median_deg"]))
             means.append(np.radians(summary["error_mean_deg"]))
         print(
-            f"| {name}, N {images}, SNR 1/16, {'learned start' if method == 'distances' else 'auto'} | "
+            f"| {name}, N {images}, SNR 1/16, {'learned start' if method == 'start' else 'auto'} | "
             f"{np.median(medians):.3f} rad ({max(medians):.3f}) median | {np.median(means):.3f} rad "
             f"({max(means):.3f}) mean | {np.median(seconds):.0f} s CPU | {seeds} seeds |",
             flush=True,
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--only", default="3j5p,1mnf,start")
+    parser.add_argument("--only", default="3j5p,1mnf,start,auto")
     given = parser.parse_args()
     threads.set_threads(given.threads)
     wanted = given.only.split(",")
@@ -150,9 +151,8 @@ def main() -> None:
             model = trained(maps[name], name, given.passes, keep)
             for other in CHAINS:
                 held_out(model, maps[other], other, name)
-        if "start" in wanted:
-            for name in (n for n in CHAINS if n in wanted):
-                start(maps[name], name, keep, given.seeds)
+        for name in (n for n in CHAINS if n in wanted):
+            start(maps[name], name, keep, given.seeds, [m for m in ("start", "auto") if m in wanted])
 
 
 if __name__ == "__main__":
