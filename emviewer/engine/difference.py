@@ -25,6 +25,8 @@ GAIN = 5.0
 SHELL_INV_A = 0.02
 WINDOW_A = 25.0
 NOISE_WINDOW_A = 12.0
+ALIKE, SAME, LEAST_CORRELATION = 4.0, 8.5, 0.7
+"""Least detail that maps of one particle have in common, and the one up to which they must correlate as well."""
 FEW = 2_000_000
 """Voxels from which the line of grey values and the noise are estimated."""
 
@@ -48,6 +50,13 @@ class Difference:
     misregistration : float
         Largest correlation of the difference with a derivative by rotation or shift; above 0.2 it says that the maps
         are not in register (0 where the difference is less than 2 % of the density).
+    correlation : float
+        Of what was subtracted, inside the mask.
+    agree_A : float
+        Where the shell correlation of the maps inside the mask falls below 0.143; 0 if it is not known
+        (``match="none"`` without a band limit) or never falls.
+    detail : float
+        Diameter of a ball as large as the mask over ``agree_A``; infinite where that is 0.
     gain : ndarray of float64
         Factor of each shell of the map.
     """
@@ -61,12 +70,26 @@ class Difference:
     offset: float
     noise: str
     misregistration: float
+    correlation: float
+    agree_A: float
+    detail: float
     gain: F64 = field(repr=False)
 
     @property
     def is_misregistered(self) -> bool:
         """Whether the difference is mostly what a small motion makes."""
         return self.misregistration > 0.2
+
+    @property
+    def is_unrelated(self) -> bool:
+        """Whether the maps have no more in common than two particles of about the same size.
+
+        Measured on maps of seven particles of 92 to 238 Å, aligned to each other and as they came: different ones have
+        a ``detail`` of 0.3 to 8.1 and correlate up to 0.65 where it is above 4, up to 0.82 below. A map has 8.7 to 21
+        with itself low-passed to 25 Å, with a half or two thirds missing or in a hundred times as much noise, and
+        with another map of the same particle.
+        """
+        return self.detail < ALIKE or (self.detail < SAME and self.correlation < LEAST_CORRELATION)
 
 
 def subtract(
@@ -107,7 +130,8 @@ def subtract(
         raise DataError("no voxel of the mask is above one half", "", "give another mask")
     bands = _Bands(reference, moved, pixel_size_A, mask, match, resolution_A, check)
     a, b = bands.filtered(reference, False), bands.filtered(moved, True)
-    scale, offset = (1.0, 0.0) if match == "none" else robust_line(*_sample(inside, b, a))
+    values = _sample(inside, b, a)
+    scale, offset = (1.0, 0.0) if match == "none" else robust_line(*values)
     b *= np.float32(scale)
     b += np.float32(offset)
     if match == "local":
@@ -118,8 +142,10 @@ def subtract(
         for each in (diff, a, b):
             each *= mask
     z = diff / sigma
+    diameter_A = 2 * (3 * float(inside.sum()) / (4 * np.pi)) ** (1 / 3) * pixel_size_A
     return Difference(
-        diff, z, a, b, bands.resolution_A, scale, offset, noise, misregistration(diff, b, a), bands.gain
+        diff, z, a, b, bands.resolution_A, scale, offset, noise, misregistration(diff, b, a),
+        _correlation(*values), bands.agree_A, diameter_A / bands.agree_A if bands.agree_A else np.inf, bands.gain,
     )  # fmt: skip
 
 
@@ -135,13 +161,13 @@ class _Bands:
         count = max(self.shape) // 2 + 1
         self.frequency = np.arange(count) / (max(self.shape) * pixel_A)
         self.gain, self.resolution_A = np.ones(count), resolution_A or 0.0
-        self.limit = np.ones(count)
+        self.limit, self.agree_A = np.ones(count), 0.0
         if match == "none" and resolution_A is None:
             return
         sums = self._sums(reference, moved, mask)
+        self.agree_A = crossing(self.frequency[1:], ratio(sums)[1:], 0.143) or 0.0
         if resolution_A is None:
-            found = crossing(self.frequency[1:], ratio(sums)[1:], 0.143)
-            self.resolution_A = max(2.2 * pixel_A, found or 0.0)
+            self.resolution_A = max(2.2 * pixel_A, self.agree_A)
         fall = 8 / (max(self.shape) * pixel_A)
         t = np.clip((self.frequency - 1 / self.resolution_A) / fall + 0.5, 0, 1)
         self.limit = 0.5 + 0.5 * np.cos(np.pi * t)
@@ -209,6 +235,13 @@ def _sample(where: NDArray[np.bool_], *maps: F32) -> list[NDArray[np.float32]]:
     if not where[thin].any():
         thin = (slice(None),) * 3
     return [data[thin][where[thin]] for data in maps]
+
+
+def _correlation(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    """Return the correlation of values, which no scale or offset changes; 0 if either are all equal."""
+    u, v = x - x.mean(dtype=np.float64), y - y.mean(dtype=np.float64)
+    norm = float(np.sqrt(np.vdot(u, u) * np.vdot(v, v)))
+    return float(np.vdot(u, v)) / norm if norm > 0 else 0.0
 
 
 def robust_line(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:

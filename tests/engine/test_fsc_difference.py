@@ -20,8 +20,8 @@ from emviewer.engine.simulate_phantom import GaussianPhantom
 N, PIXEL = 48, 3.0
 
 
-def signal() -> np.ndarray:
-    rng = np.random.default_rng(0)
+def signal(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
     p = GaussianPhantom(rng.uniform(-0.2, 0.2, (60, 3)) * N, rng.uniform(0.9, 1.6, 60), rng.uniform(0.5, 1.5, 60))
     return p.density(N)
 
@@ -129,6 +129,37 @@ def test_a_full_disk_keeps_the_difference_that_was_written(tmp_path, monkeypatch
     kept = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert kept == ["difference.mrc", "job.json", "summary.json"]
     assert json.loads((tmp_path / "out/job.json").read_text())["status"] == "partial"
+
+
+def halved(data: np.ndarray) -> np.ndarray:
+    out = data.copy()
+    out[N // 2 :] = 0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("other", "unrelated"),
+    [
+        (lambda: signal(5), True),
+        (lambda: np.roll(signal(), 8, axis=2), True),
+        (lambda: signal().transpose(2, 0, 1).copy(), True),
+        (lambda: noisy(4, 1.0), False),
+        (lambda: halved(signal()), False),
+        (lambda: lowpass(signal(), PIXEL, 15), False),
+    ],
+    ids=["other particle", "shifted", "turned", "noise", "half of it", "low resolution"],
+)
+@pytest.mark.parametrize("band", [[], ["--lowpass", "12"]], ids=["own band", "given band"])
+def test_maps_that_have_nothing_in_common_are_said(tmp_path, other, unrelated, band):
+    mrc.write_map(tmp_path / "ref.mrc", noisy(3, 0.1), PIXEL)
+    mrc.write_map(tmp_path / "map.mrc", other(), PIXEL)
+    words = ["difference", tmp_path / "ref.mrc", tmp_path / "map.mrc", "--out", tmp_path / "out", "--quiet"]
+    assert main([*map(str, words), "--report", "none", *band]) == 0
+    warnings = json.loads((tmp_path / "out/job.json").read_text())["warnings"]
+    assert any("hardly resemble each other" in sentence for sentence in warnings) == unrelated
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert (summary["agree_to_A"] or 0) > 20 if unrelated else (summary["agree_to_A"] or 0) < 20
+    assert summary["correlation"] < 0.9 if unrelated else summary["correlation"] > 0.5
 
 
 def test_half_maps_give_the_noise():

@@ -102,7 +102,14 @@ def _summarise(folder: ResultFolder, found: Difference, mask: F32 | None, n_blob
         "peak_z": float(np.abs(found.z).max()),
         "misregistration": found.misregistration,
         "misregistered": found.is_misregistered,
+        "correlation": found.correlation,
+        "agree_to_A": found.agree_A or None,
     }
+    if found.is_unrelated:
+        folder.warn(
+            f"the maps hardly resemble each other: they agree no finer than {found.agree_A:.3g} Å and correlate "
+            f"{found.correlation:.2f} in the band that is compared; are they of one particle, and aligned?"
+        )
     if found.is_misregistered:
         folder.warn(
             f"the difference is dominated by residual misregistration (correlation {found.misregistration:.2f} with a "
