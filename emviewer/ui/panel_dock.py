@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMenu, QScrollArea, QSizePolicy, QToolButton, QWidget
 
 from emviewer.ui import theme
@@ -14,30 +15,47 @@ from emviewer.ui.workspace import Document, Workspace
 LEAST = QSize(600, 240)
 """Room that a panel has even on a small screen."""
 SHARE = 0.62
-"""Of the width of the screen that a panel may ask for."""
+"""Of the width of the screen, or of a window that is wider, that a panel may ask for."""
 
 
 class _Room(QScrollArea):
-    """Where a panel stands. On a small screen it scrolls rather than making the window larger than the screen."""
+    """Where a panel stands. On a small screen it scrolls rather than making the window larger than the screen.
+
+    The panel fills the room and is never less than its least size. (A scroll area that resizes by itself gives what is
+    in it the height that it would like for its width, and scrolls long before it must.)
+    """
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setWidgetResizable(True)
         self.setWidget(panel)
 
     def viewportEvent(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()  # the panel needs more or less room than before
-        return super().viewportEvent(event)
+        done = super().viewportEvent(event)
+        if event.type() == QEvent.Type.LayoutRequest:  # the panel needs more or less room than before
+            self.updateGeometry()
+            self._fit()
+        return done
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit()
+        super().resizeEvent(event)
+
+    def _least(self) -> QSize:
+        return self.widget().minimumSizeHint().expandedTo(self.widget().minimumSize())
+
+    def _fit(self) -> None:
+        least, room, bar = self._least(), self.maximumViewportSize(), self.verticalScrollBar().sizeHint().width()
+        tall, wide = least.height() > room.height(), least.width() > room.width()
+        self.widget().resize((room - QSize(bar * tall, bar * wide)).expandedTo(least))
 
     def minimumSizeHint(self) -> QSize:
-        wide = max(LEAST.width(), round(SHARE * self.screen().availableGeometry().width()))
-        wanted = self.widget().minimumSizeHint().expandedTo(self.widget().minimumSize())
-        if wanted.height() > LEAST.height():
-            wanted += QSize(self.verticalScrollBar().sizeHint().width(), 0)
-        return wanted.boundedTo(QSize(wide, LEAST.height()))
+        least = self._least()
+        wide = max(LEAST.width(), round(SHARE * max(self.screen().availableGeometry().width(), self.window().width())))
+        if least.height() > LEAST.height():
+            least += QSize(self.verticalScrollBar().sizeHint().width(), 0)
+        return least.boundedTo(QSize(wide, LEAST.height()))
 
     def sizeHint(self) -> QSize:
         return self.widget().sizeHint()

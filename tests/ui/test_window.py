@@ -550,15 +550,25 @@ def test_names_of_documents_keep_the_room_that_there_is(qtbot, window, map_file)
 
 def test_the_window_fits_a_small_screen_whatever_is_open(qtbot, window, map_file, tmp_path):
     """Centring alone is more than 400 px high; with scores beneath it and what has been done above, the screen ends."""
+    window.resize(1280, 720)
     (document,) = open_(qtbot, window, map_file)
     for kind in window.area.kinds:
         window.area.open_panel(kind, document, front=False)
     for key in range(2):
         window.notices.show_notice(Notice("good", "A job is done.", buttons=(("Open result", print),), key=key))
     QApplication.processEvents()
-    assert window.minimumSizeHint().height() <= 720 and window.minimumSizeHint().width() <= 1200
+    assert window.minimumSizeHint().height() <= 720 and window.minimumSizeHint().width() <= 1280
     centring = next(p for p in window.area.panels() if p.kind == "centering")
     assert centring.minimumSizeHint().height() > 400, "and yet nothing in the panel is squeezed"
+    dock = window.area.dock_of(centring)
+    window.area.bring(centring)
+    for height in (900, 600):
+        dock.setFloating(True)
+        dock.resize(700, height)
+        QApplication.processEvents()
+        room, bar = dock.widget().viewport().height(), dock.widget().verticalScrollBar()
+        assert centring.height() == max(room, centring.minimumSizeHint().height())
+        assert bar.isVisible() == (centring.height() > room)
 
 
 def test_closed_panels_hear_nothing_more(qtbot, window, map_file, tmp_path):
