@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
-from bench_window import Gaps, spin
+from event_loop import Gaps, spin
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from scipy.spatial.transform import Rotation

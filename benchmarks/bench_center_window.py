@@ -19,43 +19,13 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 from bench_center import SMALL_BOX, classes, relion, run_job_in
-from PySide6.QtCore import QEventLoop, QTimer
+from event_loop import Gaps, spin
 from PySide6.QtWidgets import QApplication
 
 from emviewer.ui.app import SWITCH_INTERVAL_S
 from emviewer.ui.centering_session import of
 from emviewer.ui.settings import Settings
 from emviewer.ui.window import MainWindow
-
-
-class Gaps:
-    """Longest time between two turns of the event loop, and the GUI thread's work in the busiest of them."""
-
-    def __init__(self) -> None:
-        self.longest = self.work = 0.0
-        self._last, self._worked = time.perf_counter(), time.thread_time()
-        self._timer = QTimer()
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now, worked = time.perf_counter(), time.thread_time()
-        self.longest, self.work = max(self.longest, now - self._last), max(self.work, worked - self._worked)
-        self._last, self._worked = now, worked
-
-    def reset(self) -> None:
-        """Begin again."""
-        self._tick()
-        self.longest = self.work = 0.0
-
-
-def wait(done: Callable[[], object], seconds: float = 300.0) -> float:
-    """Run the event loop until something is so; return the seconds that took."""
-    start = time.perf_counter()
-    while not done() and time.perf_counter() - start < seconds:
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 20)
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -80,21 +50,25 @@ def main() -> None:
         def centering() -> object:
             return next((c for d in window.workspace.documents.values() if (c := of(d))), None)
 
-        def row(what: str, seconds: float) -> None:
-            print(f"| {what} | {seconds:.2f} | {1000 * gaps.longest:.0f} | {1000 * gaps.work:.0f} |", flush=True)
-            gaps.reset()
+        def row(what: str, until: Callable[[], object]) -> None:
+            nonlocal gaps
+            start = time.perf_counter()
+            spin(until, 300)
+            gap, work = gaps.stop().max(axis=1)
+            print(f"| {what} | {time.perf_counter() - start:.2f} | {gap:.0f} | {work:.0f} |", flush=True)
+            gaps = Gaps()
 
-        row("classes are shown", wait(lambda: centering() is not None and window.area.front() is not None))
-        row("members are read", wait(lambda: centering().inputs is not None))
+        row("classes are shown", lambda: centering() is not None and window.area.front() is not None)
+        row("members are read", lambda: centering().inputs is not None)
         panel, found = window.area.front(), centering()
         panel.go_to(3)
-        row("another class", wait(lambda: panel.editor.image is not None))
+        row("another class", lambda: panel.editor.image is not None)
         before = found.moved
         panel.set_centre(5.0, -4.0)
-        row("a centre by hand is carried to the members", wait(lambda: found.moved is not before))
+        row("a centre by hand is carried to the members", lambda: found.moved is not before)
         job = panel.save(folder / "saved.star")
-        row("saved as RELION's table", wait(lambda: not job.active))
-        wait(lambda: False, 0.2)
+        row("saved as RELION's table", lambda: not job.active)
+        app.processEvents()
         window.end()
 
 

@@ -20,7 +20,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pandas as pd
-from PySide6.QtCore import QEventLoop, QPointF, QTimer
+from event_loop import Gaps, cold, spin
+from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 
 from emviewer.engine import mrc
@@ -36,56 +37,8 @@ MANY, MICROGRAPHS = (100_000, 500) if QUICK else (1_000_000, 5_000)
 rows: list[tuple[str, str, str]] = []
 
 
-class Gaps:
-    """Records the time between turns of the event loop, and how much of it the GUI thread itself worked."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.work: list[float] = []
-        self._last, self._worked = time.perf_counter(), time.thread_time()
-        self._timer = QTimer()
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now, worked = time.perf_counter(), time.thread_time()
-        self.times.append(now - self._last)
-        self.work.append(worked - self._worked)
-        self._last, self._worked = now, worked
-        time.sleep(0.0005)
-
-    def words(self) -> str:
-        """Stop, and return the worst gap and the most work in one turn."""
-        self._timer.stop()
-        return f"worst gap {1e3 * max(self.times):.0f} ms (most work in one turn: {1e3 * max(self.work):.0f} ms)"
-
-
-def spin(until, seconds: float = 120.0) -> None:
-    """Run a real event loop until something holds."""
-    loop = QEventLoop()
-    watch = QTimer()
-    watch.setInterval(1)
-    end = time.perf_counter() + seconds
-    watch.timeout.connect(lambda: loop.quit() if until() or time.perf_counter() > end else None)
-    watch.start()
-    loop.exec()
-    watch.stop()
-    if not until():
-        raise SystemExit("took too long")
-
-
 def line(what: str, value: str, target: str = "") -> None:
     rows.append((what, value, target))
-
-
-def cold(path: Path) -> None:
-    """Let the system forget the contents of a file."""
-    if hasattr(os, "posix_fadvise"):
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(handle)
 
 
 def write_micrograph(path: Path, seed: int) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+from event_loop import cold
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
@@ -53,14 +54,6 @@ def now():
 def report(name, times):
     (wall, cpu), late = np.median(times, axis=0) * 1e3, np.percentile(np.array(times)[:, 0], 95) * 1e3
     print(f"{name:46s} median {wall:6.2f} ms  95 % {late:6.2f} ms  {1e3 / wall:5.0f}/s   CPU {cpu:6.2f} ms")
-
-
-def cold(path):
-    if hasattr(os, "posix_fadvise"):
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(handle)
 
 
 def slices(folder: Path) -> None:

@@ -20,7 +20,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pandas as pd
-from PySide6.QtCore import QEventLoop, QTimer
+from event_loop import Gaps, spin
 from PySide6.QtWidgets import QApplication
 
 from emviewer.engine import mrc
@@ -39,50 +39,6 @@ TILES = 100_000
 ROWS = 100_000 if QUICK else 1_000_000
 STEP_DEG = 10.0 if QUICK else 5.0
 rows: list[tuple[str, str, str]] = []
-
-
-class Gaps:
-    """Records the time between turns of the event loop, and how much of it the GUI thread itself worked."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.work: list[float] = []
-        self._last, self._worked = time.perf_counter(), time.thread_time()
-        self._timer = QTimer()
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now, worked = time.perf_counter(), time.thread_time()
-        self.times.append(now - self._last)
-        self.work.append(worked - self._worked)
-        self._last, self._worked = now, worked
-        time.sleep(0.0005)  # a loop that never sleeps would take a core away from the job
-
-    def stop(self) -> np.ndarray:
-        """Return (gaps, work) in ms, shape (2, n)."""
-        self._timer.stop()
-        return np.array([self.times, self.work]) * 1e3
-
-
-def spin(until, seconds: float = 120.0) -> None:
-    """Run a real event loop until something holds."""
-    loop = QEventLoop()
-    watch = QTimer()
-    watch.setInterval(5)
-    end = time.perf_counter() + seconds
-
-    def look() -> None:
-        if until() or time.perf_counter() > end:
-            loop.quit()
-
-    watch.timeout.connect(look)
-    watch.start()
-    loop.exec()
-    watch.stop()
-    if not until():
-        raise SystemExit("took too long")
 
 
 def line(what: str, value: str, target: str) -> None:

@@ -85,7 +85,7 @@ class Difference:
         """Whether the maps have no more in common than two particles of about the same size.
 
         Measured on maps of seven particles of 92 to 238 Å, aligned to each other and as they came: different ones have
-        a ``detail`` of 0.3 to 8.1 and correlate up to 0.65 where it is above 4, up to 0.82 below. A map has 8.7 to 21
+        a ``detail`` of 0.7 to 8.1 and correlate up to 0.65 where it is above 4, up to 0.82 below. A map has 8.7 to 21
         with itself low-passed to 25 Å, with a half or two thirds missing or in a hundred times as much noise, and
         with another map of the same particle.
         """
