@@ -14,7 +14,7 @@ from emviewer.ui.workspace import Document, Workspace
 
 LEAST = QSize(600, 240)
 """Room that a panel has even on a small screen."""
-SHARE = 0.62
+SHARE = 0.63
 """Of the width of the screen, or of a window that is wider, that a panel may ask for."""
 
 

@@ -27,7 +27,7 @@ from emviewer.ui.panels.slices import SlicesPanel
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.workspace import Document, Workspace
 
-LOW_EM = 30
+LOW_EM = 34
 """Height in lines of text below which there is no room for what the hand means; the button's tip says it, too."""
 FLIPPED = "other_hand"
 MAPS = ("map.mrc", "half1.mrc", "half2.mrc")
