@@ -36,10 +36,9 @@ FORMAT = "emviewer learned distance"
 VERSION = 1
 CHUNK = 24
 RETRAIN = "train it again with emviewer train-distance"
-LEAST_SHARE = 0.74
+LEAST_SHARE, LEAST_SHARE_SOUGHT = 0.82, 0.7
 """Of the median certainty on held-out views, what images of the same structure reach at least: 0.96 where badly
-centred, 0.79 to 0.96 where they are sought 8 % of the box about the centre. Another structure reached 0.60 to 0.69,
-sought 0.37 to 0.51."""
+centred, 0.79 to 0.98 where their places were sought. Another structure reached 0.60 to 0.74, sought 0.37 to 0.61."""
 OTHER = "they may not show that structure"
 """End of the doubt that is about the images as a whole."""
 
@@ -54,10 +53,13 @@ class Embedding:
         Views in the frame of the map it was trained on.
     certainty : ndarray of float64, shape (n,)
         Probability of the views near the one given, 0 … 1.
+    sought : bool
+        Whether the particles' places were unknown, which makes certainty less.
     """
 
     views: F64
     certainty: F64
+    sought: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +271,8 @@ def _doubts(
     if isinstance(usual, Mapping):
         expected = _usual_certainty(usual, snr)
         median = float(np.median(embedding.certainty))
-        if expected is not None and median < LEAST_SHARE * expected:
+        least = LEAST_SHARE_SOUGHT if embedding.sought else LEAST_SHARE
+        if expected is not None and median < least * expected:
             found.append(
                 f"the network recognises little in these images (certainty {median:.2f}, on views of {name} "
                 f"{expected:.2f}): {OTHER}"

@@ -78,7 +78,7 @@ def embed_centred(
         stands[part] += moment / mass
 
     each_chunk(work, n, CHUNK)
-    return Embedding(views, certainty), stands
+    return Embedding(views, certainty, len(tries) > 1), stands
 
 
 def places(reach: float, step: float) -> F64:

@@ -255,6 +255,13 @@ def test_doubts_name_what_differs(model, images):
         assert said in found[0]
 
 
+def test_less_certainty_is_asked_of_images_whose_places_are_sought(model, images):
+    views = model.embed(images, PIXEL).views
+    for share, sought, doubted in ((0.86, False, False), (0.78, False, True), (0.78, True, False), (0.65, True, True)):
+        seen = learned.Embedding(views, np.full(6, share * 0.9), sought)
+        assert bool(model.doubts(BOX, PIXEL, seen, "C1", 1.0)) is doubted
+
+
 def test_distances_of_many_images_need_little_more_than_their_own_memory(model):
     n = 600
     rng = np.random.default_rng(3)

@@ -213,6 +213,7 @@ def test_particles_are_found_where_the_network_scores_them_highest():
     again, kept = learned_centre.embed_centred(model, images, PIXEL, stands, 0.0)
     np.testing.assert_array_equal(kept, stands)
     assert again.certainty.min() > 0.1
+    assert seen.sought and not again.sought
 
 
 class Deceived:

@@ -128,7 +128,7 @@ def estimate(params: RecoverParams) -> str:
     if params.way == "begin":
         return f"images are cut to {LARGEST} px; the orientations given are settled, without a search"
     if params.way == "distances":
-        return f"images are cut to {LARGEST} px; some seconds for 500 images"
+        return f"images are cut to {LARGEST} px; up to a minute for 500 images"
     from emviewer.engine.orientations_starts import MOST_STARTS
 
     starts = f"{params.starts} to {MOST_STARTS * params.starts} starts of up to a minute"
