@@ -25,7 +25,6 @@ __all__ = [
     "TripletsSpec", "parse",
 ]  # fmt: skip
 
-JOURNAL_WIDTHS_MM = (85.0, 120.0, 180.0)
 Pair = tuple[float, float]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 _FILES = ("table", "stack", "result", "curves", "difference", "aligned", "z", "picture")

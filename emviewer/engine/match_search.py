@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emviewer.engine import kernels_match_search as kernels
 from emviewer.engine.fft import fast_size
 from emviewer.engine.kernels_match_slice import slice_values
-from emviewer.engine.resample import fourier_crop
+from emviewer.engine.resample import fourier_resize
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
@@ -174,7 +174,7 @@ class PolarSearch:
         """
         n = self.size
         if images.shape[1] > n:
-            images = fourier_crop(images, (n, n))
+            images = fourier_resize(images, (n, n))
         k = len(images)
         rows = (images.reshape(k * n, n) @ self._along_x).reshape(k, n, 2, -1)
         lines: C64 = np.empty((k, n, rows.shape[3]), np.complex64)

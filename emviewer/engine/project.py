@@ -8,16 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emviewer.engine import threads
 from emviewer.engine.ctf import CTF
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.filters import apply_radial
-from emviewer.engine.kernels_rays import MARGIN
 from emviewer.engine.project_fourier import EDGE_PX, FourierSlices, edge_fall
 from emviewer.engine.project_frame import frame_size, mass_radius_px
-from emviewer.engine.project_gridding import Interp, gridding
+from emviewer.engine.project_gridding import Interp
 from emviewer.engine.project_planes import Planes
-from emviewer.engine.project_transform import Layout, padded_size
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64, Map3D
 
@@ -153,33 +150,3 @@ def _limited(volume: Map3D, cut: float, check: Check) -> Map3D:
 def default_pad(interp: Interp) -> float:
     """Return the padding that is quickest for an interpolation at its accuracy."""
     return 2.0 if interp in ("cubic", "nearest") else 1.25
-
-
-def memory_needed(
-    shape: tuple[int, int, int],
-    *,
-    method: Method = "fourier",
-    interp: Interp = "best",
-    pad: float | None = None,
-    max_res_A: float | None = None,
-    pixel_size_A: float = 1.0,
-) -> int:
-    """Return the bytes that preparing a projector takes at its peak, the map itself left out.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of the map.
-    method, interp, pad, max_res_A : see :class:`Projector`
-        The projector's options.
-    pixel_size_A : float
-        Pixel size of the map, for ``max_res_A``.
-    """
-    edge = max(shape)
-    if method != "fourier":
-        return 3 * 4 * (edge + 2 * MARGIN) ** 2 * edge
-    size = padded_size(edge, default_pad(interp) if pad is None else pad)
-    cut = min(0.5, pixel_size_A / max_res_A) if max_res_A else 0.5
-    layout = Layout.of(size, gridding(interp, size / edge), cut * size)
-    planes = shape[0] * (2 * layout.reach + 1) * layout.columns * 8
-    return layout.bytes + planes + threads.threads() * 3 * 8 * size * layout.columns

@@ -7,7 +7,6 @@ odd sizes alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from emviewer.engine import fft, threads
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.task import Check, never
-from emviewer.engine.types import F32, Map3D
+from emviewer.engine.types import F32
 
 
 def resize_box(data: F32, shape: Sequence[int], fill: float = 0.0) -> F32:
@@ -77,40 +76,6 @@ def fourier_resize(data: F32, shape: Sequence[int], check: Check = never) -> F32
         if result.shape[axis] != m:
             result = _resample_axis(result, axis, m, check)
     return result.copy() if result is data else result
-
-
-def fourier_crop(data: F32, shape: Sequence[int], check: Check = never) -> F32:
-    """Resample to fewer pixels (see :func:`fourier_resize`); refuses to go up."""
-    if any(m > n for n, m in zip(data.shape[data.ndim - len(shape) :], shape, strict=True)):
-        raise ParameterError(f"cannot crop {data.shape} to {tuple(shape)}", "box", "use fourier_pad to go up")
-    return fourier_resize(data, shape, check)
-
-
-def fourier_pad(data: F32, shape: Sequence[int], check: Check = never) -> F32:
-    """Resample to more pixels (see :func:`fourier_resize`); refuses to go down."""
-    if any(m < n for n, m in zip(data.shape[data.ndim - len(shape) :], shape, strict=True)):
-        raise ParameterError(f"cannot pad {data.shape} to {tuple(shape)}", "box", "use fourier_crop to go down")
-    return fourier_resize(data, shape, check)
-
-
-def resized_map(volume: Map3D, box: int, check: Check = never) -> Map3D:
-    """Return a map of ``box`` voxels along its longest edge over the same field of view, its pixel size with it.
-
-    Edges that are not equal are first padded to a cube. Used to look at a large map at lower resolution.
-    """
-    edge = volume.box
-    data = volume.data if volume.is_cubic else resize_box(volume.data, (edge,) * 3)
-    pixel = volume.pixel_size_A * edge / box
-    moved = [
-        o - (edge // 2 - n // 2) * volume.pixel_size_A + (edge // 2) * volume.pixel_size_A - (box // 2) * pixel
-        for o, n in zip(volume.origin_A, reversed(volume.shape), strict=True)
-    ]
-    return replace(
-        volume,
-        data=fourier_resize(data, (box,) * 3, check),
-        pixel_size_A=pixel,
-        origin_A=(moved[0], moved[1], moved[2]),
-    )
 
 
 def to_pixel_size(data: F32, pixel_size_A: float, target_A: float, spatial: int) -> tuple[F32, float]:

@@ -47,10 +47,6 @@ class RelionTable:
         self.table, self.optics, self.general = table, optics, general
         self._group: np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None = None
 
-    def has(self, column: str) -> bool:
-        """Whether the column is known for the rows."""
-        return any(column in part.columns for part in (self.table, self.optics, self.general) if part is not None)
-
     def column(self, name: str) -> F64 | None:
         """Return the numbers of a column for every row, or None if nobody has them."""
         if name in self.table.columns:

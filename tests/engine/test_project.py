@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles import Gaussians, errors, rotations
 
-from emviewer.engine import fft, mrc, project, threads
+from emviewer.engine import fft, mrc, threads
 from emviewer.engine.ctf import CTF, transfer
 from emviewer.engine.errors import ParameterError
 from emviewer.engine.project import Projector
@@ -215,13 +215,6 @@ def test_writes_where_it_is_told():
     out = np.full((3, 32, 32), np.nan, np.float32)
     assert projector.project(views, out=out) is out
     np.testing.assert_array_equal(out, projector.project(views))
-
-
-def test_says_how_much_memory_it_needs_before_taking_it():
-    data = volume(np.zeros((48, 48, 48)))
-    for pad in (1.25, 2.0):
-        held = Projector(data, pad=pad).bytes
-        assert held <= project.memory_needed((48, 48, 48), pad=pad) <= 4 * held + (1 << 22)
 
 
 @pytest.mark.parametrize("method", METHODS)
