@@ -23,6 +23,9 @@ from emviewer.engine.learned_network import Shape, initial
 from emviewer.engine.learned_ratio import ratio_of
 from emviewer.engine.learned_rings import Rings
 from emviewer.engine.mrc_write import StackWriter
+from emviewer.engine.orientations_judge import judged
+from emviewer.engine.orientations_lines import Lines
+from emviewer.engine.orientations_quick import Found
 from emviewer.engine.orientations_solution import Solution
 from emviewer.engine.params import validated
 from emviewer.engine.rotations import angle_deg
@@ -165,10 +168,11 @@ def test_the_network_is_believed_only_where_lines_support_it():
 
 
 def test_the_words_of_the_doubt_about_lines_are_those_of_the_judge():
-    from emviewer.engine import orientations_judge
-
-    with open(orientations_judge.__file__, encoding="utf-8") as source:
-        assert recover_learned.LINES_ONLY in source.read()
+    views, angle = Rotation.random(N, random_state=0).as_matrix(), np.random.default_rng(0).uniform(0, 7, (N, N))
+    lines = Lines(np.stack([np.cos(angle), np.sin(angle)], axis=-1), np.ones((N, N), np.float32), np.zeros((N, N)))
+    found = Solution(views, np.zeros((N, 2)), np.zeros(N), "settled")
+    said = judged(found, Found(lines, views, 0.0), np.arange(N), point_group("C1")).warnings
+    assert any(recover_learned.LINES_ONLY in w for w in said)
 
 
 @pytest.mark.parametrize("snr", [0.1, 1.0])
