@@ -104,24 +104,29 @@ def density_from_model(
         raise ParameterError(
             f"the model at {pixel:.3g} Å a voxel needs a box of {edge}", model.source or "", "take a larger pixel size"
         )
-    heights = VOLT_A2 * a * (4 * np.pi / spread) ** 1.5
-    steepness = (4 * np.pi**2 / spread) * pixel**2
+    tables = VOLT_A2 * a * (4 * np.pi / spread) ** 1.5, (4 * np.pi**2 / spread) * pixel**2, reach / pixel
+    data = _splat(edge, (positions - centre) / pixel + edge // 2, kinds, weights, tables, check)
+    notes = () if box is None or 2 * extent <= edge * pixel else (f"the model reaches beyond a box of {edge} voxels",)
+    x, y, z = (centre - pixel * (edge // 2)).tolist()
+    return Map3D(data, pixel, (x, y, z), source=model.source, name=model.name, notes=(*model.notes, *notes))
+
+
+def _splat(
+    edge: int, places: F64, kinds: NDArray[np.integer], weights: F64, tables: tuple[F64, F64, F64], check: Check
+) -> F32:
+    """Return a cube with the Gaussians of atoms added: heights (volts), steepness (per voxel²), reach by kind."""
     data = np.zeros((edge, edge, edge), np.float32)
-    places = (positions - centre) / pixel + edge // 2
     order = np.argsort(places[:, 2])
-    tables = np.ascontiguousarray(heights), np.ascontiguousarray(steepness), reach / pixel
+    heights, steepness, reach = np.ascontiguousarray(tables[0]), np.ascontiguousarray(tables[1]), tables[2]
     places, kinds, weights = np.ascontiguousarray(places[order]), kinds[order].astype(np.int64), weights[order]
 
     def work(start: int, stop: int) -> None:
         check()
-        margin = tables[2].max()
-        near = slice(*np.searchsorted(places[:, 2], [start - margin, stop + margin]))
-        kernels_splat.splat(data, start, stop, places[near], kinds[near], weights[near], *tables)
+        near = slice(*np.searchsorted(places[:, 2], [start - reach.max(), stop + reach.max()]))
+        kernels_splat.splat(data, start, stop, places[near], kinds[near], weights[near], heights, steepness, reach)
 
     threads.each_chunk(work, edge, 8)
-    notes = () if box is None or 2 * extent <= edge * pixel else (f"the model reaches beyond a box of {edge} voxels",)
-    x, y, z = (centre - pixel * (edge // 2)).tolist()
-    return Map3D(data, pixel, (x, y, z), source=model.source, name=model.name, notes=(*model.notes, *notes))
+    return data
 
 
 def _check_model(model: Model, resolution_A: float, pixel: float) -> None:
