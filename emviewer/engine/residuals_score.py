@@ -80,7 +80,7 @@ class Scoring:
             np.ascontiguousarray(experiment, np.float32), np.ascontiguousarray(reprojection, np.float32),
             self.mask, self.rim, self._disc, self._taps, residual, out,
         )  # fmt: skip
-        scale, offset, cc, spread, distance, mean, variance, beside, x_mean, x_deviation, _ = out.T
+        scale, offset, cc, spread, distance, mean, variance, beside, x_mean, x_deviation = out.T
         unit = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
         inside = spread**2
         share = np.clip(1 - np.divide(beside, inside, out=np.ones_like(inside), where=inside > 0), 0, 1)
