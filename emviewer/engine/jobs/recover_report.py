@@ -23,6 +23,9 @@ def draw(
     said = f"{len(inputs.usable)} images, {inputs.group.name}"
     if angle is not None:
         said += f", error {np.median(angle):.2f}° median, {angle.mean():.2f}° mean"
+    badge = folder.record.get("trained_on")
+    if badge:
+        said += f", begun with a distance trained on {badge.get('map')} ({str(badge.get('map_sha256'))[:8]})"
     figure = parts.page(
         HEIGHT_MM, f"Orientations of {params.images.name}", said,
         (*folder.warnings, "Projections cannot tell the hand: the mirror image of the map is equally right."),
