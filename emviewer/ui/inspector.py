@@ -90,6 +90,7 @@ class FactsView(QWidget):
                 label.setAlignment(Qt.AlignmentFlag.AlignTop)
                 label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
                 text.setWordWrap(True)
+                text.setMinimumWidth(6 * self.fontMetrics().height())
                 text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
                 policy.setHeightForWidth(True)

@@ -138,9 +138,16 @@ class JobControl(QObject):
                 linger=True,
             )
             return
+        self._forget_replaced(job.outcome.folder, stream.document)
         for sentence in job.outcome.warnings:
             self.window.log.warn(sentence, stream.document)
         self.window.notices.show_notice(self._finished(job), linger=job.state == "complete")
+
+    def _forget_replaced(self, folder: Path, made: Document) -> None:
+        """Close what was open of a result that is no longer there: a new one stands in its folder."""
+        for document in list(self.window.workspace.documents.values()):
+            if document is not made and document.kind == "result" and document.path == folder:
+                self.window.workspace.remove(document)
 
     def _finished(self, job: JobHandle) -> Notice:
         took = job.ended - job.started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 
 import pytest
@@ -98,6 +99,36 @@ def made_form(qtbot, runner):
     yield make
     for form in made:
         form.close()
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Return a function that holds the jobs of a test once, after the first batch that fits, until its event is set."""
+    from emviewer.engine.jobs import run
+
+    plain, events = run.run_job, []
+
+    def hold(fits):
+        go = threading.Event()
+        events.append(go)
+
+        def run_job(*args, **kwargs):
+            steps, waits = plain(*args, **kwargs), True
+            while True:
+                try:
+                    batch = next(steps)
+                except StopIteration as end:
+                    return end.value
+                yield batch
+                if waits and fits(batch):
+                    waits = not go.wait(20)
+
+        monkeypatch.setattr(run, "run_job", run_job)
+        return go
+
+    yield hold
+    for go in events:
+        go.set()
 
 
 @pytest.fixture

@@ -270,15 +270,17 @@ def test_a_particle_is_linked_with_its_class(qtbot, window, result):
     assert panel.row == 1  # the class of this one has no average
 
 
-def test_classes_stream_in_and_become_a_result(qtbot, window, tmp_path):
+def test_classes_stream_in_and_become_a_result(qtbot, window, tmp_path, held):
     seen = []
     window.workspace.changed.connect(
         lambda d: seen.append((d.streaming, len(centering_session.of(d)))) if centering_session.of(d) else None
     )
+    go = held(lambda batch: len(batch.rows) and batch.done == 4)
     job = window.run_job("center", project(tmp_path), tmp_path / "out")
+    qtbot.waitUntil(lambda: (True, 4) in seen, timeout=30000)
+    go.set()
     qtbot.waitUntil(lambda: not job.active, timeout=30000)
     qtbot.waitUntil(lambda: (c := centering_of(window)) is not None and c.inputs is not None, timeout=10000)
-    assert (True, 4) in seen
     assert any("6 of 7 particles move" in notice.text for notice in window.notices.notices())
     panel = window.area.front()
     assert panel.kind == "centering" and not panel.document.streaming

@@ -162,10 +162,13 @@ def test_tags_are_kept_beside_the_scores(planted, tmp_path):
     assert comparison_keep.read_tags(tmp_path) == {}
 
 
-def test_a_running_job_grows_a_document_that_ends_as_the_folder(window, planted, qtbot, tmp_path):
+def test_a_running_job_grows_a_document_that_ends_as_the_folder(window, planted, qtbot, tmp_path, held):
     lengths, failed = [], []
     window.workspace.changed.connect(lambda d: lengths.append(d.n_rows))
+    go = held(lambda batch: len(batch.rows))
     job = window.run_job("compare", parameters(planted), tmp_path / "out")
+    qtbot.waitUntil(lambda: "scores" in {p.kind for p in window.area.panels()}, timeout=60_000)
+    go.set()
     qtbot.waitUntil(lambda: not job.active, timeout=60_000)
     assert job.state == "complete", job.error
     document = next(d for d in window.workspace.documents.values() if d.kind == "result")

@@ -571,6 +571,21 @@ def test_the_window_fits_a_small_screen_whatever_is_open(qtbot, window, map_file
         assert bar.isVisible() == (centring.height() > room)
 
 
+def test_a_result_that_was_replaced_is_open_once(qtbot, window, map_file, tmp_path):
+    open_(qtbot, window, map_file)
+
+    def results():
+        return [d for d in window.workspace.documents.values() if d.kind == "result" and d.path is not None]
+
+    for step in (90.0, 60.0):
+        window.run_job("gallery", {"map": map_file, "report": "none", "step": step}, tmp_path / "views", overwrite=True)
+        qtbot.waitUntil(lambda s=step: any(d.info["_parameters"]["step"] == s for d in results()), timeout=20000)
+    qtbot.waitUntil(lambda: not window.runner.active, timeout=20000)
+    (result,) = results()
+    assert result.info["_parameters"]["step"] == 60.0
+    qtbot.waitUntil(lambda: any(p.document is result for p in window.area.panels() if p.kind == "gallery"))
+
+
 def test_closed_panels_hear_nothing_more(qtbot, window, map_file, tmp_path):
     """Panels of every kind, closed and deleted, while the documents that they showed go on changing."""
     open_(qtbot, window, map_file)
