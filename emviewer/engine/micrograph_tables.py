@@ -123,16 +123,8 @@ def _relion_pixels(rows: RelionTable, which: NDArray[np.int64], m: int, header_A
 
 def _relion_origins(rows: RelionTable, image_A: F64) -> F64 | None:
     """Return origins in Å, or None if there are none."""
-    found = []
-    for letter in "XY":
-        angstrom, pixels = rows.column(f"rlnOrigin{letter}Angst"), rows.column(f"rlnOrigin{letter}")
-        if angstrom is not None:
-            found.append(angstrom)
-        elif pixels is not None:
-            found.append(pixels * image_A)
-        else:
-            return None
-    return np.stack(found, axis=1)
+    x, y = (rows.origin_A(letter, image_A) for letter in "XY")
+    return None if x is None or y is None else np.stack([x, y], axis=1)
 
 
 def _moved(

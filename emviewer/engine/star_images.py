@@ -101,12 +101,18 @@ class RelionTable:
         rot, tilt, psi = (np.zeros(n) if a is None else a for a in angles)
         shifts = np.zeros((n, 2))
         for axis, letter in enumerate("XY"):
-            angstrom, pixels = self.column(f"rlnOrigin{letter}Angst"), self.column(f"rlnOrigin{letter}")
-            if angstrom is not None:
-                shifts[:, axis] = angstrom
-            elif pixels is not None:
-                shifts[:, axis] = pixels * (pixel_size_A or 1.0)
+            origin = self.origin_A(letter, pixel_size_A or 1.0)
+            if origin is not None:
+                shifts[:, axis] = origin
         return Poses(conventions.euler_to_matrix(rot, tilt, psi), shifts, np.zeros(n, bool))
+
+    def origin_A(self, letter: str, pixel_A: F64 | float) -> F64 | None:
+        """Return the origins along ``X`` or ``Y`` in Å, or None; up to RELION 3.0 they were in pixels of the image."""
+        angstrom = self.column(f"rlnOrigin{letter}Angst")
+        if angstrom is not None:
+            return angstrom
+        pixels = self.column(f"rlnOrigin{letter}")
+        return None if pixels is None else pixels * pixel_A
 
     def ctf(self) -> pd.DataFrame | None:
         """Return the CTF of each row, or None if there is no defocus."""

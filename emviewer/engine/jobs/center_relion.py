@@ -46,7 +46,8 @@ def read(path: Path, pixel_size_A: float | None, class_pixel_A: float) -> Member
             raise DataError("neither classes nor particles tell their pixel size", path, "give --pixel-size")
         notes.append(f"the particles do not tell their pixel size: that of the classes, {class_pixel_A:.5g} Å, is used")
         edges = np.full(n, class_pixel_A)
-    origin = np.stack([_origin(rows, letter, edges) for letter in "XY"], axis=1)
+    origins = [rows.origin_A(letter, edges) for letter in "XY"]
+    origin = np.stack([np.zeros(n) if values is None else values for values in origins], axis=1)
     micrograph: NDArray[np.int64] = np.full(n, -1, np.int64)
     names: list[str] = []
     if "rlnMicrographName" in table.columns:
@@ -71,13 +72,6 @@ def read(path: Path, pixel_size_A: float | None, class_pixel_A: float) -> Member
         source=(blocks, name),
         notes=notes,
     )
-
-
-def _origin(rows: RelionTable, letter: str, edges: F64) -> F64:
-    angstrom, pixels = rows.column(f"rlnOrigin{letter}Angst"), rows.column(f"rlnOrigin{letter}")
-    if angstrom is not None:
-        return angstrom
-    return np.zeros(len(edges)) if pixels is None else pixels * edges
 
 
 def _psi(rows: RelionTable, n: int, notes: list[str]) -> F64:

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from emviewer.engine.jobs.center_members import CENTRED, NO_CLASS, STATES, Members, Moved
+from emviewer.engine.micrograph_picks import ENOUGH, common_way
 
 MEANINGFUL_PX = 1.0
 """Particles displaced by at least this many micrograph pixels count as moved."""
 BIN_PX = 1.0
 REACH_PX = (10.0, 200.0)
 """Least and largest displacement that the histogram shows; what is further off counts in the last bin."""
-ENOUGH = 20
-"""Members from which something is said of all of them together."""
 
 
 def key_figures(members: Members, moved: Moved) -> dict[str, Any]:
@@ -70,11 +69,12 @@ def hints(members: Members, moved: Moved) -> list[str]:
     ways = _from_picks(members, moved)
     if len(ways) < ENOUGH:
         return said
-    mean, error = np.median(ways, axis=0), 1.2533 * np.std(ways, axis=0) / np.sqrt(len(ways))
-    if np.hypot(*mean) >= 2 and (np.abs(mean) > 4 * error).any():
+    shared = common_way(ways)
+    if shared.clear:
         said.append(
-            f"the picks as a whole stand beside the particles: the centres are at ({mean[0]:+.1f}, {mean[1]:+.1f}) px "
-            "from them in the micrographs; look at the picking or the coordinates' origin"
+            "the picks as a whole stand beside the particles: the centres are at "
+            f"({shared.x:+.1f}, {shared.y:+.1f}) px from them in the micrographs; look at the picking or the coordinates' "
+            "origin"
         )
     good = moved.state == STATES.index(CENTRED)
     far = np.hypot(*moved.moved_px[good].T) >= 2 * MEANINGFUL_PX
