@@ -73,8 +73,8 @@ def hints(members: Members, moved: Moved) -> list[str]:
     if shared.clear:
         said.append(
             "the picks as a whole stand beside the particles: the centres are at "
-            f"({shared.x:+.1f}, {shared.y:+.1f}) px from them in the micrographs; look at the picking or the coordinates' "
-            "origin"
+            f"({shared.x:+.1f}, {shared.y:+.1f}) px from them in the micrographs; "
+            "look at the picking or the coordinates' origin"
         )
     good = moved.state == STATES.index(CENTRED)
     far = np.hypot(*moved.moved_px[good].T) >= 2 * MEANINGFUL_PX
