@@ -9,7 +9,7 @@ orientations only up to a rotation on the left, one on the right, and inversion 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from emviewer.engine.errors import DataError
 from emviewer.engine.task import Check, never
 from emviewer.engine.threads import each_chunk
 from emviewer.engine.types import F32, F64
+
+FINISHING = 2
+"""Rounds in which the distances themselves are fitted."""
+LEAST_ERROR_RAD = 1e-6
+"""Distances that are fitted this well are exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +38,14 @@ class Pairs:
         ``1 + 2 cos d``.
     weight : ndarray of float32, shape (n, k)
         Weight of the pair, 1 / variance of the target.
+    distance : ndarray of float32, shape (n, k)
+        ``d`` in rad as it was given; of no meaning where the weight is 0.
     """
 
     partners: NDArray[np.int32]
     target: F32
     weight: F32
+    distance: F32
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ def pairs_from_matrix(distance: F64, partners: int, rng: np.random.Generator, de
     gain = np.exp(debias_sd**2 / 2)
     target = np.nan_to_num(1 + 2 * np.cos(d) * gain, nan=0.0).astype(np.float32)
     weight = np.isfinite(d).astype(np.float32)
-    return Pairs(np.ascontiguousarray(columns), target, weight)
+    return Pairs(np.ascontiguousarray(columns), target, weight, np.nan_to_num(d, nan=0.0).astype(np.float32))
 
 
 def _random_partners(n: int, partners: int, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -113,7 +121,7 @@ def recover(
     tolerance: float = 1e-12,
     check: Check = never,
 ) -> Recovered:
-    """Recover orientations from distances; the best of several random starts."""
+    """Recover orientations from distances: the best of several random starts, :func:`finished`."""
     best: Recovered | None = None
     for _ in range(starts):
         for result in steps(pairs, rng, iterations=iterations, delta=delta, tolerance=tolerance, check=check):
@@ -123,7 +131,36 @@ def recover(
         if best.loss < 1e-10:
             break
     assert best is not None
-    return best
+    return finished(pairs, best, rng, check)
+
+
+def finished(pairs: Pairs, found: Recovered, rng: np.random.Generator, check: Check = never) -> Recovered:
+    """Return orientations that fit the distances themselves best, near those that fit their cosines.
+
+    Errors of distances near 0 and π hardly show in the cosines, and large ones bend them; about orientations that are
+    nearly right the distances are linear. Each round takes the slope of the cosines at the present distances, and
+    trusts pairs that are further off than most less (Huber).
+    """
+    q = found.quaternions
+    for _ in range(FINISHING):
+        check()
+        dot = np.abs(np.einsum("nc,nkc->nk", q, q[np.maximum(pairs.partners, 0)]))
+        now = 2 * np.arccos(np.clip(dot, 0, 1))
+        off = pairs.distance - now
+        known = (pairs.weight > 0) & (pairs.partners >= 0)
+        usual = 1.4826 * float(np.median(np.abs(off[known])))
+        if usual < LEAST_ERROR_RAD:
+            break
+        slope = -2 * np.sin(now)
+        trust = np.minimum(1.0, 2.5 * usual / np.maximum(np.abs(off), 1e-12)) / np.maximum(slope**2, 0.05)
+        near = replace(
+            pairs,
+            target=np.asarray(1 + 2 * np.cos(now) + slope * off, np.float32),
+            weight=np.asarray(pairs.weight * trust, np.float32),
+        )
+        *_, last = steps(near, rng, start=q, iterations=60, delta=np.inf, check=check)
+        q = last.quaternions
+    return replace(found, quaternions=q)
 
 
 def steps(

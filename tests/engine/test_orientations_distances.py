@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from emviewer.engine.orientations_align import align_o4, distances
-from emviewer.engine.orientations_distances import pairs_from_matrix, recover
+from emviewer.engine.orientations_distances import finished, pairs_from_matrix, recover, steps
 
 
 def planted(n: int, seed: int, sd: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +34,15 @@ def test_errors_of_distances_average_out():
     error = [np.median(align_o4(q, r.quaternions)[1]) for r in (few, many)]
     assert error[1] < 0.6 * error[0] < 0.12
     assert error[1] < 0.09
+
+
+def test_large_errors_are_fitted_in_the_distances_themselves():
+    q, d = planted(500, 2, 0.8)
+    rng = np.random.default_rng(0)
+    pairs = pairs_from_matrix(d, 300, rng, 0.8)
+    *_, cosines = steps(pairs, rng)
+    error = [np.median(align_o4(q, r.quaternions)[1]) for r in (cosines, finished(pairs, cosines, rng))]
+    assert error[1] < 0.85 * error[0]
 
 
 def test_an_image_that_does_not_fit_has_a_large_loss():

@@ -16,7 +16,7 @@ from emviewer.engine.jobs.recover_inputs import Inputs
 from emviewer.engine.jobs.recover_learned import by_learned
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.orientations_align import distances
-from emviewer.engine.orientations_distances import Recovered, pairs_from_matrix, steps
+from emviewer.engine.orientations_distances import Recovered, finished, pairs_from_matrix, steps
 from emviewer.engine.orientations_images import prepared, refined, solve
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.task import Check
@@ -67,6 +67,7 @@ def by_distances(
         if best is not None and best.loss < 1e-10:
             break
     assert best is not None
+    best = finished(pairs, best, rng, check)
     top = float(np.clip(4.0 * d / near.radius_px, 8.0, d / 2 - 2))
     rays, _ = lines_of.polar_rays(ready, top, 720, first=2)
     frame = orientations_frame.resolve(rays, quaternion_to_matrix(best.quaternions), rng, check=check)
