@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from emviewer.engine import cryosparc, star
 from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.errors import EmviewerError
-from emviewer.engine.jobs import center_cryosparc, center_relion
+from emviewer.engine.jobs import center_convert, center_cryosparc, center_relion
 from emviewer.engine.jobs.center import SPEC
 from emviewer.engine.jobs.center_again import ClassCentres, carry, estimate, open_again, read_result
 from emviewer.engine.jobs.center_classes import open_classes
@@ -328,6 +329,18 @@ def changed_table(project, change):
     star.write_star(project / "particles.star", blocks)
     result = read_result(project / "out")
     return result, open_again(result, lambda _: None)
+
+
+def test_the_ctf_of_xmipp_goes_over_with_its_phase_shift_and_no_more_than_is_told():
+    table = pd.DataFrame(
+        {"ctfDefocusU": ["12000", "13000"], "ctfDefocusAngle": ["30", "40"], "ctfPhaseShift": ["90", "80"]}, dtype="str"
+    )
+    found = center_convert.ctf_of(SimpleNamespace(source=table), "xmipp")
+    assert found.to_dict("list") == {
+        "defocus_u_A": [12000, 13000], "defocus_v_A": [12000, 13000], "defocus_angle_deg": [30, 40],
+        "phase_shift_deg": [90, 80],
+    }  # fmt: skip
+    assert center_convert.ctf_of(SimpleNamespace(source=table.drop(columns="ctfDefocusU")), "xmipp") is None
 
 
 def test_the_box_of_particles_comes_from_their_stack_when_the_table_does_not_tell(project, tmp_path):

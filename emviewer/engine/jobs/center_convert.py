@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emviewer.engine import cryosparc, star
+from emviewer.engine import cryosparc, xmipp
 from emviewer.engine.cryosparc import Rows
 from emviewer.engine.errors import DataError
 from emviewer.engine.files_named import ImageNames, open_named
@@ -29,14 +29,6 @@ _CTF = {
     "defocus_v_A": "rlnDefocusV",
     "defocus_angle_deg": "rlnDefocusAngle",
     "phase_shift_deg": "rlnPhaseShift",
-}
-_XMIPP_CTF = {
-    "defocus_u_A": "ctfDefocusU",
-    "defocus_v_A": "ctfDefocusV",
-    "defocus_angle_deg": "ctfDefocusAngle",
-    "kv": "ctfVoltage",
-    "cs_mm": "ctfSphericalAberration",
-    "q0": "ctfQ0",
 }
 _CRYOSPARC_CTF = {
     "kv": ("ctf/accel_kv", 1.0),
@@ -257,7 +249,5 @@ def ctf_of(members: Members, form: str) -> pd.DataFrame | None:
     if form == "relion":
         blocks, name = members.source
         return RelionTable(blocks[name], blocks.get("optics")).ctf()
-    frame: pd.DataFrame = members.source
-    if "ctfDefocusU" not in frame.columns:
-        return None
-    return pd.DataFrame({o: star.numbers(frame, t) for o, t in _XMIPP_CTF.items() if t in frame.columns})
+    found = xmipp.ctf_of(members.source)
+    return None if found is None else found.dropna(axis=1, how="all")
