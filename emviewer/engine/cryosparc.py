@@ -59,8 +59,8 @@ def write_cs(path: str | Path, rows: Rows) -> None:
         np.save(file, rows, allow_pickle=False)
 
 
-def join(rows: Rows, passthrough: Rows) -> Rows:
-    """Return the rows with the fields that only the passthrough has, matched by ``uid``.
+def partners(rows: Rows, passthrough: Rows) -> NDArray[np.int64]:
+    """Return which row of the passthrough belongs to each row, by ``uid``.
 
     Raises
     ------
@@ -80,6 +80,18 @@ def join(rows: Rows, passthrough: Rows) -> Rows:
             "",
             "give the passthrough of the same job",
         )
+    return partner.astype(np.int64)
+
+
+def join(rows: Rows, passthrough: Rows) -> Rows:
+    """Return the rows with the fields that only the passthrough has, matched by ``uid``.
+
+    Raises
+    ------
+    DataError
+        If one of them has no ``uid``, or the passthrough lacks one of the rows.
+    """
+    partner = partners(rows, passthrough)
     extra = [name for name in _names(passthrough) if name not in _names(rows)]
     if not extra:
         return rows

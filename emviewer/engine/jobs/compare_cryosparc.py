@@ -24,9 +24,7 @@ def write_chosen(folder: Path, images: ImageSet, chosen: NDArray[np.int64]) -> N
     cryosparc.write_cs(folder / "particles.cs", rows[chosen])
     other: Any = images.blocks.get("passthrough")
     if other is not None:
-        order = np.argsort(other["uid"], kind="stable")
-        partner = order[np.searchsorted(other["uid"], rows["uid"][chosen], sorter=order)]
-        cryosparc.write_cs(folder / "passthrough.cs", other[partner])
+        cryosparc.write_cs(folder / "passthrough.cs", other[cryosparc.partners(rows[chosen], other)])
 
 
 def write_views(path: Path, images: ImageSet, table: pd.DataFrame, pixel_size_A: float) -> None:
