@@ -39,6 +39,8 @@ RETRAIN = "train it again with emviewer train-distance"
 LEAST_SHARE, LEAST_SHARE_SOUGHT = 0.82, 0.7
 """Of the median certainty on held-out views, what images of the same structure reach at least: 0.96 where badly
 centred, 0.79 to 0.98 where their places were sought. Another structure reached 0.60 to 0.74, sought 0.37 to 0.61."""
+GUESSED_RAD = 0.4
+"""Mean error of distances on held-out views above which a network knows too little; 0.5 is that of guesses."""
 OTHER = "they may not show that structure"
 """End of the doubt that is about the images as a whole."""
 
@@ -267,12 +269,16 @@ def _doubts(
         low, high = (float(v) for v in trained_snr)
         if snr < low / 2:
             found.append(f"the images are noisier (SNR about {snr:.2g}) than those trained on, {low:.3g} to {high:.3g}")
-    usual = badge.get("certainty")
-    if isinstance(usual, Mapping):
-        expected = _usual_certainty(usual, snr)
+    off = _at(badge.get("held_out_mae_rad"), "mae_rad", snr)
+    if off is not None and off > GUESSED_RAD:
+        found.append(
+            f"the distance is hardly better than guesses: off by {off:.2f} rad in the mean on held-out views of {name}"
+        )
+    expected = _at(badge.get("certainty"), "median", snr)
+    if expected is not None:
         median = float(np.median(embedding.certainty))
         least = LEAST_SHARE_SOUGHT if embedding.sought else LEAST_SHARE
-        if expected is not None and median < least * expected:
+        if median < least * expected:
             found.append(
                 f"the network recognises little in these images (certainty {median:.2f}, on views of {name} "
                 f"{expected:.2f}): {OTHER}"
@@ -280,10 +286,11 @@ def _doubts(
     return found
 
 
-def _usual_certainty(usual: Mapping[str, Any], snr: float | None) -> float | None:
-    """Return the median certainty on held-out views at a ratio, the least known if that is unknown."""
-    ratios = np.array([float(v) for v in usual.get("snr", [])])
-    values = np.array([float(v) for v in usual.get("median", [])])
+def _at(known: Any, name: str, snr: float | None) -> float | None:
+    """Return what a badge knows at some ratios for this one, or at the least of them; None if it knows nothing."""
+    if not isinstance(known, Mapping):
+        return None
+    ratios, values = (np.array([float(v) for v in known.get(key, [])]) for key in ("snr", name))
     if len(ratios) == 0 or len(ratios) != len(values):
         return None
-    return float(values.min() if snr is None else np.interp(np.log(snr), np.log(ratios), values))
+    return float(values[0] if snr is None else np.interp(np.log(snr), np.log(ratios), values))

@@ -262,6 +262,14 @@ def test_less_certainty_is_asked_of_images_whose_places_are_sought(model, images
         assert bool(model.doubts(BOX, PIXEL, seen, "C1", 1.0)) is doubted
 
 
+@pytest.mark.parametrize(("snr", "doubted"), [(1.0, False), (0.1, True), (None, True)])
+def test_a_network_that_knows_too_little_of_its_own_map_is_doubted(model, images, snr, doubted):
+    little = replace(model, badge=BADGE | {"held_out_mae_rad": {"snr": [0.1, 1.0], "mae_rad": [0.45, 0.2]}})
+    found = little.doubts(BOX, PIXEL, learned.Embedding(model.embed(images, PIXEL).views, np.full(6, 0.9)), "C1", snr)
+    assert any("better than guesses: off by 0.45 rad" in d for d in found) is doubted
+    assert len(found) == doubted
+
+
 def test_distances_of_many_images_need_little_more_than_their_own_memory(model):
     n = 600
     rng = np.random.default_rng(3)

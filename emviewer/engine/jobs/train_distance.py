@@ -14,7 +14,7 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.jobs.train_distance_params import HELP, TITLE, TrainDistanceParams
 from emviewer.engine.jobs.train_distance_source import map_hash, name_of, open_training_map
-from emviewer.engine.learned import LearnedDistance
+from emviewer.engine.learned import GUESSED_RAD, LearnedDistance
 from emviewer.engine.learned_cells import Cells
 from emviewer.engine.learned_draw import Conditions, Draws
 from emviewer.engine.learned_train import Settings, Trainer, require_torch
@@ -99,6 +99,11 @@ def _finish(
         "held_out_mae_rad": {"snr": [x.snr for x in levels], "mae_rad": [x.mae_rad for x in levels]},
     }
     model = LearnedDistance(trainer.network, draws.rings, cells, calibration, badge)
+    if min(level.mae_rad for level in levels) > GUESSED_RAD:
+        folder.warn(
+            "on held-out views the distances are hardly better than guesses: train on more images, on less noise, or "
+            "on a better map"
+        )
     made = output.Made(model, levels, pairs, trainer.best)
     output.write(folder, made, curve)
     return made
