@@ -324,8 +324,11 @@ def test_the_map_shows_filtered_and_goes_on_to_other_tasks(lab, workspace, recov
     page = lab.pages["reconstruct"]
     qtbot.waitUntil(lambda: page.slices.document is not None, timeout=5000)
     assert page.slices.document.volume.data.std() < 0.5 * document.volume.data.std()
+    page.slices._step(2, 3)
+    place = page.slices.current.voxel
     page.filtered.setChecked(False)
     assert page.slices.document.volume is document.volume
+    assert page.slices.current.voxel == place and place[2] == BOX // 2 + 3, "the cuts stay where they were put"
     assert "12.5" in page.curve.marks[0][1]
     lab.send("gallery")
     assert lab.shell.opened == [recovered / "map.mrc"]

@@ -170,7 +170,7 @@ class MapPage(Page):
             )  # fmt: skip
 
     def _put(self, volume: Map3D, title: str) -> None:
-        self.slices.show_document(Document("map", title, volume=volume))
+        self.slices.show_instead(Document("map", title, volume=volume))
 
     def _ask_live(self, document: Document) -> None:
         """Make a map of the orientations as they are now, in the slow lane, one at a time."""

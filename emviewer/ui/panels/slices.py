@@ -122,6 +122,16 @@ class SlicesPanel(SlicesActions, Panel):
             fail=self._failed,
         )
 
+    def show_instead(self, document: Document) -> None:
+        """Show a map in the place of another: where it has the same box the cuts stay, its contrast is its own."""
+        before, volume = self.document, document.volume
+        if before is not None and volume is not None and self._volume is not None and before.id in self._states:
+            state = self._states.pop(before.id)
+            self._contrasts.pop((before.id, False), None)
+            if volume.shape == self._volume.shape:
+                self._states[document.id] = state
+        self.show_document(document)
+
     def _document_changed(self, document: Document) -> None:
         if document is self.document and document.volume is not self._volume:
             self.show_document(document)
