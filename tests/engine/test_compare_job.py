@@ -294,6 +294,18 @@ def test_a_full_disk_leaves_stacks_and_scores_of_the_same_images(planted, tmp_pa
     assert not list((tmp_path / "out").rglob(".*"))
 
 
+def test_a_disk_that_is_full_before_the_first_images_leaves_nothing(planted, tmp_path, monkeypatch):
+    folder, _, _, _ = planted
+
+    def put(self, place, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(mrc_write.StackWriter, "_put", put)
+    with pytest.raises(EmviewerError, match="the disk is full"):
+        compare(tmp_path / "out", folder / "images.mrcs", [folder / "true.mrc"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_views_that_noise_leaves_open_say_so(planted, tmp_path):
     folder, _, _, images = planted
     noisy = images + np.random.default_rng(8).normal(size=images.shape).astype(np.float32) * images.std() * 6

@@ -160,7 +160,7 @@ class _Run:
         """Write scores, ranking and summary of what is finished."""
         self.folder.stage("write")
         self.folder.release()
-        if not self.tables:
+        if not self.compared:
             return
         output.write_scores(self.folder, self.inputs, self.tables)
         whole = {name: t for name, t in self.tables.items() if len(t) == len(self.reader)}
