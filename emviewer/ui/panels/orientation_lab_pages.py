@@ -94,6 +94,7 @@ class SpherePage(Page):
         self.legend = QLabel()
         self.legend.setProperty("role", "dim")
         self.legend.setWordWrap(True)
+        self.legend.setMinimumWidth(6 * self.fontMetrics().height())
         self.strip = ImageStrip(runner, owner)
         self.strip.picked.connect(self.pick)
         self.placed = np.empty(0, np.int64)
