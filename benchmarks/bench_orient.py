@@ -146,7 +146,7 @@ def from_images(name: str, seeds: range, data: Path) -> None:
         confidence.append(float(np.median(found.confidence)))
         if case.fsc:
             moved = (other_hand(found.rotations) if flipped else found.rotations) @ turn
-            crossed.append(against_map(images, moved, shifts, density))
+            crossed.append(against_map(images, moved, shifts, density, radius))
     said = f", FSC 0.5 at {np.median(crossed):.1f} ({max(crossed):.1f}) Å" if crossed else ""
     print(
         f"| {name}{said} | {np.median(medians):.3f} ({max(medians):.3f}) | {np.median(means):.3f} ({max(means):.3f}) | "
@@ -155,12 +155,18 @@ def from_images(name: str, seeds: range, data: Path) -> None:
     )
 
 
-def against_map(images: F32, views: F64, shifts: F64, density: F32) -> float:
-    """Return where the correlation of the reconstruction with the map falls below 0.5, in Å at 3.667 Å a voxel."""
+def against_map(images: F32, views: F64, shifts: F64, density: F32, radius: float) -> float:
+    """Return where the correlation of the reconstruction with the map falls below 0.5, in Å at 3.667 Å a voxel.
+
+    Both are cut off softly beyond the particle's radius, as the noise there is not the particle's.
+    """
     n = images.shape[1]
     work = Reconstructor(n)
     work.add(images, views, shifts)
-    curve = shell_correlation(work.map(), density)
+    x = np.arange(n) - n // 2
+    r = np.sqrt(x[:, None, None] ** 2 + x[:, None] ** 2 + x**2)
+    mask = ((1 + np.cos(np.pi * np.clip((r - radius) / 4, 0, 1))) / 2).astype(np.float32)
+    curve = shell_correlation(work.map() * mask, density * mask)
     below = np.flatnonzero(curve[1:] < 0.5)
     return n * PIXEL_A / (below[0] + 1 if len(below) else n // 2)
 

@@ -34,7 +34,7 @@ ANCHORS = 1000
 SEEN = 0.45
 """Support above which common lines are believed without a search."""
 CLEAR = 0.75
-"""Support above which common lines tell views better than matching to a map does."""
+"""Support above which common lines tell views as well as a map does."""
 TELLING = 0.2
 """Support of views above which common lines tell whether others are better: at 0.06, views 7° off fitted them better
 than the true ones."""
@@ -179,7 +179,7 @@ def _seen(found: Solution, centre: F64) -> Solution:
 def _from_lines(
     ready: F32, found: orientations_quick.Found, plan: Plan, anchors: NDArray[np.int64], check: Check
 ) -> Iterator[Solution]:
-    """Yield views that common lines gave, polished; matched to their own maps where that tells more."""
+    """Yield views that common lines gave, polished; settled with their map where that tells more."""
     n, d, _ = ready.shape
     views, stands = np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2))
     views[anchors] = found.views

@@ -19,8 +19,8 @@ from emviewer.engine.types import F32, F64
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
-    """State of a refinement.
+class Sought:
+    """Poses out of a search in the map of other images.
 
     Parameters
     ----------
@@ -29,18 +29,12 @@ class Refined:
     displacement_px : ndarray of float64, shape (n, 2)
         Where the particles stand; minus RELION's origin.
     score : ndarray of float64, shape (n,)
-        Correlation of every image with the map of the other half.
-    halves : ndarray of float32, shape (2, b, b, b)
-        The maps of the halves.
-    top : float
-        Highest ring used, in pixels of the image transform.
+        Correlation of every image with the map of the others.
     """
 
     rotations: F64
     displacement_px: F64
     score: F64
-    halves: F32
-    top: float
 
 
 def shell_correlation(a: F32, b: F32) -> F64:
@@ -67,7 +61,7 @@ def search_again(
     folds: int = 4,
     seed: int = 0,
     check: Check = never,
-) -> Refined:
+) -> Sought:
     """Return the poses that fit the map of the other images best, out of all and the present one.
 
     Parameters
@@ -103,14 +97,14 @@ def search_again(
         rest = maps[1 - h] if folds == 2 else _together([w for i, w in enumerate(works) if i != h]).map()
         found = _match(images[mine], rest, A[mine], s[mine], reliability, top, max_shift_px, search_views, group, check)
         A[mine], s[mine], score[mine] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
-    return Refined(A, s, score, maps, top)
+    return Sought(A, s, score)
 
 
 def place(
     images: F32, anchors: NDArray[np.int64], others: NDArray[np.int64], rotations: F64, displacement_px: F64,
     max_shift_px: float, start: float, search_views: F64, check: Check = never,
-) -> Refined:  # fmt: skip
-    """Return the state after matching the other images to the map of the anchors, whose views are known.
+) -> Sought:  # fmt: skip
+    """Return the poses after matching the other images to the map of the anchors, whose views are known.
 
     Parameters
     ----------
@@ -138,7 +132,7 @@ def place(
         None, check,
     )  # fmt: skip
     A[others], s[others], score[others] = found.rotations[:, 0], found.displacement_px[:, 0], found.score[:, 0]
-    return Refined(A, s, score, maps, top)
+    return Sought(A, s, score)
 
 
 def _band(fsc: F64, more: float, start: float, most: float) -> tuple[F64, float]:

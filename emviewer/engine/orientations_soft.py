@@ -90,13 +90,15 @@ def settled(
         )  # fmt: skip
         turned = angle_modulo_deg(now.rotations, again.rotations, elements)
         other = turned > np.maximum(ELSEWHERE_DEG, ELSEWHERE * np.degrees(spread))
-        if not other.any():
-            return
         now = replace(
             now,
+            held=~other,
             rotations=np.where(other[:, None, None], again.rotations, now.rotations),
             displacement_px=np.where(other[:, None], again.displacement_px, now.displacement_px),
         )
+        yield now
+        if not other.any():
+            return
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emviewer.engine.types import F64
 
 
@@ -62,6 +65,8 @@ class Solution:
         How much more often the common lines of each image agree with the views than chance would have it.
     fit : ndarray of float64, shape (n,), or None
         Correlation of each image with the map of the others.
+    held : ndarray of bool, shape (n,), or None
+        Whether each image, sought anew among all views in the map of the others, was found where it stood.
     best : Solution or None
         An earlier answer that is better than this one, while starts are tried.
     loss : float or None
@@ -77,5 +82,6 @@ class Solution:
     warnings: tuple[str, ...] = field(default=())
     support: F64 | None = None
     fit: F64 | None = None
+    held: NDArray[np.bool_] | None = None
     best: Solution | None = None
     loss: float | None = None

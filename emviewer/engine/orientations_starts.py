@@ -1,4 +1,4 @@
-"""The search where common lines are seen too rarely: several annealed starts, the best refined against its own maps."""
+"""The search where common lines are seen too rarely: several annealed starts, the best settled with its map."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from emviewer.engine.types import F32, F64
 
 COARSE_VIEWS, FINE_VIEWS = 4608, 15_000
 """Rotations of the grids, 15° and 10° apart at most; fewer by the order of the point group."""
-MOST_STARTS, CONFIRMED = 3, 0.8
-"""Times as many starts as asked for are made at most, until another agrees with the best on so many of the images."""
+LEAST_STARTS, MOST_STARTS, CONFIRMED = 2, 3, 0.8
+"""So many starts are made at least, and so many times as asked for at most, until another agrees with the best on so
+many of the images."""
 FEW_SYMMETRIC = 50
 """Of so many images of a symmetric particle all starts are made: they take a second, and agree on wrong answers."""
 RINGS, RINGS_SYMMETRIC = 1.8, 2.5
@@ -60,12 +61,12 @@ def annealed(
     tries = _tries(plan.max_shift_px, d / (4.5 * top))
     ends: list[State] = []
     best = Solution(np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n), "")
-    least = plan.starts * (MOST_STARTS if group.order > 1 and n <= FEW_SYMMETRIC else 1)
+    least = plan.starts * MOST_STARTS if group.order > 1 and n <= FEW_SYMMETRIC else min(plan.starts, LEAST_STARTS)
     for number in range(0 if suspected is None else -1, MOST_STARTS * plan.starts):
         if number >= least and _agreement(ends, elements).mean() > CONFIRMED:
             break
         first = suspected if number < 0 else None
-        name = "start from common lines" if number < 0 else f"start {number + 1} of {max(least, number + 1)}"
+        name = "start from common lines" if number < 0 else f"start {number + 1}"
         last = None
         for last in _start(coarse, views, elements, tries, plan, number, first, check):
             if last.iteration % 5 == 4:

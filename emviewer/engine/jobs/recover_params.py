@@ -66,7 +66,7 @@ class RecoverParams(JobParams):
         ge=0, group="Orientation",
     )  # fmt: skip
     starts: int = option(
-        4, "random starts, and up to three times as many until two agree; where none do, confidence is low",
+        4, "random starts until two agree, up to three times as many; where none do, confidence is low",
         flag="--starts", ge=1, le=100, advanced=True, group="Orientation",
     )  # fmt: skip
     contrast: Literal["positive", "negative"] = option(
