@@ -69,19 +69,20 @@ def settled(
     check : callable
         Raises to stop.
     """
-    elements, now, spread = np.asarray(group.rotations), found, np.zeros(0)
+    elements, now = np.asarray(group.rotations), found
     everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG, group).T)
     for stage in ("settling", "settled"):
         for state in settle(
             ready, now.rotations, now.displacement_px, group=elements, max_shift_px=plan.max_shift_px,
             radius_px=plan.radius_px, top=top, rounds=plan.rounds, seed=plan.seed, check=check,
         ):  # fmt: skip
+            top = state.top
             now = replace(
-                now, rotations=state.rotations, displacement_px=state.displacement_px, fit=state.fit, stage=stage
-            )
-            spread, top = state.spread_rad, state.top
+                now, rotations=state.rotations, displacement_px=state.displacement_px, fit=state.fit, stage=stage,
+                spread_rad=state.spread_rad,
+            )  # fmt: skip
             yield now
-        if stage == "settled":
+        if stage == "settled" or now.spread_rad is None:
             return
         again = orientations_match.search_again(
             ready, now.rotations, now.displacement_px, everywhere, group=elements,
@@ -89,7 +90,7 @@ def settled(
             check=check,
         )  # fmt: skip
         turned = angle_modulo_deg(now.rotations, again.rotations, elements)
-        other = turned > np.maximum(ELSEWHERE_DEG, ELSEWHERE * np.degrees(spread))
+        other = turned > np.maximum(ELSEWHERE_DEG, ELSEWHERE * np.degrees(now.spread_rad))
         now = replace(
             now,
             held=~other,

@@ -67,6 +67,8 @@ class Solution:
         Correlation of each image with the map of the others.
     held : ndarray of bool, shape (n,), or None
         Whether each image, sought anew among all views in the map of the others, was found where it stood.
+    spread_rad : ndarray of float64, shape (n,), or None
+        Root mean square angle of the likely views about the best.
     best : Solution or None
         An earlier answer that is better than this one, while starts are tried.
     loss : float or None
@@ -83,5 +85,6 @@ class Solution:
     support: F64 | None = None
     fit: F64 | None = None
     held: NDArray[np.bool_] | None = None
+    spread_rad: F64 | None = None
     best: Solution | None = None
     loss: float | None = None
