@@ -10,7 +10,8 @@ the models there and takes those that are there already. Rows:
   error of the views themselves;
 - ``other structure``: the same network on images of the other chain, with what its badge's check says;
 - ``start``: 600 images at SNR 1/16 recovered with the trained distance as the start (T7, second half); ``auto``:
-  without. New images for every seed, one network a structure.
+  without. New images for every seed, one network a structure;
+- ``few``: the same two of 100 images, which alone are too few.
 """
 
 from __future__ import annotations
@@ -99,15 +100,21 @@ def start(volume: Map3D, name: str, keep: Path, seeds: int, methods: list[str], 
     for method in methods:
         medians, means, seconds = [], [], []
         for seed in range(seeds):
-            folder = keep / f"set_{name}_{seed}"
+            folder = keep / f"set_{name}_{images}_{seed}"
             values = {"map": str(place), "n": images, "snr": 1 / 16, "snr_region": "box", "seed": seed}
             _run("simulate", values, folder)
             table = str(folder / "particles.star")
-            given = {"images": table, "truth": table, "method": "auto", "reconstruct": False, "max_shift": 0.0}
+            given = {
+                "images": table,
+                "truth": table,
+                "method": "auto",
+                "reconstruct": False,
+                "max_shift": 0.0,
+            }  # centred
             if method == "start":
                 given |= {"distance": "learned", "model": str(keep / f"train_{name}" / "model.npz")}
             before = time.process_time()
-            summary = _run("recover", given, keep / f"found_{name}_{method}_{seed}")
+            summary = _run("recover", given, keep / f"found_{name}_{images}_{method}_{seed}")
             seconds.append(time.process_time() - before)
             medians.append(np.radians(summary["error_median_deg"]))
             means.append(np.radians(summary["error_mean_deg"]))
@@ -137,7 +144,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--only", default="3j5p,1mnf,start,auto")
+    parser.add_argument("--only", default="3j5p,1mnf,start,auto,few")
     given = parser.parse_args()
     threads.set_threads(given.threads)
     wanted = given.only.split(",")
@@ -153,6 +160,7 @@ def main() -> None:
                 held_out(model, maps[other], other, name)
         for name in (n for n in CHAINS if n in wanted):
             start(maps[name], name, keep, given.seeds, [m for m in ("start", "auto") if m in wanted])
+            start(maps[name], name, keep, given.seeds, ["start", "auto"] if "few" in wanted else [], 100)
 
 
 if __name__ == "__main__":
