@@ -104,13 +104,7 @@ def start(volume: Map3D, name: str, keep: Path, seeds: int, methods: list[str], 
             values = {"map": str(place), "n": images, "snr": 1 / 16, "snr_region": "box", "seed": seed}
             _run("simulate", values, folder)
             table = str(folder / "particles.star")
-            given = {
-                "images": table,
-                "truth": table,
-                "method": "auto",
-                "reconstruct": False,
-                "max_shift": 0.0,
-            }  # centred
+            given = {"images": table, "truth": table, "method": "auto", "reconstruct": False, "max_shift": 0.0}
             if method == "start":
                 given |= {"distance": "learned", "model": str(keep / f"train_{name}" / "model.npz")}
             before = time.process_time()
