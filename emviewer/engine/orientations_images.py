@@ -39,7 +39,8 @@ TELLING = 0.2
 """Support of views above which common lines tell whether others are better: at 0.06, views 7° off fitted them better
 than the true ones."""
 LEAST_LEFT_PX = 3.0
-"""Particles are sought this far from where centring put them, or as far as was allowed at all."""
+"""Particles are sought this far from where centring put them, or as far as was allowed at all; settling, they may go
+further."""
 
 
 def particle_radius_px(images: F32) -> float:
@@ -124,7 +125,7 @@ def prepared(images: F32, plan: Plan) -> tuple[F32, F64, Plan]:
     radius = min(plan.radius_px, particle_radius_px(moved))
     left = min(plan.max_shift_px, max(LEAST_LEFT_PX, 0.04 * d))
     ready = prepare_images(moved, min(radius + min(2.0, left), 0.47 * d))
-    return ready, centre, replace(plan, radius_px=radius, max_shift_px=left)
+    return ready, centre, replace(plan, radius_px=radius, max_shift_px=left, farthest_px=plan.max_shift_px)
 
 
 def refined(
@@ -184,7 +185,7 @@ def _from_lines(
     views, stands = np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2))
     views[anchors] = found.views
     yield Solution(views.copy(), stands, np.zeros(n), "common lines")
-    polished = polish(ready[anchors], found.views, stands[anchors], plan.max_shift_px, seed=plan.seed, check=check)
+    polished = polish(ready[anchors], found.views, stands[anchors], plan.reach_px, seed=plan.seed, check=check)
     views[anchors], stands[anchors] = polished.views, polished.displacement_px
     last = Solution(views.copy(), stands.copy(), np.zeros(n), "polished lines")
     yield last

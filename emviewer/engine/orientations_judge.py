@@ -81,6 +81,8 @@ def judged(
         right[others] = _by_fit(found.fit, anchors, others) * float(np.median(right[anchors]))
     agreement = 1.0 if found.agreement is None else found.agreement
     by_lines = sure * exact * right * agreement**2
+    if group.order > 1 and found.held is not None:
+        by_lines = by_lines * float(found.held.mean()) ** 2
     by_map = _found_again(found) if group.order == 1 else np.zeros(n)
     factor = 0.1 if doubts else 1.0
     warnings = list(doubts)

@@ -20,6 +20,7 @@ from emviewer.engine.conventions import euler_to_matrix
 from emviewer.engine.match_transform import prepare_transform
 from emviewer.engine.orientations_em import Band, MapOf, band
 from emviewer.engine.orientations_solution import Plan, Solution
+from emviewer.engine.resample import shift_images
 from emviewer.engine.rotations import angle_modulo_deg
 from emviewer.engine.sampling import even
 from emviewer.engine.symmetry import PointGroup
@@ -73,7 +74,7 @@ def settled(
     everywhere = euler_to_matrix(*even(SEARCH_STEP_DEG, group).T)
     for stage in ("settling", "settled"):
         for state in settle(
-            ready, now.rotations, now.displacement_px, group=elements, max_shift_px=plan.max_shift_px,
+            ready, now.rotations, now.displacement_px, group=elements, max_shift_px=plan.reach_px,
             radius_px=plan.radius_px, top=top, rounds=plan.rounds, seed=plan.seed, check=check,
         ):  # fmt: skip
             top = state.top
@@ -84,8 +85,9 @@ def settled(
             yield now
         if stage == "settled" or now.spread_rad is None:
             return
+        stands = now.displacement_px
         again = orientations_match.search_again(
-            ready, now.rotations, now.displacement_px, everywhere, group=elements,
+            shift_images(ready, -stands), now.rotations, np.zeros_like(stands), everywhere, group=elements,
             max_shift_px=plan.max_shift_px + 1e-3, start=top, folds=4 if len(ready) >= 16 else 2, seed=plan.seed,
             check=check,
         )  # fmt: skip
@@ -95,7 +97,7 @@ def settled(
             now,
             held=~other,
             rotations=np.where(other[:, None, None], again.rotations, now.rotations),
-            displacement_px=np.where(other[:, None], again.displacement_px, now.displacement_px),
+            displacement_px=np.where(other[:, None], stands + again.displacement_px, stands),
         )
         yield now
         if not other.any():

@@ -17,7 +17,7 @@ class Plan:
     Parameters
     ----------
     max_shift_px : float
-        Largest displacement.
+        Largest displacement that is searched.
     radius_px : float
         Radius of the particle.
     starts : int
@@ -30,6 +30,8 @@ class Plan:
         Whether starts search for views where common lines do not give them.
     seed : int
         Of everything random.
+    farthest_px : float or None
+        Largest displacement to which particles may go once their views are known roughly; as searched unless told.
     """
 
     max_shift_px: float
@@ -39,6 +41,12 @@ class Plan:
     rounds: int = 8
     search: bool = True
     seed: int = 0
+    farthest_px: float | None = None
+
+    @property
+    def reach_px(self) -> float:
+        """Largest displacement of settled particles."""
+        return self.max_shift_px if self.farthest_px is None else self.farthest_px
 
 
 @dataclass(frozen=True, eq=False)

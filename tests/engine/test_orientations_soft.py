@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -77,3 +79,13 @@ def test_it_stops_when_asked(noisy):
 
     with pytest.raises(Cancelled):
         list(orientations_soft.settle(images, views, shift, radius_px=19.0, top=9.0, check=stop))
+
+
+def test_particles_go_further_than_they_were_searched_for(noisy):
+    images, views, displaced = noisy
+    found = Solution(begun(views, 3), np.clip(displaced, -0.5, 0.5), np.zeros(N), "started")
+    plan = Plan(0.5, 19.0, rounds=5, farthest_px=5.0)
+    *_, last = orientations_soft.settled(images, found, point_group("C1"), plan, 9.0)
+    *_, kept = orientations_soft.settled(images, found, point_group("C1"), replace(plan, farthest_px=None), 9.0)
+    error = [np.median(align_views(views, s.rotations)[2]) for s in (last, kept)]
+    assert error[0] < 0.7 * error[1]
