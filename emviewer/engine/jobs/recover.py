@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from emviewer.engine import kernels
 from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.jobs import recover_output as output
 from emviewer.engine.jobs.folder import ResultFolder
@@ -19,6 +20,9 @@ from emviewer.engine.learned import read_badge
 from emviewer.engine.orientations_images import particle_radius_px, solve
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.task import Batch, Check, message
+
+LOOPS = "orientations"
+"""Name of the compiled loops of recovery in :mod:`emviewer.engine.kernels`."""
 
 
 def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
@@ -59,6 +63,8 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
         ),
     }
     found: Solution | None = None
+    if not kernels.is_compiled(LOOPS):
+        yield message("compiling as it goes (first use)")
     try:
         for number, found in enumerate(ways[params.way]()):
             yield _batch(inputs, found, number)
@@ -68,6 +74,8 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
             folder.summary["seconds"] = round(time.perf_counter() - began, 3)
             _finish(params, folder, inputs, found)
     assert found is not None
+    if params.way == "auto":
+        kernels.mark_compiled(LOOPS)
     maps = None
     if params.reconstruct:
         folder.stage("reconstruct")
@@ -129,9 +137,9 @@ def estimate(params: RecoverParams) -> str:
         return f"images are cut to {LARGEST} px; the orientations given are settled, without a search"
     if params.way == "distances":
         return f"images are cut to {LARGEST} px; up to a minute for 500 images"
-    from emviewer.engine.orientations_starts import MOST_STARTS
+    from emviewer.engine.orientations_starts import LEAST_STARTS, MOST_STARTS
 
-    starts = f"{params.starts} to {MOST_STARTS * params.starts} starts of up to a minute"
+    starts = f"{min(LEAST_STARTS, params.starts)} to {MOST_STARTS * params.starts} starts of some seconds"
     return f"images are cut to {LARGEST} px; seconds where common lines are seen, else {starts}"
 
 
