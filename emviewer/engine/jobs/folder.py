@@ -148,11 +148,13 @@ class ResultFolder:
             There is not so much room on the disk.
         """
         with self._reserve.open("ab") as file:
-            if hasattr(os, "posix_fallocate"):
+            try:
                 os.posix_fallocate(file.fileno(), file.tell(), more_bytes)
-                return
-            for start in range(0, more_bytes, 1 << 20):
-                file.write(bytes(min(1 << 20, more_bytes - start)))
+            except (AttributeError, OSError) as err:  # macOS has no such call, older NFS cannot do it
+                if is_full(err):
+                    raise
+                for start in range(0, more_bytes, 1 << 20):
+                    file.write(bytes(min(1 << 20, more_bytes - start)))
 
     def release(self) -> None:
         """Free the room that was kept."""
