@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emviewer.engine.errors import DataError, FileError, ParameterError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.learned_calibrate import Calibration, pair_certainty
 from emviewer.engine.learned_cells import Cells, softmax
 from emviewer.engine.learned_network import Network, Shape, arrays_of, from_arrays, layout
@@ -148,7 +149,7 @@ class LearnedDistance:
         return _doubts(self, box, pixel_size_A, embedding, sym, snr)
 
     def save(self, path: Path | str) -> None:
-        """Write as ``.npz`` (compressed, nothing pickled)."""
+        """Write as ``.npz`` (compressed, nothing pickled), whole or not at all."""
         meta = {
             "format": FORMAT,
             "version": VERSION,
@@ -159,8 +160,8 @@ class LearnedDistance:
         }
         arrays: dict[str, Any] = {f"w_{name}": value for name, value in arrays_of(self.network).items()}
         arrays |= vars(self.calibration) | {"meta": np.array(json.dumps(meta))}
-        with Path(path).open("wb") as handle:
-            np.savez_compressed(handle, **arrays)
+        with whole(Path(path)) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
 
 def folded_angles(views: F64, group: F64, others: F64 | None = None) -> F64:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from emviewer.engine.files_whole import whole
 from emviewer.engine.task import Check
 from emviewer.ui.forms import PathEdit
 from emviewer.ui.notices import Notice
@@ -112,7 +113,8 @@ def write_figure(spec: dict[str, Any], out: Path, check: Check) -> Path:
 
     check()
     figure.render(spec, out)
-    _beside(out)[0].write_text(json.dumps(spec, indent=1) + "\n")
+    with whole(_beside(out)[0]) as beside:
+        beside.write_text(json.dumps(spec, indent=1) + "\n")
     return out
 
 

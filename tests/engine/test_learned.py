@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import tracemalloc
@@ -224,6 +225,22 @@ def test_a_file_that_was_cut_short_is_refused_in_a_sentence(model, tmp_path, kee
     (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:keep])
     with pytest.raises(FileError, match=r"cut short|damaged|no trained"):
         learned.load(tmp_path / "cut.npz")
+
+
+def test_a_distance_that_finds_no_room_leaves_the_earlier_one(model, tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    model.save(path)
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_file_and_a_plain_array_are_refused(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 from emviewer.engine import cryosparc, files_bytes
 from emviewer.engine.align3d_poses import CryosparcPoses, RelionPoses
 from emviewer.engine.errors import DataError, FileError
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.star import read_star, write_star
 from emviewer.engine.types import RigidTransform
@@ -154,9 +155,12 @@ def _write(poses: RelionPoses | CryosparcPoses, target: Path) -> None:
     if isinstance(poses, CryosparcPoses):
         cryosparc.write_cs(target, poses.rows)
     elif target.suffix == ".gz":
-        plain = target.with_suffix("")
-        write_star(plain, poses.result())
-        target.write_bytes(gzip.compress(plain.read_bytes(), 6))
-        plain.unlink()
+        with whole(target) as beside:
+            plain = beside.with_suffix(".star")
+            write_star(plain, poses.result())
+            try:
+                beside.write_bytes(gzip.compress(plain.read_bytes(), 6))
+            finally:
+                plain.unlink()
     else:
         write_star(target, poses.result())

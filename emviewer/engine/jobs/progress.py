@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.task import Batch
 
@@ -37,7 +38,7 @@ class Progress:
         """Write progress.csv: ``curve, step, value, stage``; nothing if there is nothing."""
         if not self._rows:
             return
-        with (folder / FILE).open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
+        with whole(folder / FILE) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("curve", "step", "value", "stage"))
             writer.writerows(self._rows)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emviewer.engine.conventions import matrix_to_euler, matrix_to_quaternion
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs import reconstruct_output as maps_of
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.recover_inputs import Inputs
@@ -75,9 +76,10 @@ _REPLACED = {
 def write_distances(folder: ResultFolder, inputs: Inputs, matrix: F64) -> None:
     """Write the distances that views are fitted to: N×N over all images, in rad; NaN where an image was left out."""
     n = len(inputs.data)
-    whole = np.full((n, n), np.nan, np.float32)
-    whole[np.ix_(inputs.usable, inputs.usable)] = matrix
-    np.save(folder / DISTANCES, whole, allow_pickle=False)
+    known = np.full((n, n), np.nan, np.float32)
+    known[np.ix_(inputs.usable, inputs.usable)] = matrix
+    with whole(folder / DISTANCES) as beside, beside.open("wb") as file:
+        np.save(file, known, allow_pickle=False)
 
 
 def write_stack(folder: ResultFolder, inputs: Inputs) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from emviewer.engine.files_whole import whole
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.train_distance_params import TrainDistanceParams
 from emviewer.engine.learned import LearnedDistance
@@ -50,11 +51,11 @@ class Made:
 def write(folder: ResultFolder, made: Made, curve: Curve) -> None:
     """Write model.npz, loss.csv and pairs.csv, and the key figures into the summary."""
     made.model.save(folder / MODEL)
-    pd.DataFrame(curve.columns).to_csv(folder / CURVE, index=False, float_format="%.6g")
     p = made.pairs
-    pd.DataFrame({"truth_rad": p.truth, "estimate_rad": p.estimate, "sd_rad": p.spread, "snr": p.snr}).to_csv(
-        folder / PAIRS, index=False, float_format="%.5f"
-    )
+    pairs = {"truth_rad": p.truth, "estimate_rad": p.estimate, "sd_rad": p.spread, "snr": p.snr}
+    for name, columns, digits in ((CURVE, curve.columns, "%.6g"), (PAIRS, pairs, "%.5f")):
+        with whole(folder / name) as beside:
+            pd.DataFrame(columns).to_csv(beside, index=False, float_format=digits)
     levels = made.levels
     folder.record["trained_on"] = dict(made.model.badge)
     folder.summary |= {
