@@ -134,8 +134,15 @@ class JobParams(BaseModel):
     report: Literal["both", "png", "pdf", "none"] = option("both", "figures to make", flag="--report", group="Run")
 
     def resolved(self) -> dict[str, Any]:
-        """Return the parameters as job.json keeps them, defaults resolved to what is used."""
-        return self.model_dump(mode="json")
+        """Return the parameters as job.json keeps them: defaults resolved, files named from wherever one looks."""
+        told = self.model_dump(mode="json")
+        for name in told:
+            value = getattr(self, name)
+            if isinstance(value, Path):
+                told[name] = _in_full(value)
+            elif isinstance(value, list) and all(isinstance(v, Path) for v in value):
+                told[name] = [_in_full(v) for v in value]
+        return told
 
     def input_paths(self) -> list[Path]:
         """Return the files among the parameters that are data of the job, in order."""
@@ -146,6 +153,11 @@ class JobParams(BaseModel):
                 values = value if isinstance(value, (list, tuple)) else [value]
                 found += [Path(v) for v in values if v is not None and not str(v).startswith("phantom:")]
         return found
+
+
+def _in_full(path: Path) -> str:
+    """Return an absolute path; the name of a phantom as it is."""
+    return str(path) if str(path).startswith("phantom:") else str(path.expanduser().absolute())
 
 
 def field_names(model: type[BaseModel]) -> list[str]:

@@ -89,6 +89,14 @@ def test_ranges_decide_the_lattice_and_the_steps():
     assert make(rot="0:180:5", tilt="0:90:5").resolved()["step"] == 5.0
 
 
+def test_files_of_a_record_are_found_from_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = registry.params("align")
+    kept = validated(params, {"reference": "phantom:C1", "maps": ["a.mrc", "/b.mrc"], "leave": []}).resolved()
+    assert kept["maps"] == [str(tmp_path / "a.mrc"), "/b.mrc"]
+    assert (kept["reference"], kept["leave"], kept["ref_mask"]) == ("phantom:C1", [], None)
+
+
 def test_every_field_of_every_job_is_described():
     for name, _ in registry.names():
         model = registry.params(name)
