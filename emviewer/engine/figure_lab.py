@@ -114,12 +114,15 @@ def _views(figure: Figure, folder: Path, top: float) -> None:
 
 
 def _progress(axes: Any, table: pd.DataFrame) -> None:
-    name = next((n for n in ("loss", "explained") if n in set(table.curve)), None)
+    words = {
+        "loss": "loss", "explained": "share explained by the map", "spread_deg": "spread of the likely views (°)",
+    }  # fmt: skip
+    name = next((n for n in words if n in set(table.curve)), None)
     if name is None:
         return
     for _, part in table[table.curve == name].groupby("stage", sort=False):
         axes.plot(part.step, part.value, lw=0.9, color=BLUE, marker="o" if len(part) == 1 else None, ms=2)
-    axes.set_ylabel({"loss": "loss", "explained": "share explained by the map"}[name], fontsize=6.5)
+    axes.set_ylabel(words[name], fontsize=6.5)
 
 
 def _pairs(views: F64) -> F64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,14 @@ def test_the_axis_of_errors_tells_the_median_of_what_was_planted(recovered):
 def test_progress_has_a_line_for_every_stage(recovered):
     sheet = figure_lab.draw(LabSpec(result=recovered, page="views"))
     assert [len(axes.lines) for axes in sheet.pages[0].axes if axes.get_ylabel().startswith("share")] == [2]
+
+
+def test_views_that_only_settled_show_how(recovered, tmp_path):
+    shutil.copytree(recovered, tmp_path / "settled")
+    curve = pd.DataFrame({"curve": "spread_deg", "step": [0, 1], "value": [4.0, 2.0], "stage": "settling"})
+    curve.to_csv(tmp_path / "settled" / "progress.csv", index=False)
+    sheet = figure_lab.draw(LabSpec(result=tmp_path / "settled", page="views"))
+    assert [len(axes.lines) for axes in sheet.pages[0].axes if axes.get_ylabel().startswith("spread")] == [1]
 
 
 def test_a_trained_distance_shows_loss_and_pairs(tmp_path):

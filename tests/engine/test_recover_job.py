@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import reconstruct, recover
 from emviewer.engine.jobs.reconstruct_params import ReconstructParams
+from emviewer.engine.jobs.recover_outliers import even_out
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.mrc_write import StackWriter
@@ -160,13 +162,49 @@ def test_a_stopped_search_keeps_its_best_start(planted, tmp_path, monkeypatch):
     assert summary["stage"] == "start 1 of 2"
     result = files.read_images(tmp_path / "out" / "orientations.star")
     np.testing.assert_allclose(result.poses.rotations, views, atol=1e-5)
+    table = star.read_star(tmp_path / "out" / "orientations.star")["particles"]
+    assert not star.numbers(table, "emvConfidence").any(), "nobody has judged these views"
+    assert any("stopped before" in w for w in json.loads((tmp_path / "out" / "job.json").read_text())["warnings"])
+
+
+def test_confidence_is_told_of_judged_views_alone_and_curves_of_what_moves(planted, tmp_path, monkeypatch):
+    searched = Solution(np.tile(np.eye(3), (N, 1, 1)), np.zeros((N, 2)), np.ones(N), "start 1", explained=0.9)
+    settling = replace(searched, stage="settling", spread_rad=np.full(N, np.pi / 90))
+    judged = replace(settling, stage="done", confidence=np.full(N, 0.7), support=np.ones(N))
+    monkeypatch.setattr(recover, "solve", lambda *_: iter([searched, settling, judged]))
+    values = {"images": planted[0], "reconstruct": False, "report": "none"}
+    batches = [b for b in run_job(recover.SPEC, validated(RecoverParams, values), tmp_path / "out") if b.columns]
+    assert [b.stage for b in batches] == ["start 1", "settling", "done"]
+    assert (
+        np.isnan([b.columns["confidence"] for b in batches[:2]]).all()
+        and (batches[2].columns["confidence"] == 0.7).all()
+    )
+    curves = pd.read_csv(tmp_path / "out" / "progress.csv")
+    assert list(zip(curves.curve, curves.value, strict=True)) == [("explained", 0.9), ("spread_deg", 2.0)]
 
 
 def test_three_images_are_refused_and_few_are_doubted(tmp_path):
     views = Rotation.random(3, random_state=1).as_matrix()
     images, _ = write(tmp_path, phantom().project(views, BOX), views)
-    with pytest.raises(EmviewerError, match="at least 4"):
+    with pytest.raises(EmviewerError, match=r"at least 4.*give more images$"):
         found(tmp_path / "out", images)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_hot_pixels_and_odd_scales_are_evened_out_and_other_images_left_alone(clean):
+    data = phantom().project(Rotation.random(20, random_state=2).as_matrix(), BOX).astype(np.float32)
+    if not clean:
+        data += np.random.default_rng(0).normal(size=data.shape).astype(np.float32) * data.std()
+    spoilt = data.copy()
+    spoilt[3, 5, 5], spoilt[4, 6, 7], spoilt[8, 0, 0] = 1e20, -1e4 * data.std(), 100 * data.std()
+    spoilt[6] *= 1e5
+    hot, odd = even_out(spoilt, np.arange(20))
+    assert list(hot) == [3, 4, 8] and list(odd) == [6]
+    np.testing.assert_allclose(spoilt[6] / spoilt[6].std(), data[6] / data[6].std(), rtol=1e-4, atol=1e-5)
+    assert 0.3 < spoilt[6].std() / data.std() < 3
+    same = np.setdiff1d(np.arange(20), [3, 4, 6, 8])
+    np.testing.assert_array_equal(spoilt[same], data[same])
+    assert (spoilt[[3, 4, 8]] != data[[3, 4, 8]]).sum() <= 3 and np.abs(spoilt).max() < 100 * data.std()
 
 
 def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path, quick):

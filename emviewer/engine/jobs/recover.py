@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,8 +33,9 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     ------
     Batch
         Rows are image ids from 0; columns ``rot_deg, tilt_deg, psi_deg, shift_x_A, shift_y_A, confidence`` as they
-        are at this stage; extra ``explained`` (share of the images' power that the map explains), or ``loss`` while
-        views are fitted to distances.
+        are at this stage, the confidence NaN until the last, which is judged; extra ``explained`` (share of the
+        images' power that the map explains) while starts search, ``spread_deg`` (median spread of the likely views of
+        an image) while they settle, or ``loss`` while views are fitted to distances.
     """
     yield message("opening the images")
     inputs = open_inputs(params, folder)
@@ -92,6 +94,9 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
 
 def _finish(params: RecoverParams, folder: ResultFolder, inputs: Inputs, found: Solution) -> None:
     """Write the table, and what is known of it, also when the job is stopped before its end."""
+    if found.support is None:  # what a start thinks of its own views is no confidence: wrong ones reach 0.99, too
+        found = replace(found, confidence=np.zeros(len(found.confidence)))
+        folder.warn("stopped before the orientations were judged: their confidence is not known and stands at 0")
     for sentence in found.warnings:
         folder.warn(sentence)
     folder.summary |= {
@@ -119,15 +124,19 @@ def _batch(inputs: Inputs, found: Solution, number: int) -> Batch:
         "psi_deg": angles[:, 2].copy(),
         "shift_x_A": shifts[:, 0].copy(),
         "shift_y_A": shifts[:, 1].copy(),
-        "confidence": found.confidence.copy(),
+        "confidence": np.full(len(shifts), np.nan) if found.support is None else found.confidence.copy(),
     }
     return Batch(inputs.usable.copy(), columns, number, 0, found.stage, _progress(found))
 
 
 def _progress(found: Solution) -> dict[str, float]:
-    """Return what a live curve shows: the loss while distances are fitted, or how much the map explains."""
+    """Return what a live curve shows: the loss of distances, how much the map explains, or how views settle."""
     if found.loss is not None:
         return {"loss": found.loss}
+    if found.support is not None:
+        return {}
+    if found.spread_rad is not None:
+        return {"spread_deg": float(np.degrees(np.median(found.spread_rad)))}
     return {"explained": float(found.explained)} if found.explained > 0 else {}
 
 
@@ -143,4 +152,4 @@ def estimate(params: RecoverParams) -> str:
     return f"images are cut to {LARGEST} px; seconds where common lines are seen, else {starts}"
 
 
-SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate, curves=("loss", "explained"))
+SPEC = JobSpec("recover", TITLE, HELP, RecoverParams, recover, estimate, curves=("loss", "explained", "spread_deg"))

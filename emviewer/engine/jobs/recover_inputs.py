@@ -17,6 +17,7 @@ from emviewer.engine.ctf import transfer as ctf_transfer
 from emviewer.engine.errors import DataError, ParameterError
 from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.reconstruct import CTF_COLUMNS
+from emviewer.engine.jobs.recover_outliers import even_out
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.match_grid import Grid
 from emviewer.engine.symmetry import PointGroup, point_group
@@ -111,12 +112,19 @@ def open_inputs(params: RecoverParams, folder: ResultFolder) -> Inputs:
     if len(usable) < LEAST:
         raise DataError(
             f"{len(usable)} of {len(data)} images can be used, orientations need at least {LEAST}",
-            params.images, "give more images that are not empty",
+            params.images, "give more images" + " that are not empty" * (len(usable) < len(data)),
         )  # fmt: skip
     if len(usable) < len(data):
         first = next(i for i, r in enumerate(reason) if r)
         folder.warn(f"{len(data) - len(usable)} images are left out, the first is {first + 1}: {reason[first]}")
     data[[i for i, r in enumerate(reason) if r]] = 0
+    hot, odd = even_out(data, usable)
+    if len(hot):
+        folder.warn(f"hot pixels are evened out in {len(hot)} images, the first is {hot[0] + 1}")
+    if len(odd):
+        folder.warn(
+            f"{len(odd)} images of tenfold or more other contrast than most are scaled, the first is {odd[0] + 1}"
+        )
     transfer = _flip(images, data, pixel, params, folder)
     target = None if data.shape[1] <= LARGEST else data.shape[1] * pixel / LARGEST
     grid = match_grid.common_grid(data.shape[1], pixel, target)
