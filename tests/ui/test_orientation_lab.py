@@ -24,7 +24,7 @@ from emviewer.engine.task import Batch
 from emviewer.engine.types import ImageStack, Map3D
 from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.opening import read_document
-from emviewer.ui.orientation_read import ANGLES, CONFIDENCE, ERROR, of
+from emviewer.ui.orientation_read import ANGLES, CONFIDENCE, ERROR, Point, of
 from emviewer.ui.panels.orientation_lab import OrientationLabPanel
 from emviewer.ui.panels.orientation_lab_map import live_map, write_other_hand
 from emviewer.ui.panels.orientation_lab_steps import state_of
@@ -216,6 +216,25 @@ def test_orientations_that_settle_replace_those_before_and_every_image_has_a_row
     assert document in workspace.documents.values()
     qtbot.waitUntil(lambda: opened == [document], timeout=5000)
     stream.end(JobHandle("gone", lambda check: iter(())))
+
+
+def test_while_views_settle_the_newest_curve_shows_and_no_confidence(lab, workspace, recovered):
+    document = read_document(recovered)
+    workspace.add(document)
+    lab.show_document(document)
+    lab.list.choose("recover")
+    page, curves = lab.pages["recover"], of(document).curves
+    assert page.sure.bars is not None
+    document.streaming, table = True, document.table
+    curves |= {"explained": [Point(0.0, 0.9, "start 1")], "spread_deg": [Point(0.0, 4.0, "settling")]}
+    document.table = table.assign(**{CONFIDENCE: np.nan})
+    page.refresh()
+    assert page.loss.title.startswith("Spread") and page.loss.note == "settling: 4"
+    assert page.sure.bars is None and "settled" in page.sure.empty and page.unsure.isHidden()
+    assert lab.states()["distances"].name == "running"
+    document.streaming, document.table = False, table
+    page.refresh()
+    assert page.loss.title.startswith("Explained") and page.sure.bars is not None
 
 
 # the panel ------------------------------------------------------------------------------------------------------------

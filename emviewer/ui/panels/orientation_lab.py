@@ -274,8 +274,9 @@ class OrientationLabPanel(Onward):
         if "report" in found and settled and of(recovered) is not None and of(recovered).truth is not None:
             partial = recovered is not None and recovered.info.get("Status") == "partial"
             found["report"] = State("partial" if partial else "done", error_words(recovered))
-        if "distances" in found and not self.steps["distances"].job and (self.chain.shown("distances") is not None):
-            found["distances"] = State("done")
+        pairs = self.chain.shown("distances")
+        if "distances" in found and not self.steps["distances"].job and pairs is not None:
+            found["distances"] = State("running" if pairs.streaming else "done")
         if found.get("reconstruct", State("waiting")).name == "waiting":
             with_map = self.chain.shown("reconstruct")
             if with_map is not None and with_map.volume is not None:

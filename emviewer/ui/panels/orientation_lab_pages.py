@@ -21,8 +21,8 @@ PAIR_EDGES = np.linspace(0.0, 180.0, 46)
 STRIP = 40
 UNSURE = 0.5
 """Confidence below which an image is called unsure."""
-CURVES = {"loss": "Loss", "explained": "Explained by the map"}
-"""What a job may say of its progress, the one shown first, and what it is called."""
+CURVES = {"loss": "Loss", "explained": "Explained by the map", "spread_deg": "Spread of the likely views, °"}
+"""What a job may say of its progress, and what it is called; of what is finished the first is shown."""
 
 
 def toggles(modifiers: Qt.KeyboardModifier) -> bool:
@@ -227,6 +227,8 @@ class RecoverPage(SpherePage):
     def refresh(self) -> None:
         document, orient = self.document, of(self.document)
         sure = self.column(CONFIDENCE)
+        judged = sure is None or bool(np.isfinite(sure).any())
+        sure = sure if judged else None
         angles = self.show_directions(sure, "Bright is sure" if sure is not None else "")
         self.unsure.setVisible(sure is not None)
         self._show_loss(orient.curves if orient is not None else {})
@@ -237,7 +239,7 @@ class RecoverPage(SpherePage):
         order = np.arange(len(angles)) if sure is None else np.argsort(sure, kind="stable")  # NaN last
         title = "The images" if sure is None else "Least sure first"
         if sure is None:
-            self.sure.clear("These orientations carry no confidence")
+            self.sure.clear("These orientations carry no confidence" if judged else "Told once the views have settled")
         else:
             known = sure[np.isfinite(sure)]
             waiting = len(sure) - len(known)
@@ -262,6 +264,7 @@ class RecoverPage(SpherePage):
         streaming = self.document is not None and self.document.streaming
         self.loss.setVisible(bool(curves) or streaming)  # the folder does not keep it
         name = next((n for n in CURVES if n in curves), next(iter(curves), ""))
+        name = next(reversed(curves), "") if streaming else name  # the newest, which moves
         if not name:
             self.loss.clear()
             return
