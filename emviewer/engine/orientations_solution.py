@@ -72,7 +72,7 @@ class Solution:
     support : ndarray of float64, shape (n,), or None
         How much more often the common lines of each image agree with the views than chance would have it.
     fit : ndarray of float64, shape (n,), or None
-        Correlation of each image with the map of the others.
+        Correlation of each image with the map; with that of the anchors where it was placed on it.
     held : ndarray of bool, shape (n,), or None
         Whether each image, sought anew among all views in the map of the others, was found where it stood.
     spread_rad : ndarray of float64, shape (n,), or None
