@@ -32,6 +32,57 @@ def _root_of_inverse(H, out):
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def _loosen(H, ridge, moves):
+    """Add the least precisions to ``H`` (5, 5); displacements of what is not displaced have those alone."""
+    for p in range(5):
+        if p > 2 and not moves:
+            for q in range(5):
+                H[p, q] = 0.0
+                H[q, p] = 0.0
+        H[p, p] += ridge[0] if p < 3 else ridge[1]
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def _draw(root, normal, wide, moves, A, s, rotation, shift):
+    """Write the pose that is ``wide · root · normal`` off from ``A`` and ``s``; return the square of ``normal``."""
+    d = np.zeros(5)
+    near = 0.0
+    for e in range(5 if moves else 3):
+        near += normal[e] ** 2
+        for p in range(e + 1):
+            d[p] += root[p, e] * normal[e] * wide
+    turned(d, A, rotation)
+    shift[0] = s[0] + d[3]
+    shift[1] = s[1] + d[4]
+    return near
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def _weigh(log, each, A, rotations, mass, residual):
+    """Write the probabilities ``mass`` (t,) of poses, and the expected mean ``residual`` (r,) of ``each`` (t, r).
+
+    ``log`` (t,) are the logarithms of the probabilities, up to a constant. Returns the root mean square angle from
+    ``A`` in rad, of small angles.
+    """
+    top, total = log.max(), 0.0
+    for t in range(log.shape[0]):
+        mass[t] = np.exp(log[t] - top)
+        total += mass[t]
+    residual[:] = 0.0
+    square = 0.0
+    for t in range(log.shape[0]):
+        mass[t] /= total
+        trace = 0.0
+        for p in range(3):
+            for q in range(3):
+                trace += A[p, q] * rotations[t, p, q]
+        square += mass[t] * max(0.0, 3.0 - trace)
+        for r in range(residual.shape[0]):
+            residual[r] += mass[t] * each[t, r]
+    return np.sqrt(square)
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 def draw_poses(
     F, c, scale, points, rings, precision, images, doubt, n, bound, moves, ridge, normals, wide, iterations, lo, hi,
     A, s, rotations, shifts, mass, gain, fit, spread, residual,
@@ -67,7 +118,6 @@ def draw_poses(
     draws = normals.shape[0]
     each = np.zeros((draws, precision.shape[0]))
     log = np.empty(draws)
-    d, turn = np.empty(5), np.empty(3)
     for i in range(lo, hi):
         for p in range(m):
             weight[p] = 2.0 * precision[rings[p]] / doubt[i]
@@ -77,51 +127,16 @@ def draw_poses(
         )
         fit[i] = normal_equations(F, c, scale, points, m, weight, ones, images[i], A[i], s[i], n, value, gradient, H, b)
         gain[i] = _gain(images[i], value, points, weight, s[i], n, along_x, along_y)
-        for p in range(5):
-            if p > 2 and not moves:
-                for q in range(5):
-                    H[p, q] = 0.0
-                    H[q, p] = 0.0
-            H[p, p] += ridge[0] if p < 3 else ridge[1]
+        _loosen(H, ridge, moves)
         _root_of_inverse(H, root)
-        top = -1e300
         for t in range(draws):
-            near = 0.0
-            for p in range(5):
-                d[p] = 0.0
-            for e in range(5):
-                if e > 2 and not moves:
-                    break
-                near += normals[t, e] ** 2
-                for p in range(5):
-                    d[p] += root[p, e] * normals[t, e] * wide
-            for p in range(3):
-                turn[p] = d[p]
-            turned(turn, A[i], rotations[i, t])
-            shifts[i, t, 0] = s[i, 0] + (d[3] if moves else 0.0)
-            shifts[i, t, 1] = s[i, 1] + (d[4] if moves else 0.0)
+            near = _draw(root, normals[t], wide, moves, A[i], s[i], rotations[i, t], shifts[i, t])
             slice_values(F, c, scale, points, rotations[i, t], value)
             _misfit(images[i], value, points, rings, gain[i], shifts[i, t], n, along_x, along_y, each[t])
             log[t] = 0.5 * near
             for r in range(precision.shape[0]):
                 log[t] -= precision[r] / doubt[i] * each[t, r]
-            top = max(top, log[t])
-        total = 0.0
-        for t in range(draws):
-            log[t] = np.exp(log[t] - top)
-            total += log[t]
-        residual[i] = 0.0
-        spread[i] = 0.0
-        for t in range(draws):
-            mass[i, t] = log[t] / total
-            trace = 0.0
-            for p in range(3):
-                for q in range(3):
-                    trace += A[i, p, q] * rotations[i, t, p, q]
-            spread[i] += mass[i, t] * max(0.0, 3.0 - trace)  # angle² for small angles
-            for r in range(precision.shape[0]):
-                residual[i, r] += mass[i, t] * each[t, r]
-        spread[i] = np.sqrt(spread[i])
+        spread[i] = _weigh(log, each, A[i], rotations[i], mass[i], residual[i])
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
@@ -161,6 +176,19 @@ def _misfit(image, value, points, rings, gain, s, n, along_x, along_y, out):
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def _move_back(image, points, factor, s, n, along_x, along_y, out):
+    """Write ``factor · image`` with its displacement ``s`` undone into ``out``."""
+    half = int(n) // 2
+    phase_table(along_x, 2 * np.pi / n * s[0], 0)
+    phase_table(along_y, 2 * np.pi / n * s[1], -half)
+    for p in range(points.shape[0]):
+        ix, iy = int(points[p, 0]), int(points[p, 1]) + half
+        er = (along_x[ix, 0] * along_y[iy, 0] - along_x[ix, 1] * along_y[iy, 1]) * factor
+        ei = (along_x[ix, 0] * along_y[iy, 1] + along_x[ix, 1] * along_y[iy, 0]) * factor
+        out[p] = image[p] * complex(er, ei)
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 def insert_poses(
     points, images, weight, gain, rotations, shifts, mass, turns, n, scale, c, z_lo, z_hi, total, there
 ):  # fmt: skip
@@ -192,13 +220,7 @@ def insert_poses(
                 continue
             u0 = mass[i, t] * weight[i] * gain[i]
             w0 = np.float32(u0 * gain[i])
-            phase_table(along_x, 2 * np.pi / n * shifts[i, t, 0], 0)
-            phase_table(along_y, 2 * np.pi / n * shifts[i, t, 1], -half)
-            for p in range(m):
-                ix, iy = int(points[p, 0]), int(points[p, 1]) + half
-                er = (along_x[ix, 0] * along_y[iy, 0] - along_x[ix, 1] * along_y[iy, 1]) * u0
-                ei = (along_x[ix, 0] * along_y[iy, 1] + along_x[ix, 1] * along_y[iy, 0]) * u0
-                moved[p] = images[i, p] * complex(er, ei)
+            _move_back(images[i], points, u0, shifts[i, t], n, along_x, along_y, moved)
             for g in range(turns.shape[0]):
                 B = rotations[i, t] @ turns[g]
                 for p in range(m):
