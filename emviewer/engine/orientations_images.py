@@ -33,6 +33,9 @@ ANCHORS = 1000
 """Images whose common lines are compared and on which starts work; the others are placed on their map."""
 SEEN = 0.45
 """Support above which common lines are believed without a search."""
+BORNE_OUT = 0.23
+"""Support above which the views to which a start from common lines led are believed without random starts; wrong views
+reached 0.20."""
 CLEAR = 0.75
 """Support above which common lines tell views as well as a map does."""
 TELLING = 0.2
@@ -108,9 +111,11 @@ def solve(images: F32, group: PointGroup, plan: Plan, check: Check = never) -> I
     if group.order == 1 and (found.support > SEEN or not plan.search):
         stages = _from_lines(ready, found, near, anchors, check)
     else:
+        alone = group.order == 1
         stages = orientations_starts.annealed(
-            ready, group, near, anchors, found.views if group.order == 1 else None, check
-        )
+            ready, group, near, anchors, found.views if alone else None, check,
+            lambda views: orientations_quick.witnessed(found.lines, views).support > BORNE_OUT,
+        )  # fmt: skip
     for last in stages:
         yield _seen(last, centre)
     assert last is not None

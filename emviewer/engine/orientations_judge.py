@@ -80,9 +80,9 @@ def judged(
     if len(others):
         right[others] = _by_fit(found.fit, anchors, others) * float(np.median(right[anchors]))
     agreement = 1.0 if found.agreement is None else found.agreement
-    by_lines = sure * exact * right * agreement**2
-    if group.order > 1 and found.held is not None:
-        by_lines = by_lines * float(found.held.mean()) ** 2
+    held = agreement if found.held is None else float(found.held.mean())
+    # of a symmetric particle wrong starts agree easily, without symmetry right ones may stand alone
+    by_lines = sure * exact * right * (max(agreement, held) if group.order == 1 else agreement * held) ** 2
     by_map = _found_again(found) if group.order == 1 else np.zeros(n)
     factor = 0.1 if doubts else 1.0
     warnings = list(doubts)

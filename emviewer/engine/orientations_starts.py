@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -33,8 +33,9 @@ SAME_DEG = 25.0
 
 
 def annealed(
-    ready: F32, group: PointGroup, plan: Plan, anchors: NDArray[np.int64], suspected: F64 | None, check: Check
-) -> Iterator[Solution]:
+    ready: F32, group: PointGroup, plan: Plan, anchors: NDArray[np.int64], suspected: F64 | None, check: Check,
+    enough: Callable[[F64], bool] = lambda views: False,
+) -> Iterator[Solution]:  # fmt: skip
     """Yield views of images at every stage of the search; the last is refined, and not yet judged.
 
     Parameters
@@ -48,7 +49,9 @@ def annealed(
     anchors : ndarray of int64
         Images on which the starts work.
     suspected : ndarray of float64, shape (len(anchors), 3, 3), optional
-        Views from which one more start begins.
+        Views from which one more start begins, before the others.
+    enough : callable, optional
+        Tells of views of the anchors to which that start led whether they need no others.
     check : callable
         Raises to stop.
     """
@@ -77,6 +80,8 @@ def annealed(
         ends.append(last)
         if last.explained > best.explained:
             best = _partial(last, anchors, n, name)
+        if number < 0 and enough(last.rotations):
+            break
     ends.sort(key=lambda e: -e.explained)
     agreement = float(_agreement(ends, elements).mean()) if len(ends) > 1 else None
     fine = _fine(ready, ends[0], anchors, group, plan, top, check)

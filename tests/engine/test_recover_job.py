@@ -255,7 +255,7 @@ def test_a_wrong_symmetry_is_doubted(planted, tmp_path, quick):
 
 
 def test_how_many_starts_there_may_be_is_said():
-    assert "5 to 15 starts" in recover.estimate(validated(RecoverParams, {"images": "x.mrcs", "starts": 5}))
+    assert "2 to 15 starts" in recover.estimate(validated(RecoverParams, {"images": "x.mrcs", "starts": 5}))
     assert "three times as many" in (RecoverParams.model_fields["starts"].description or "")
 
 
