@@ -16,7 +16,7 @@ from emviewer.engine.conventions import matrix_to_euler
 from emviewer.engine.errors import EmviewerError
 from emviewer.engine.jobs import reconstruct, recover
 from emviewer.engine.jobs.reconstruct_params import ReconstructParams
-from emviewer.engine.jobs.recover_outliers import even_out
+from emviewer.engine.jobs.recover_outliers import even_out, is_dark
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.jobs.run import run_job
 from emviewer.engine.mrc_write import StackWriter
@@ -205,6 +205,24 @@ def test_hot_pixels_and_odd_scales_are_evened_out_and_other_images_left_alone(cl
     same = np.setdiff1d(np.arange(20), [3, 4, 6, 8])
     np.testing.assert_array_equal(spoilt[same], data[same])
     assert (spoilt[[3, 4, 8]] != data[[3, 4, 8]]).sum() <= 3 and np.abs(spoilt).max() < 100 * data.std()
+
+
+def test_dark_particles_are_told_from_bright_ones_and_from_noise():
+    rng = np.random.default_rng(4)
+    data = phantom().project(Rotation.random(40, random_state=2).as_matrix(), BOX)
+    noise = rng.normal(size=data.shape) * data.std() * 3
+    for bright in (data, data + noise, data + noise + 50):
+        assert not is_dark(bright.astype(np.float32), 10.0)
+        assert is_dark(-bright.astype(np.float32), 10.0)
+    assert not any(is_dark(rng.normal(size=data.shape).astype(np.float32), 10.0) for _ in range(20))
+
+
+def test_dark_particles_are_told_of_with_the_option_that_turns_them(planted, tmp_path, monkeypatch):
+    judged = Solution(np.tile(np.eye(3), (N, 1, 1)), np.zeros((N, 2)), np.ones(N), "done", support=np.ones(N))
+    monkeypatch.setattr(recover, "solve", lambda *_: iter([judged]))
+    _, dark = found(tmp_path / "dark", planted[0], contrast="negative", reconstruct=False)
+    _, bright = found(tmp_path / "bright", planted[0], reconstruct=False)
+    assert any("--contrast positive" in w for w in dark["warnings"]) and not bright["warnings"]
 
 
 def test_empty_and_nan_images_are_left_out_with_no_confidence(tmp_path, quick):

@@ -15,6 +15,7 @@ from emviewer.engine.jobs.folder import ResultFolder
 from emviewer.engine.jobs.recover_begin import by_views
 from emviewer.engine.jobs.recover_distances import by_distances, by_lines
 from emviewer.engine.jobs.recover_inputs import LARGEST, Inputs, open_inputs
+from emviewer.engine.jobs.recover_outliers import is_dark
 from emviewer.engine.jobs.recover_params import HELP, TITLE, RecoverParams
 from emviewer.engine.jobs.run import JobSpec
 from emviewer.engine.learned import read_badge
@@ -49,6 +50,9 @@ def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: n
     began = time.perf_counter()
     small = inputs.small
     radius = particle_radius_px(small)
+    if is_dark(small, radius):
+        other = "negative" if params.contrast == "positive" else "positive"
+        folder.warn(f"the particles are darker than what surrounds them: the map may need --contrast {other}")
     plan = Plan(inputs.max_shift_px, radius, params.starts, seed=params.seed)
     folder.record["parameters"] |= {"max_shift": inputs.max_shift_px * inputs.grid.pixel_size_A}
     folder.summary |= {

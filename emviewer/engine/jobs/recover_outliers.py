@@ -10,6 +10,8 @@ from emviewer.engine.types import F32
 SUSPECT, HOT = 10.0, 30.0
 """Standard deviations from the middle beyond which a pixel is looked at, and, of those of the inner 99 % of the
 pixels, beyond which it is hot. Peaks of clean particles that fill 3 % of their box reach 18."""
+DARK = 5.0
+"""Standard errors by which particles are darker than their surroundings."""
 ODD = 10.0
 """Images of so many times more or less contrast than most are scaled to it."""
 
@@ -37,6 +39,24 @@ def even_out(data: F32, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDA
     for row, scale in zip(rows[odd], usual / contrast[odd], strict=True):
         data[row] *= np.float32(scale)
     return hot, rows[odd]
+
+
+def is_dark(images: F32, radius_px: float) -> bool:
+    """Return whether particles are darker than what surrounds them, beyond what noise could do.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, box, box)
+        Of white particles, as is hoped.
+    radius_px : float
+        Of the particle.
+    """
+    n = images.shape[1]
+    y, x = np.ogrid[:n, :n]
+    r = np.hypot(y - n // 2, x - n // 2)
+    inner, outer = images[:, r <= 0.6 * radius_px], images[:, r > min(1.1 * radius_px, 0.46 * n)]
+    brighter = inner.mean(axis=1, dtype=np.float64) - outer.mean(axis=1, dtype=np.float64)
+    return bool(brighter.mean() * np.sqrt(len(images)) < -DARK * max(float(brighter.std()), 1e-30))
 
 
 def _cooled(image: F32) -> bool:
