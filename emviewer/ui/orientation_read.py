@@ -64,6 +64,8 @@ class Orient:
         True rot, tilt, psi in degrees of the rows of the table.
     flipped : bool
         Whether the recovered hand is the other one than that of the truth.
+    warnings : tuple of str
+        What the job doubted.
     """
 
     job: str
@@ -76,6 +78,7 @@ class Orient:
     summary: dict[str, Any] = field(default_factory=dict)
     truth: np.ndarray | None = None
     flipped: bool = False
+    warnings: tuple[str, ...] = ()
 
     def file(self, name: str) -> Path | None:
         """Return a file of the folder if it is there."""
@@ -112,6 +115,7 @@ def read_orientation(
     there = frozenset(p.name for p in folder.iterdir())
     orient = Orient(name, folder, there, tuple(Path(e["path"]) for e in job.get("inputs", []) if "path" in e))
     orient.summary = _json(folder / "summary.json")
+    orient.warnings = tuple(str(sentence) for sentence in job.get("warnings", []))
     document = Document("result", folder.name, folder, info=info | {KEY: orient})
     table = orient.file(TABLES.get(name, ""))
     if table is not None:

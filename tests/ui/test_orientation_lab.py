@@ -218,6 +218,22 @@ def test_orientations_that_settle_replace_those_before_and_every_image_has_a_row
     stream.end(JobHandle("gone", lambda check: iter(())))
 
 
+def test_orientations_that_are_not_to_be_relied_on_say_so_above_their_page(lab, workspace, recovered):
+    document = read_document(recovered)
+    workspace.add(document)
+    lab.show_document(document)
+    orient = of(document)
+    orient.summary |= {"confidence_median": 0.05}
+    orient.warnings = ("only 3 % of the common lines bear these views out",)
+    for step in ("recover", "reconstruct"):
+        lab.list.choose(step)
+        assert "median confidence 0.05" in lab.line.words.text()
+        assert lab.line.words.text().endswith("Only 3 % of the common lines bear these views out")
+    orient.summary["confidence_median"] = 0.9
+    lab.list.choose("recover")
+    assert "Only 3 %" not in lab.line.words.text() and "0.90" in lab.line.words.text()
+
+
 def test_while_views_settle_the_newest_curve_shows_and_no_confidence(lab, workspace, recovered):
     document = read_document(recovered)
     workspace.add(document)

@@ -21,7 +21,15 @@ from emviewer.ui.panels.orientation_lab_pages import Page, RecoverPage, Simulate
 from emviewer.ui.panels.orientation_lab_steps import State, Step, StepList, state_of, steps
 from emviewer.ui.panels.orientation_lab_train import TrainPage
 from emviewer.ui.panels.orientation_lab_truth import DistancesPage, ReportPage
-from emviewer.ui.panels.orientation_lab_words import COMING, EMPTY, NO_FORM, SO_FAR, error_words, summary_words
+from emviewer.ui.panels.orientation_lab_words import (
+    COMING,
+    EMPTY,
+    NO_FORM,
+    SO_FAR,
+    doubt_words,
+    error_words,
+    summary_words,
+)
 from emviewer.ui.runner import JobHandle, Runner
 from emviewer.ui.task_form import TaskForm
 from emviewer.ui.tasks import tasks
@@ -315,7 +323,7 @@ class OrientationLabPanel(Onward):
             return self.steps[name].question + "."
         if shown.streaming:
             return SO_FAR if name == "reconstruct" else f"{shown.title}: so far"
-        return f"{shown.title}: {summary_words(shown)}"
+        return f"{shown.title}: {summary_words(shown)}. {doubt_words(shown)}".rstrip(". ")
 
     def _following(self, name: str, state: State) -> Step | None:
         """Return the step to go on to; None before this one has anything to go on with."""

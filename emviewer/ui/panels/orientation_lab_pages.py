@@ -12,6 +12,7 @@ from emviewer.ui import orientation_numbers as numbers
 from emviewer.ui.orientation_read import CONFIDENCE, Point, of
 from emviewer.ui.panels.orientation_lab_chart import Bars, Chart, Line
 from emviewer.ui.panels.orientation_lab_strip import ImageStrip
+from emviewer.ui.panels.orientation_lab_words import UNSURE
 from emviewer.ui.panels.sphere import angles_of, group_of
 from emviewer.ui.runner import Runner
 from emviewer.ui.sphere_view import SphereView
@@ -19,8 +20,6 @@ from emviewer.ui.workspace import Document, Workspace
 
 PAIR_EDGES = np.linspace(0.0, 180.0, 46)
 STRIP = 40
-UNSURE = 0.5
-"""Confidence below which an image is called unsure."""
 CURVES = {"loss": "Loss", "explained": "Explained by the map", "spread_deg": "Spread of the likely views, °"}
 """What a job may say of its progress, and what it is called; of what is finished the first is shown."""
 
@@ -274,5 +273,6 @@ class RecoverPage(SpherePage):
         for stage in dict.fromkeys(point.stage for point in curve):
             points = np.array([(point.step, point.value) for point in curve if point.stage == stage])
             lines.append(Line(points[:, 0], points[:, 1]))
+        self.loss.x_ticks = tuple(range(len(curve))) if len(curve) < 8 else ()  # no step is a fraction
         now = curve[-1]
         self.loss.show_data(lines=lines, note=f"{now.stage}: {now.value:.3g}".lstrip(": "))

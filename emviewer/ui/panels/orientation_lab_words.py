@@ -7,6 +7,8 @@ import numpy as np
 from emviewer.ui.orientation_read import ERROR, of
 from emviewer.ui.workspace import Document
 
+UNSURE = 0.5
+"""Confidence below which an image is called unsure."""
 EMPTY = {
     "simulate": "Nothing is simulated yet.\n\nRun the form on the left as it stands to make 200 noisy images of a "
     "built-in phantom: their true orientations are kept, so that every later step can be judged by them.\n\n"
@@ -48,6 +50,9 @@ def summary_words(document: Document) -> str:
         return ", ".join(told + ([f"mean error {np.degrees(error):.1f}°"] if isinstance(error, float) else []))
     if document.n_rows:
         words.append(f"{document.n_rows} images")
+    sure = s.get("confidence_median")
+    if isinstance(sure, float):
+        words.append(f"median confidence {sure:.2f}")
     if error_words(document):
         words.append(error_words(document))
     badge = s.get("trained_on")
@@ -58,3 +63,12 @@ def summary_words(document: Document) -> str:
     if isinstance(s.get("fsc_0.143_A"), float):
         words.append(f"halves agree to {s['fsc_0.143_A']:.1f} Å")
     return ", ".join(words)
+
+
+def doubt_words(document: Document) -> str:
+    """Return in sentences what the job doubted, where half of its orientations or more are unsure; else nothing."""
+    orient = of(document)
+    if orient is None or not orient.summary.get("confidence_median", 1.0) < UNSURE:
+        return ""
+    doubts = orient.warnings or ("these orientations are not to be relied on",)
+    return " ".join(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts)
