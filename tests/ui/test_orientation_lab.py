@@ -229,7 +229,11 @@ def test_orientations_that_are_not_to_be_relied_on_say_so_above_their_page(lab, 
         lab.list.choose(step)
         assert "median confidence 0.05" in lab.line.words.text()
         assert lab.line.words.text().endswith("Only 3 % of the common lines bear these views out")
-    orient.summary["confidence_median"] = 0.9
+    document.info["Status"] = "partial"
+    lab.list.choose("recover")
+    assert lab.line.words.text() == "Partial: Ended early; kept. Only 3 % of the common lines bear these views out"
+    document.info["Status"], orient.summary["confidence_median"] = "complete", 0.9
+    lab.list.choose("reconstruct")
     lab.list.choose("recover")
     assert "Only 3 %" not in lab.line.words.text() and "0.90" in lab.line.words.text()
 

@@ -318,7 +318,9 @@ class OrientationLabPanel(Onward):
         shown = self.chain.shown(name)
         if state.name in ("running", "queued", "failed", "cancelled", "partial"):
             named = state.words.lower().startswith(state.name) or not state.words
-            return state.words or state.name.capitalize() if named else f"{state.name.capitalize()}: {state.words}"
+            said = state.words or state.name.capitalize() if named else f"{state.name.capitalize()}: {state.words}"
+            doubts = doubt_words(shown) if shown is not None and state.name == "partial" else ""
+            return f"{said}. {doubts}".rstrip(". ") if doubts else said
         if shown is None:
             return self.steps[name].question + "."
         if shown.streaming:

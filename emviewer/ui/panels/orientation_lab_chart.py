@@ -141,7 +141,7 @@ class Chart(QWidget):
         painter.fillRect(area, QColor(c.base))
         self._paint_axes(painter, area, ranges)
         painter.save()
-        painter.setClipRect(area.adjusted(-1, -1, 1, 1))
+        painter.setClipRect(area.adjusted(-4, -1, 4, 1))  # room for a dot at either end
         self._paint_data(painter, area, ranges)
         painter.restore()
         self._paint_legend(painter, area)
