@@ -58,6 +58,15 @@ def test_symmetry_and_resolution_limit(tmp_path):
     assert power[r > 1 / 15].sum() < 0.02 * power[(r > 1 / 40) & (r < 1 / 20)].sum()
 
 
+@pytest.mark.parametrize(("options", "over"), [({"shift_px": 2.0}, 0), ({"shift_px": 1e4}, 40), ({"box": 24}, 40)])
+def test_particles_that_reach_over_the_edge_are_counted(tmp_path, options, over):
+    simulated(tmp_path / "sim", **options)
+    warnings = json.loads((tmp_path / "sim" / "job.json").read_text())["warnings"]
+    assert [w.split(":")[0] for w in warnings] == [f"{over} of 40 particles reach over the edge of their images"] * (
+        over > 0
+    )
+
+
 def test_noise_has_the_ratio_asked_for(tmp_path):
     clean = simulated(tmp_path / "clean", seed=3)
     for region in ("box", "disc"):

@@ -25,6 +25,8 @@ from emviewer.engine.types import F32, F64, Map3D
 STACK, TABLE = "particles.mrcs", "particles.star"
 BATCH_BYTES = 1 << 21
 PAGE_TILES = 60
+WITHIN = 0.45
+"""Part of the box inside which a particle must lie for its edge to be known: others fill their map as it is."""
 
 
 def simulated(
@@ -44,6 +46,9 @@ def simulated(
     group = point_group(params.sym)
     made = _Set(params, volume, draw_views(params.coverage, params.n, group, rng), rng, check)
     folder.record["parameters"] |= {"box": made.projector.box}
+    over = made.over_the_edge()
+    if over and made.radius_px < WITHIN * min(volume.shape):
+        folder.warn(f"{over} of {made.n} particles reach over the edge of their images: shift less, or enlarge --box")
     folder.summary |= {
         "pixel_size_A": made.projector.pixel_size_A,
         "box": made.projector.box,
@@ -101,6 +106,11 @@ class _Set:
         images = self.projector.project(self.views[ids], ctf=self.ctf(ids))
         radius = self.radius_px if self.params.snr_region == "disc" else None
         return float(np.sqrt(simulate.signal_variance(images, radius) / snr))
+
+    def over_the_edge(self) -> int:
+        """Return how many particles are cut, or come in again at the other side."""
+        reach = np.abs(self.shifts_px).max(axis=1) + self.radius_px
+        return int((reach > self.projector.box / 2).sum())
 
     def ctf(self, ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> CTF | None:
         """Return the CTFs of these images."""
