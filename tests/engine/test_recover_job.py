@@ -262,6 +262,10 @@ def test_images_that_determine_no_map_have_low_confidence(tmp_path, kind, quick)
     summary, job = found(tmp_path / "out", images, reconstruct=False, starts=1, max_shift=0.0)
     assert summary["confidence_median"] < 0.35
     assert job["warnings"]
+    if kind == "noise":  # no lines are seen: starts search
+        curve = pd.read_csv(tmp_path / "out" / "progress.csv").groupby("curve").stage.unique()
+        assert all(stage.startswith("start") for stage in curve["explained"]), "of one band, so that they compare"
+        assert set(curve["spread_deg"]) <= {"settling", "settled"}
 
 
 def test_a_wrong_symmetry_is_doubted(planted, tmp_path, quick):

@@ -25,6 +25,8 @@ from emviewer.engine.task import Batch, Check, message
 
 LOOPS = "orientations"
 """Name of the compiled loops of recovery in :mod:`emviewer.engine.kernels`."""
+WIDER = "finer grid"
+"""Stage of a wider band, of which less is explained: the curve would seem to fall."""
 
 
 def recover(params: RecoverParams, folder: ResultFolder, *, check: Check, rng: np.random.Generator) -> Iterator[Batch]:
@@ -137,7 +139,7 @@ def _progress(found: Solution) -> dict[str, float]:
     """Return what a live curve shows: the loss of distances, how much the map explains, or how views settle."""
     if found.loss is not None:
         return {"loss": found.loss}
-    if found.support is not None:
+    if found.support is not None or found.stage == WIDER:
         return {}
     if found.spread_rad is not None:
         return {"spread_deg": float(np.degrees(np.median(found.spread_rad)))}
