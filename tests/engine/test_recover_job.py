@@ -19,7 +19,7 @@ from emviewer.engine.jobs.reconstruct_params import ReconstructParams
 from emviewer.engine.jobs.recover_outliers import even_out, is_dark
 from emviewer.engine.jobs.recover_params import RecoverParams
 from emviewer.engine.jobs.run import run_job
-from emviewer.engine.mrc_write import StackWriter
+from emviewer.engine.mrc_write import StackWriter, write_map
 from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_solution import Plan, Solution
 from emviewer.engine.params import validated
@@ -215,6 +215,17 @@ def test_dark_particles_are_told_from_bright_ones_and_from_noise():
         assert not is_dark(bright.astype(np.float32), 10.0)
         assert is_dark(-bright.astype(np.float32), 10.0)
     assert not any(is_dark(rng.normal(size=data.shape).astype(np.float32), 10.0) for _ in range(20))
+
+
+def test_a_map_given_for_images_is_told_of(tmp_path, monkeypatch):
+    judged = Solution(np.tile(np.eye(3), (BOX, 1, 1)), np.zeros((BOX, 2)), np.ones(BOX), "done", support=np.ones(BOX))
+    monkeypatch.setattr(recover, "solve", lambda *_: iter([judged]))
+    density = phantom().density(BOX) + np.random.default_rng(0).normal(size=(BOX, BOX, BOX)).astype(np.float32)
+    write_map(tmp_path / "map.mrc", density, 4.0)
+    write(tmp_path, density, np.tile(np.eye(3), (BOX, 1, 1)))
+    for name, doubted in (("map.mrc", True), ("images.mrcs", False)):
+        _, job = found(tmp_path / f"{name}-out", tmp_path / name, reconstruct=False)
+        assert any("looks like a map" in w for w in job["warnings"]) is doubted
 
 
 def test_dark_particles_are_told_of_with_the_option_that_turns_them(planted, tmp_path, monkeypatch):

@@ -103,6 +103,8 @@ def open_inputs(params: RecoverParams, folder: ResultFolder) -> Inputs:
     if stack.shape[0] != stack.shape[1] or stack.shape[0] < 16:
         what = f"the images are {stack.shape[1]}×{stack.shape[0]} px"
         raise DataError(f"{what}; squares of at least 16 px are needed", params.images, "crop or pad them")
+    if len(stack) == stack.shape[0] and params.images.suffix.lower() in (".mrc", ".map", ".ccp4"):
+        folder.warn("this looks like a map: its sections are taken for images")
     if not (images.pixel_size_known or stack.pixel_size_known):
         raise ParameterError("the images do not tell their pixel size", params.images, "give --pixel-size in Å")
     pixel = float(images.pixel_size_A if images.pixel_size_known else stack.pixel_size_A)
