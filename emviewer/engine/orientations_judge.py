@@ -86,12 +86,12 @@ def judged(
     by_map = _found_again(found) if group.order == 1 else np.zeros(n)
     factor = 0.1 if doubts else 1.0
     warnings = list(doubts)
-    if max(sure, float(by_map.max())) < 0.5:
+    if max(sure, float(np.median(by_map))) < 0.5:
         warnings.append(
             f"only {100 * max(0.0, whole):.0f} % of the common lines of the images bear these views out beyond chance: "
             "the orientations are not reliable"
         )
-    elif max(exact, float(by_map.max())) < 0.5:
+    elif max(exact, float(np.median(by_map))) < 0.5:
         warnings.append(f"{m} images like these do not tell their orientations within 10°: give more, or cleaner ones")
     for weight, sentence in _faults(found.rotations, lines.support - FREE_PAIRS / m - whole, group):
         factor *= weight
@@ -104,7 +104,9 @@ def _found_again(found: Solution) -> F64:
     """Return how likely (n,) views are right by what starts, and images sought anew, say; 0 where neither was asked."""
     if found.held is None or found.agreement is None or found.spread_rad is None:
         return np.zeros(len(found.rotations))
-    whole = min(found.agreement, float(found.held.mean()))
+    n = len(found.held)
+    part = (float(found.held.sum()) + 1) / (n + 2)  # of few images, all may be found again by chance
+    whole = min(found.agreement, part - np.sqrt(part * (1 - part) / (n + 3)))
     each = np.where(found.held, RIGHT_AGAIN, RIGHT_ELSEWHERE)
     # errors about three axes, whose mean square is that of the likely views
     near = chdtr(3, 3 * (np.radians(WITHIN_DEG) / np.maximum(found.spread_rad, 1e-6)) ** 2)

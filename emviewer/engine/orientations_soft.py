@@ -32,6 +32,8 @@ DRAWN = 48
 """Poses drawn an image and round."""
 WIDE = 1.25
 """Their standard deviation over that of likely poses."""
+IMAGES_A_CALL = 8
+"""Images inserted between two looks at ``check``."""
 STEPS = 4
 """Levenberg–Marquardt steps to the best pose, each round."""
 LEAST_PRECISION = (1 / 0.3**2, 1 / 4.0**2)
@@ -139,7 +141,6 @@ def settle(
     group: F64 | None = None,
     max_shift_px: float = 0.0,
     rounds: int = 8,
-    drawn: int = DRAWN,
     seed: int = 0,
     check: Check = never,
 ) -> Iterator[Settled]:
@@ -161,8 +162,6 @@ def settle(
         Largest displacement; none below half a pixel.
     rounds : int
         Rounds; fewer where poses stand still.
-    drawn : int
-        Poses drawn an image and round.
     seed : int
         Of the poses drawn.
     check : callable
@@ -171,14 +170,15 @@ def settle(
     d = images.shape[1]
     state = _Soft(images, rotations, displacement_px, max_shift_px if max_shift_px >= 0.5 else 0.0, group)
     state.widen(band(images, min(top, d / 2 - 2), radius_px))
-    normals = _normals(drawn, seed)
+    normals = _normals(DRAWN, seed)
     for _ in range(rounds):
         before = state.A.copy()
         state.round(normals, check)
         yield Settled(state.A.copy(), state.s.copy(), state.fit.copy(), state.spread.copy(), state.top)
         turned = np.arccos(np.clip((np.einsum("nij,nij->n", before, state.A) - 1) / 2, -1, 1))
-        if state.ends_in_signal() and state.top < d / 2 - 2:
-            state.widen(band(images, min(GROWTH * state.top, d / 2 - 2), radius_px))
+        wider = band(images, min(GROWTH * state.top, d / 2 - 2), radius_px) if state.ends_in_signal() else None
+        if wider is not None and wider.rings.max() > state.known:
+            state.widen(wider)
         elif np.median(turned) < STILL * np.median(state.spread):
             return
 
@@ -189,6 +189,8 @@ class _Soft:
     def __init__(self, images: F32, rotations: F64, displacement_px: F64, bound_px: float, group: F64 | None) -> None:
         n = len(images)
         self.A, self.s = np.ascontiguousarray(rotations, float).copy(), np.asarray(displacement_px, float).copy()
+        # what stands beyond the bound could not move: every step of it would be taken back onto the bound
+        self.s *= np.minimum(1, bound_px / np.maximum(np.hypot(*self.s.T), 1e-9))[:, None]
         self.bound_px = bound_px
         self.group = np.eye(3)[None] if group is None else np.asarray(group, float)
         self.turns = np.ascontiguousarray(self.group.transpose(0, 2, 1))
@@ -250,17 +252,21 @@ class _Soft:
         shifts = np.ascontiguousarray(shifts * b.scale)
         weight = 1 / self.doubt
         p, c, k = self.map.p, self.map.p // 2, threads()
-        # planes near the middle hold most points: cut by cumulated volume of the ball, not evenly
-        cuts = np.round(c + c * np.sin(np.linspace(-np.pi / 2, np.pi / 2, k + 1)) * 0.999).astype(int)
+        # as many points of all slices together between any two cuts
+        part = np.linspace(-1, 1, k + 1)
+        far = self.top * p / b.n + 1
+        cuts = np.round(c + far * np.sign(part) * (1 - np.sqrt(1 - np.abs(part)))).astype(int)
         cuts[0], cuts[-1] = 0, p
 
         def work(lo: int, hi: int) -> None:
-            check()
             for i in range(lo, hi):
-                kernels_soft.insert_poses(
-                    b.points, b.values, weight, self.gain, rotations, shifts, mass, self.turns, float(b.n), p / b.n, c,
-                    cuts[i], cuts[i + 1], total, there,
-                )  # fmt: skip
+                for first in range(0, len(self.A), IMAGES_A_CALL):
+                    check()
+                    some = slice(first, first + IMAGES_A_CALL)
+                    kernels_soft.insert_poses(
+                        b.points, b.values[some], weight[some], self.gain[some], rotations[some], shifts[some],
+                        mass[some], self.turns, float(b.n), p / b.n, c, cuts[i], cuts[i + 1], total, there,
+                    )  # fmt: skip
 
         each_chunk(work, k, 1)
         return self.map.of(total, there, self.noise)

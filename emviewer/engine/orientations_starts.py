@@ -12,7 +12,7 @@ from emviewer.engine.orientations_align import align_views
 from emviewer.engine.orientations_em import Annealing, Band, State, band
 from emviewer.engine.orientations_soft import settled
 from emviewer.engine.orientations_solution import Plan, Solution
-from emviewer.engine.rotations import super_fibonacci
+from emviewer.engine.rotations import angle_deg, super_fibonacci
 from emviewer.engine.symmetry import PointGroup
 from emviewer.engine.task import Check
 from emviewer.engine.types import F32, F64
@@ -28,6 +28,10 @@ RINGS, RINGS_SYMMETRIC = 1.8, 2.5
 """Highest ring of the coarse band, times the share of the box that the particle's radius is."""
 MOST_NOISE_SYMMETRIC = 5.0
 """Assumed noise over its floor, at most, with symmetry: starts of D2 from 36 images explained nothing without."""
+UNKNOWN = 0.7
+"""Agreement taken where no start came near the best."""
+SAME_FRAME_DEG = 5.0
+"""Starts that are turned against each other by less did not find their frames by themselves."""
 SAME_DEG = 25.0
 """Two starts agree on an image when their views of it differ by less."""
 
@@ -66,7 +70,7 @@ def annealed(
     best = Solution(np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 2)), np.zeros(n), "")
     least = plan.starts * MOST_STARTS if group.order > 1 and n <= FEW_SYMMETRIC else min(plan.starts, LEAST_STARTS)
     for number in range(0 if suspected is None else -1, MOST_STARTS * plan.starts):
-        if number >= least and _agreement(ends, elements).mean() > CONFIRMED:
+        if number >= least and _agreement(ends, elements) > CONFIRMED:
             break
         first = suspected if number < 0 else None
         name = "start from common lines" if number < 0 else f"start {number + 1}"
@@ -83,7 +87,7 @@ def annealed(
         if number < 0 and enough(last.rotations):
             break
     ends.sort(key=lambda e: -e.explained)
-    agreement = float(_agreement(ends, elements).mean()) if len(ends) > 1 else None
+    agreement = _agreement(ends, elements) if len(ends) > 1 else None
     fine = _fine(ready, ends[0], anchors, group, plan, top, check)
     yield _partial(fine, np.arange(n), n, "finer grid")
     begun = Solution(fine.rotations, fine.displacement_px, np.zeros(n), "settling", ends[0].explained, agreement)
@@ -143,16 +147,22 @@ def _tries(max_shift_px: float, spacing: float) -> F64:
     return np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]) * step
 
 
-def _agreement(ends: list[State], elements: F64) -> F64:
-    """Return for each image the share of the other starts as good as the best that give it the same view."""
+def _agreement(ends: list[State], elements: F64) -> float:
+    """Return the share of the images to which the start that agrees most with the best gives the same view.
+
+    Starts that stopped at a much worse answer say nothing against the best; ``UNKNOWN`` where there is no other. Those
+    that explain nothing, or that end in one frame, where independent ones stand at random, are the images' and the
+    grid's own habit, and agree with nothing.
+    """
     best, *others = sorted(ends, key=lambda e: -e.explained)
-    agree = [
-        np.degrees(align_views(best.rotations, other.rotations, elements)[2]) < SAME_DEG
-        for other in others
-        if 1 - other.explained < 1.25 * (1 - best.explained)
-    ]
-    # starts that stopped at a much worse answer say nothing against the best
-    return np.asarray(np.max(agree, axis=0), float) if agree else np.full(len(best.rotations), 0.7)
+    shares = []
+    for other in others:
+        if 1 - other.explained >= 1.25 * (1 - best.explained):
+            continue
+        turn, flipped, left = align_views(best.rotations, other.rotations, elements)
+        same = len(elements) == 1 and not flipped and float(angle_deg(turn, np.eye(3))) < SAME_FRAME_DEG
+        shares.append(0.0 if same or best.explained <= 0 else float(np.mean(np.degrees(left) < SAME_DEG)))
+    return max(shares, default=UNKNOWN)
 
 
 def _partial(state: State, rows: NDArray[np.int64], n: int, stage: str) -> Solution:

@@ -89,3 +89,20 @@ def test_particles_go_further_than_they_were_searched_for(noisy):
     *_, kept = orientations_soft.settled(images, found, point_group("C1"), replace(plan, farthest_px=None), 9.0)
     error = [np.median(align_views(views, s.rotations)[2]) for s in (last, kept)]
     assert error[0] < 0.7 * error[1]
+
+
+def test_images_that_begin_beyond_the_bound_are_not_stuck(noisy):
+    images, views, displaced = noisy
+    start = begun(views, 5)
+    *_, last = orientations_soft.settle(images, start, 3 * displaced, radius_px=19.0, top=9.0, max_shift_px=2.9)
+    before, after = (np.median(align_views(views, v)[2]) for v in (start, last.rotations))
+    assert after < 0.4 * before
+    assert np.hypot(*last.displacement_px.T).max() < 2.9 + 1e-6
+
+
+def test_it_widens_no_more_at_the_last_ring_of_an_odd_box(noisy):
+    images, views, displaced = noisy
+    odd = np.ascontiguousarray(images[:, :47, :47])
+    tops = [s.top for s in orientations_soft.settle(odd, views, displaced, radius_px=19.0, top=30.0, max_shift_px=4.0)]
+    assert len(tops) < 8
+    assert len(set(tops)) == 1

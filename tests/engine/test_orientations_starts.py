@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import takewhile
 
 import numpy as np
 
 from emviewer.engine import orientations_starts
-from emviewer.engine.orientations_em import prepare_images
+from emviewer.engine.orientations_em import State, prepare_images
 from emviewer.engine.orientations_solution import Plan
 from emviewer.engine.rotations import random_rotations
 from emviewer.engine.simulate_phantom import phantom_blobs
@@ -27,3 +28,19 @@ def test_a_start_of_few_symmetric_images_explains_them(monkeypatch):
     said = {s.stage: s.explained for s in takewhile(lambda s: s.stage.startswith("start"), stages)}
     assert min(said.values()) > 0.3
     assert list(said) == ["start 1", "start 2", "start 3"]
+
+
+def test_starts_that_end_in_one_frame_are_no_witnesses():
+    views = random_rotations(40, np.random.default_rng(0))
+    turn, other = random_rotations(2, np.random.default_rng(1))
+    shift, sure, data = np.zeros((40, 2)), np.ones(40), np.zeros((2, 2, 2), np.float32)
+
+    def end(rotations, explained):
+        return State(rotations, shift, sure, explained, data, 0)
+
+    alone, elsewhere = end(views, 0.8), end(random_rotations(40, np.random.default_rng(2)), 0.79)
+    agreement = partial(orientations_starts._agreement, elements=np.eye(3)[None])
+    assert agreement([alone, elsewhere, end(views @ turn, 0.79)]) == 1.0
+    assert agreement([alone, elsewhere, end(views, 0.79)]) < 0.3
+    assert agreement([end(views, 0.0), end(views @ other, 0.0)]) == 0.0
+    assert agreement([alone, end(views @ turn, 0.2)]) == orientations_starts.UNKNOWN
