@@ -17,6 +17,9 @@ from emviewer.engine.reconstruct import Reconstructor
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
 
+LEAST_POWER = 1e-4
+"""Rings that hold less of the strongest ring's power count as if they held so much: it is no signal."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sought:
@@ -170,6 +173,7 @@ def _match(
     power = matcher.ring_sums((np.abs(values) ** 2).mean(axis=0)) / np.maximum(
         np.bincount(matcher.rings, minlength=n // 2 + 1), 1
     )
+    power = np.maximum(power, LEAST_POWER * power.max())
     weight = np.divide(np.clip(reliability, 0, 1) ** 2, power, out=np.zeros_like(power), where=power > 0)
     # reliability² is the share of signal in the map's ring; white noise in the images has weight 1 / power
     weight[0] = 0

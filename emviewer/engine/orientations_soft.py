@@ -46,6 +46,9 @@ SEARCH_STEP_DEG = 7.5
 """Step of the directions over which images are sought anew, to rescue single ones."""
 ELSEWHERE_DEG, ELSEWHERE = 8.0, 3.0
 """A view found anew is another one when it differs by more than this, and by so many times the spread."""
+LEAST_POWER, LEAST_NOISE = 1e-4, 1e-3
+"""Rings that hold less of the strongest ring's power tell nothing: of images without noise they hold what interpolation
+leaves of stronger rings. Least part of a ring's power that is noise."""
 STILL = 0.3
 """Poses that turn less than this part of their spread stand still; later rounds only fit the noise."""
 DOUBTS = (0.4, 2.5)
@@ -208,7 +211,8 @@ class _Soft:
 
     def ends_in_signal(self) -> bool:
         last = slice(max(1, self.known - 2), self.known + 1)
-        return bool(self.noise[last].sum() < (1 - MORE_ABOVE) * self.map.power[last].sum())
+        power, noise = self.map.power[last], self.noise[last]
+        return bool(noise.sum() < (1 - MORE_ABOVE) * power.sum() and power.mean() > LEAST_POWER * self.map.power.max())
 
     def round(self, normals: F64, check: Check) -> None:
         """Make the map of the poses drawn last, and draw anew about the poses that are best for it."""
@@ -234,7 +238,8 @@ class _Soft:
         self.s = small / b.scale
         self.drawn = (rotations, shifts / b.scale, mass)
         left = residual.mean(axis=0) / self.map.count / (1 - self._fitted())
-        self.noise = np.clip(left, 1e-3 * self.map.power, self.map.power)
+        floor = np.maximum(LEAST_NOISE * self.map.power, 0.1 * LEAST_POWER * self.map.power.max())
+        self.noise = np.clip(left, floor, np.maximum(floor, self.map.power))
         # noise of single images, told by the rings in which it is most of the power
         chi = (residual * precision).sum(axis=1)
         self.doubt = np.clip(chi / max(float(np.median(chi)), 1e-30), *DOUBTS)

@@ -106,3 +106,13 @@ def test_it_widens_no_more_at_the_last_ring_of_an_odd_box(noisy):
     tops = [s.top for s in orientations_soft.settle(odd, views, displaced, radius_px=19.0, top=30.0, max_shift_px=4.0)]
     assert len(tops) < 8
     assert len(set(tops)) == 1
+
+
+@pytest.mark.parametrize("group", ["C1", "C4"])
+def test_images_without_noise_do_not_drift_off_on_rings_without_signal(group):
+    views = Rotation.random(60, random_state=1).as_matrix()
+    clean = prepare_images(phantom_blobs(group, BOX).project(views, BOX).astype(np.float32), 19.0)
+    elements = np.asarray(point_group(group).rotations)
+    found = Solution(begun(views, 3), np.zeros((60, 2)), np.zeros(60), "started")
+    *_, last = orientations_soft.settled(clean, found, point_group(group), Plan(4.0, 19.0), 12.0)
+    assert np.degrees(align_views(views, last.rotations, elements)[2]).max() < 2.5
