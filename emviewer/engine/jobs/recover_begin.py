@@ -19,7 +19,7 @@ LEFT_PX = 3.0
 
 
 def by_views(images: F32, inputs: Inputs, params: RecoverParams, plan: Plan, check: Check) -> Iterator[Solution]:
-    """Yield the views of a table, settled by the images: nothing else is sought.
+    """Yield the views of a table, settled by the images; only single images are sought anew, in the map of the others.
 
     Raises
     ------

@@ -57,7 +57,7 @@ class RecoverParams(JobParams):
     )  # fmt: skip
     begin: Path | None = option(
         None, "orientations to begin with, in the order of the images, such as those of a job that was stopped; they "
-        "are settled by the images, and no others are sought", flag="--begin", kind="file", metavar="FILE.star",
+        "are settled by the images, without random starts", flag="--begin", kind="file", metavar="FILE.star",
         advanced=True, group="Orientation",
     )  # fmt: skip
     sym: str = option("C1", "point group of the particle", flag="--sym", metavar="GROUP", group="Orientation")
