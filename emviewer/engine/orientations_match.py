@@ -17,7 +17,7 @@ from emviewer.engine.reconstruct import Reconstructor
 from emviewer.engine.task import Check, never
 from emviewer.engine.types import F32, F64
 
-LEAST_POWER = 1e-4
+LEAST_POWER = 1e-5
 """Rings that hold less of the strongest ring's power count as if they held so much: it is no signal."""
 
 

@@ -46,7 +46,7 @@ SEARCH_STEP_DEG = 7.5
 """Step of the directions over which images are sought anew, to rescue single ones."""
 ELSEWHERE_DEG, ELSEWHERE = 8.0, 3.0
 """A view found anew is another one when it differs by more than this, and by so many times the spread."""
-LEAST_POWER, LEAST_NOISE = 1e-4, 1e-3
+LEAST_POWER, LEAST_NOISE = 1e-5, 1e-3
 """Rings that hold less of the strongest ring's power tell nothing: of images without noise they hold what interpolation
 leaves of stronger rings. Least part of a ring's power that is noise."""
 STILL = 0.3
@@ -238,8 +238,9 @@ class _Soft:
         self.s = small / b.scale
         self.drawn = (rotations, shifts / b.scale, mass)
         left = residual.mean(axis=0) / self.map.count / (1 - self._fitted())
-        floor = np.maximum(LEAST_NOISE * self.map.power, 0.1 * LEAST_POWER * self.map.power.max())
-        self.noise = np.clip(left, floor, np.maximum(floor, self.map.power))
+        power = self.map.power
+        floor = np.where(power > 0, np.maximum(LEAST_NOISE * power, 0.1 * LEAST_POWER * power.max()), 0)
+        self.noise = np.clip(left, floor, np.maximum(floor, power))
         # noise of single images, told by the rings in which it is most of the power
         chi = (residual * precision).sum(axis=1)
         self.doubt = np.clip(chi / max(float(np.median(chi)), 1e-30), *DOUBTS)
