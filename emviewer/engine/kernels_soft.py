@@ -8,6 +8,7 @@ from numba import njit
 
 from emviewer.engine.kernels_match import normal_equations, phase_table, refine_one, turned
 from emviewer.engine.kernels_match_slice import slice_values
+from emviewer.engine.kernels_reconstruct import spread
 
 LEAST_MASS = 1e-3
 """Poses less probable than this, by the most probable's, are left out of the map."""
@@ -206,8 +207,6 @@ def insert_poses(
     total, there : (p, p, p // 2 + 1) complex64 and float32, added to
     """
     m = points.shape[0]
-    size = total.shape[0]
-    nx = total.shape[2]
     half = int(n) // 2
     along_x, along_y = np.empty((half + 1, 2)), np.empty((2 * half + 1, 2))
     moved = np.empty(m, np.complex64)
@@ -233,28 +232,4 @@ def insert_poses(
                     if x < 0:
                         x, y, z = -x, -y, -z
                         v = np.conj(v)
-                    iz = int(np.floor(z)) + c
-                    if iz + 1 < z_lo or iz >= z_hi:
-                        continue
-                    ix = int(np.floor(x))
-                    iy = int(np.floor(y)) + c
-                    fx = np.float32(x - ix)
-                    fy = np.float32(y + c - iy)
-                    fz = np.float32(z + c - iz)
-                    for a in range(2):
-                        jz = iz + a
-                        if jz < z_lo or jz >= z_hi or jz < 0 or jz >= size:
-                            continue
-                        wz = fz if a else np.float32(1) - fz
-                        for e in range(2):
-                            jy = iy + e
-                            if jy < 0 or jy >= size:
-                                continue
-                            wy = wz * (fy if e else np.float32(1) - fy)
-                            for f in range(2):
-                                jx = ix + f
-                                if jx >= nx:
-                                    continue
-                                u = wy * (fx if f else np.float32(1) - fx)
-                                total[jz, jy, jx] += u * v
-                                there[jz, jy, jx] += u * w0
+                    spread(x, y, z, v, w0, c, z_lo, z_hi, total, there)
