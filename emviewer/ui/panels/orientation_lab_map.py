@@ -135,7 +135,7 @@ class MapPage(Page):
         frequency = table["frequency_inv_A"].to_numpy(float)
         lines = [Line(frequency, table["fsc"].to_numpy(float), "halves")]
         if "fsc_truth" in table:
-            lines.append(Line(frequency, table["fsc_truth"].to_numpy(float), "with the true map", "text"))
+            lines.append(Line(frequency, table["fsc_truth"].to_numpy(float), "at the true views", "text"))
         reached = orient.summary.get("fsc_0.143_A")
         words = "" if isinstance(reached, (int, float)) else "above 0.143 to the end"
         marks = [(1 / float(reached), f"{reached:.1f} Å")] if isinstance(reached, (int, float)) else []
